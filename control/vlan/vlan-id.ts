@@ -1,0 +1,93 @@
+/**
+ * The text form of a VLAN id: 26 characters of lower-case base32 for 16 bytes.
+ *
+ * 26 characters hold 130 bits, so the last one carries 3 bits of the id and 2 spare bits, which must be
+ * zero: every id has exactly one spelling, and two spellings never name one VLAN.
+ *
+ * Runs on any thread: pure functions, no state. Must never accept a second spelling of an id.
+ *
+ * @see RFC 4648 §6 (the alphabet), §3.5 (spare bits)
+ */
+
+/** Size of a VLAN id: BLAKE3-128 of the VLAN's Ed25519 public key. */
+export const VLAN_ID_BYTES = 16;
+
+/** Length of its text form. */
+export const VLAN_ID_CHARACTERS = 26;
+
+const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
+const BITS_PER_CHARACTER = 5;
+
+/** What `parseVlanId` returns: the 16 bytes, or a sentence part that says what is wrong. */
+export type ParsedVlanId =
+  | { readonly ok: true; readonly id: Uint8Array }
+  | { readonly ok: false; readonly reason: string };
+
+/**
+ * Reads a VLAN id as a user typed it.
+ *
+ * @param text - 26 characters of lower-case base32, without padding
+ * @returns the 16 bytes of the id, or the reason why the text is none; never throws
+ * @see RFC 4648 §6
+ */
+export function parseVlanId(text: string): ParsedVlanId {
+  if (text.length !== VLAN_ID_CHARACTERS) {
+    return { ok: false, reason: `a VLAN id has ${VLAN_ID_CHARACTERS} characters, got ${text.length}` };
+  }
+  const id = new Uint8Array(VLAN_ID_BYTES);
+  let accumulator = 0;
+  let accumulatorBits = 0;
+  let length = 0;
+  for (const [index, character] of Array.from(text).entries()) {
+    const value = ALPHABET.indexOf(character);
+    if (value < 0) {
+      return { ok: false, reason: alphabetReason(character, index) };
+    }
+    accumulator = (accumulator << BITS_PER_CHARACTER) | value;
+    accumulatorBits += BITS_PER_CHARACTER;
+    if (accumulatorBits >= 8) {
+      accumulatorBits -= 8;
+      id[length++] = accumulator >>> accumulatorBits;
+      accumulator &= (1 << accumulatorBits) - 1;
+    }
+  }
+  if (accumulator !== 0) {
+    return {
+      ok: false,
+      reason: `its last character '${text.slice(-1)}' has spare bits set; it was mistyped or cut`,
+    };
+  }
+  return { ok: true, id };
+}
+
+/**
+ * Writes a VLAN id as users see it.
+ *
+ * @param id - exactly 16 bytes
+ * @returns 26 characters of lower-case base32
+ * @throws RangeError when the id has another size (a bug of the caller)
+ */
+export function formatVlanId(id: Uint8Array): string {
+  if (id.length !== VLAN_ID_BYTES) {
+    throw new RangeError(`a VLAN id has ${VLAN_ID_BYTES} bytes, got ${id.length}`);
+  }
+  let text = '';
+  let accumulator = 0;
+  let accumulatorBits = 0;
+  for (const byte of id) {
+    accumulator = (accumulator << 8) | byte;
+    accumulatorBits += 8;
+    while (accumulatorBits >= BITS_PER_CHARACTER) {
+      accumulatorBits -= BITS_PER_CHARACTER;
+      text += ALPHABET.charAt(accumulator >>> accumulatorBits);
+      accumulator &= (1 << accumulatorBits) - 1;
+    }
+  }
+  // 128 = 25 × 5 + 3: three bits are left, which the spare zero bits fill up.
+  return text + ALPHABET.charAt(accumulator << (BITS_PER_CHARACTER - accumulatorBits));
+}
+
+function alphabetReason(character: string, index: number): string {
+  const hint = /[A-Z]/.test(character) ? ' (ids are written in lower case)' : '';
+  return `character ${index + 1}, '${character}', is not in the alphabet a–z 2–7${hint}`;
+}
