@@ -1,0 +1,412 @@
+/**
+ * The types by which the trunk machine meets everything around it: inputs, effects and ports.
+ *
+ * Main thread. The machine (trunk-machine.ts) is sans-I/O: `handle(input, nowMs)` returns effects, and
+ * trunk-driver.ts carries them out: network effects by control/network, data plane effects by the
+ * `TrunkDataplane` that control/dataplane-link implements. Nothing here holds state or code.
+ *
+ *   control/network ──NetworkInput──▶ ┌───────────────┐ ──NetworkEffect────▶ control/network
+ *   data plane ──DataplaneInput────▶  │ trunk machine │ ──DataplaneEffect──▶ control/dataplane-link
+ *   daemon ──LocalInput────────────▶  └───────────────┘ ──NoticeEffect─────▶ membership, status, log
+ *
+ * Clock: every `nowMs` and every `…Ms` instant is CLOCK_MONOTONIC in milliseconds
+ * (`Number(process.hrtime.bigint()) / 1e6`), which the workers and Rust read as well.
+ */
+
+/** A libp2p PeerId in its text form (`12D3KooW…`). For Ed25519 ids, text order is byte order. */
+export type PeerIdText = string;
+
+/** One trunk's life with one peer's incarnation; small, positive, never used twice in a process. */
+export type TrunkId = number;
+
+/** Names one lane (both directions, one generation) between the machine and the data plane. */
+export type LaneHandle = number;
+
+/** Names a libp2p connection or stream between the machine and control/network; never reused. */
+export type ConnectionId = number;
+export type StreamId = number;
+
+export type Carrier = 'udp' | 'stream';
+
+/** Where a datagram goes or came from. `ip` has no zone, and IPv4 is never in its mapped form. */
+export interface DatagramAddress {
+  readonly ip: string;
+  readonly port: number;
+}
+
+/** The five secrets of one direction of one lane (protocol.md section 3): k1‥k4, 32 bytes each; token 16. */
+export interface LinkKeys {
+  readonly k1: Uint8Array;
+  readonly k2: Uint8Array;
+  readonly k3: Uint8Array;
+  readonly k4: Uint8Array;
+  readonly linkToken: Uint8Array;
+}
+
+// ── Data plane ─────────────────────────────────────────────────────────────────────────────────────────
+
+/** A trunk came into being; no lane yet. The peer's earlier trunk, if there was one, is removed before. */
+export interface AddTrunk {
+  readonly kind: 'add-trunk';
+  readonly trunk: TrunkId;
+  readonly peer: PeerIdText;
+}
+
+/**
+ * What the data plane should do with the trunk's frames.
+ *
+ * `carrier` undefined: none is usable now, drop frames. Else send on that carrier's lanes which `use-lane` named.
+ * `datagramMtuBytes`: largest link datagram (the UDP payload, header and tag of section 3 included).
+ */
+export interface SetTrunk {
+  readonly kind: 'set-trunk';
+  readonly trunk: TrunkId;
+  readonly carrier: Carrier | undefined;
+  readonly datagramMtuBytes: number;
+}
+
+/** The trunk is gone. Every lane of it has had its `remove-lane` before. */
+export interface RemoveTrunk {
+  readonly kind: 'remove-trunk';
+  readonly trunk: TrunkId;
+}
+
+/**
+ * Makes an allocated lane live: it opens what comes in under `rx` at once, and sends probes.
+ * It carries frames only after `use-lane`. It must neither seal nor open after `notAfterMs`.
+ */
+export interface InstallLane {
+  readonly kind: 'install-lane';
+  readonly trunk: TrunkId;
+  readonly handle: LaneHandle;
+  readonly carrier: Carrier;
+  /** Lane number k of section 2, 0‥15. */
+  readonly lane: number;
+  readonly generation: number;
+  /** The local worker that owns it: k mod (local workers). */
+  readonly worker: number;
+  /** What the peer writes into `receiver` of datagrams to us; what `allocateLane` gave out. */
+  readonly localIndex: number;
+  /** What we write into `receiver` of datagrams to the peer. */
+  readonly peerIndex: number;
+  readonly rx: LinkKeys;
+  readonly tx: LinkKeys;
+  /** Absent on `stream`, and on `udp` until an address is proven (`set-lane-address`). */
+  readonly address: DatagramAddress | undefined;
+  readonly notAfterMs: number;
+}
+
+/** Send frames on this lane from now; it stands in for the older lane of the same trunk, carrier and number. */
+export interface UseLane {
+  readonly kind: 'use-lane';
+  readonly handle: LaneHandle;
+}
+
+/** Send no frames on this lane for now; it still opens what comes in and sends probes. */
+export interface RestLane {
+  readonly kind: 'rest-lane';
+  readonly handle: LaneHandle;
+}
+
+/** The lane's frames go to this proven address from now. */
+export interface SetLaneAddress {
+  readonly kind: 'set-lane-address';
+  readonly handle: LaneHandle;
+  readonly address: DatagramAddress;
+}
+
+/** Frees a lane, installed or only allocated, with its receiver index and keys. */
+export interface RemoveLane {
+  readonly kind: 'remove-lane';
+  readonly handle: LaneHandle;
+}
+
+/**
+ * Seals and sends one kind-5 datagram on the lane, from the lane's own counter.
+ *
+ * `body` is the whole plaintext, padding included; the datagram is `body.length + 64` bytes.
+ * `address` is absent on the `stream` carrier only. It may differ from the lane's address.
+ */
+export interface SendProbe {
+  readonly kind: 'send-probe';
+  readonly handle: LaneHandle;
+  readonly address: DatagramAddress | undefined;
+  readonly body: Uint8Array;
+}
+
+export type DataplaneEffect =
+  | AddTrunk
+  | SetTrunk
+  | RemoveTrunk
+  | InstallLane
+  | UseLane
+  | RestLane
+  | SetLaneAddress
+  | RemoveLane
+  | SendProbe;
+
+/** A kind-5 datagram opened under the lane's keys. Implies `lane-accepted`. `source` absent on `stream`. */
+export interface ProbeInput {
+  readonly kind: 'probe';
+  readonly handle: LaneHandle;
+  readonly source: DatagramAddress | undefined;
+  readonly body: Uint8Array;
+}
+
+/** The first datagram of any kind was accepted under this lane's keys. */
+export interface LaneAcceptedInput {
+  readonly kind: 'lane-accepted';
+  readonly handle: LaneHandle;
+}
+
+/** Totals since `install-lane`; lanes whose totals have not changed may be left out. */
+export interface LaneStats {
+  readonly handle: LaneHandle;
+  /** Datagrams that carried frames (kinds 1‥4), probes not counted: they decide whether a lane has traffic. */
+  readonly txDatagrams: number;
+  readonly rxDatagrams: number;
+  /** Highest of the two directions' counters, probes included: it decides when 2^40 comes near. */
+  readonly highestCounter: number;
+}
+
+export interface LaneStatsInput {
+  readonly kind: 'lane-stats';
+  readonly lanes: readonly LaneStats[];
+}
+
+/** A worker was restarted: its lanes' counters are lost, so none of its lanes may seal again. */
+export interface WorkerRestartedInput {
+  readonly kind: 'worker-restarted';
+  readonly worker: number;
+}
+
+export type DataplaneInput = ProbeInput | LaneAcceptedInput | LaneStatsInput | WorkerRestartedInput;
+
+export interface LaneAllocation {
+  readonly handle: LaneHandle;
+  /** u32, drawn so that an outsider cannot guess it. */
+  readonly receiverIndex: number;
+}
+
+/** Gives out lanes before a handshake message names their receiver indexes; synchronous. */
+export interface LaneAllocator {
+  /** @returns `undefined` when the worker's lane table is full */
+  allocateLane(worker: number): LaneAllocation | undefined;
+}
+
+/**
+ * The data plane as the trunk driver sees it; implemented by control/dataplane-link.
+ *
+ * After `attach`, the implementation calls the host from the main thread only, never from inside `perform`.
+ */
+export interface TrunkDataplane extends LaneAllocator {
+  /** Data workers, 1‥16; fixed for the life of the daemon. */
+  readonly workerCount: number;
+  attach(host: TrunkDataplaneHost): void;
+  perform(effect: DataplaneEffect): void;
+  /** Totals of the lanes whose totals changed since the last call; called every 250 ms. */
+  laneStats(): readonly LaneStats[];
+  /**
+   * One link datagram which arrived on the peer's carrier stream: `bytes[offset, offset + length)`.
+   * The bytes are valid during the call only. Dropped and counted when a ring is full.
+   */
+  deliverStream(trunk: TrunkId, bytes: Uint8Array, offset: number, length: number): void;
+}
+
+export interface TrunkDataplaneHost {
+  /** Takes probes, accepted lanes and worker restarts (not `lane-stats`, which is polled). */
+  input(input: DataplaneInput): void;
+  /**
+   * Queues one sealed link datagram on the trunk's carrier stream; the bytes are copied before it returns.
+   *
+   * @returns false when there is no carrier stream or its queue is full: drop and count, never retry
+   */
+  sendStream(trunk: TrunkId, bytes: Uint8Array, offset: number, length: number): boolean;
+}
+
+// ── Network ────────────────────────────────────────────────────────────────────────────────────────────
+
+export type StreamProtocol = 'trunk' | 'carrier';
+
+export interface Dial {
+  readonly kind: 'dial';
+  readonly peer: PeerIdText;
+  /** Multiaddrs, the `/p2p/` part optional; tried until one works. */
+  readonly addresses: readonly string[];
+}
+export interface OpenStream {
+  readonly kind: 'open-stream';
+  readonly connection: ConnectionId;
+  readonly protocol: StreamProtocol;
+}
+/** One protobuf message; control/network adds the length prefix. */
+export interface SendMessage {
+  readonly kind: 'send-message';
+  readonly stream: StreamId;
+  readonly message: Uint8Array;
+}
+/** Closes in order, so that a `Bye` before it arrives; `abort` drops what is queued. */
+export interface CloseStream {
+  readonly kind: 'close-stream';
+  readonly stream: StreamId;
+  readonly abort: boolean;
+}
+/** Frames of this trunk's `stream` carrier go by this stream; `undefined`: by none. For the driver alone. */
+export interface BindCarrier {
+  readonly kind: 'bind-carrier';
+  readonly trunk: TrunkId;
+  readonly stream: StreamId | undefined;
+}
+
+export type NetworkEffect = Dial | OpenStream | SendMessage | CloseStream | BindCarrier;
+
+export interface ConnectedInput {
+  readonly kind: 'connected';
+  readonly peer: PeerIdText;
+  readonly connection: ConnectionId;
+  readonly dialled: boolean;
+  /** The peer's IP as the connection shows it; its datagrams may come from there. */
+  readonly remoteIp: string | undefined;
+}
+export interface DisconnectedInput {
+  readonly kind: 'disconnected';
+  readonly peer: PeerIdText;
+  readonly connection: ConnectionId;
+}
+export interface DialFailedInput {
+  readonly kind: 'dial-failed';
+  readonly peer: PeerIdText;
+  readonly reason: string;
+}
+export interface StreamOpenedInput {
+  readonly kind: 'stream-opened';
+  readonly peer: PeerIdText;
+  readonly connection: ConnectionId;
+  readonly stream: StreamId;
+  readonly protocol: StreamProtocol;
+  readonly openedHere: boolean;
+}
+export interface StreamFailedInput {
+  readonly kind: 'stream-failed';
+  readonly peer: PeerIdText;
+  readonly connection: ConnectionId;
+  readonly protocol: StreamProtocol;
+  readonly reason: string;
+}
+export interface MessageInput {
+  readonly kind: 'message';
+  readonly stream: StreamId;
+  readonly message: Uint8Array;
+}
+export interface StreamClosedInput {
+  readonly kind: 'stream-closed';
+  readonly stream: StreamId;
+  readonly reason: string;
+}
+
+export type NetworkInput =
+  | ConnectedInput
+  | DisconnectedInput
+  | DialFailedInput
+  | StreamOpenedInput
+  | StreamFailedInput
+  | MessageInput
+  | StreamClosedInput;
+
+// ── Local ──────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Time has passed; the driver sends it at `nextTimeoutMs()`. */
+export interface TickInput {
+  readonly kind: 'tick';
+}
+/** The peers to keep trunks with (configured, later discovered); those left out are not dialled again. */
+export interface SetPeersInput {
+  readonly kind: 'set-peers';
+  readonly peers: readonly { readonly peer: PeerIdText; readonly addresses: readonly string[] }[];
+}
+/** The VLANs of this node: 16-byte ids. They are told to neighbours only as meet tags. */
+export interface SetVlansInput {
+  readonly kind: 'set-vlans';
+  readonly vlans: readonly Uint8Array[];
+}
+/** Addresses at which this node's datagram sockets may be reached; port is worker 0's. Also libp2p's own. */
+export interface SetAddressesInput {
+  readonly kind: 'set-addresses';
+  readonly datagram: readonly DatagramAddress[];
+  readonly listen: readonly string[];
+}
+/** Ends all trunks with a `Bye`; the machine opens none after. */
+export interface StopInput {
+  readonly kind: 'stop';
+}
+
+export type LocalInput = TickInput | SetPeersInput | SetVlansInput | SetAddressesInput | StopInput;
+
+/** The trunk has its first usable carrier. */
+export interface TrunkUp {
+  readonly kind: 'trunk-up';
+  readonly trunk: TrunkId;
+  readonly peer: PeerIdText;
+}
+/** The trunk is gone, for good: a new one has another id. */
+export interface TrunkDown {
+  readonly kind: 'trunk-down';
+  readonly trunk: TrunkId;
+  readonly peer: PeerIdText;
+  readonly reason: TrunkErrorCode | 'stopped' | 'replaced' | 'dead';
+}
+/** The VLANs (16-byte ids of ours) that this neighbour shares, whole, at each change. After `trunk-up`. */
+export interface VlansShared {
+  readonly kind: 'vlans-shared';
+  readonly trunk: TrunkId;
+  readonly peer: PeerIdText;
+  readonly vlans: readonly Uint8Array[];
+}
+/** A line for the log, already rate limited. */
+export interface LogNotice {
+  readonly kind: 'log';
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly code: string;
+  readonly message: string;
+  readonly peer: PeerIdText | undefined;
+}
+
+export type NoticeEffect = TrunkUp | TrunkDown | VlansShared | LogNotice;
+
+export type TrunkInput = NetworkInput | DataplaneInput | LocalInput;
+export type TrunkEffect = NetworkEffect | DataplaneEffect | NoticeEffect;
+
+/** Why a trunk or a handshake ended; also what `Bye` carries. */
+export type TrunkErrorCode =
+  | 'going-away'
+  | 'version-mismatch'
+  | 'malformed-message'
+  | 'unexpected-message'
+  | 'handshake-timeout'
+  | 'handshake-failed'
+  | 'unknown-session'
+  | 'too-many-trunks'
+  | 'too-many-handshakes'
+  | 'duplicate-stream'
+  | 'rejected';
+
+export type TrunkState = 'connecting' | 'handshaking' | 'up' | 'degraded' | 'down';
+
+/** A row of `peertap status` and `peertap peers`. */
+export interface TrunkStatus {
+  readonly peer: PeerIdText;
+  readonly trunk: TrunkId | undefined;
+  /** `degraded`: the trunk's keys live but no carrier gets through. `down`: waits for the next attempt. */
+  readonly state: TrunkState;
+  readonly carrier: Carrier | undefined;
+  readonly rttMs: number | undefined;
+  /** Of the last probes, 0‥1. */
+  readonly lossRatio: number;
+  readonly datagramMtuBytes: number;
+  /** Where datagrams go, as proven; undefined on `stream`. */
+  readonly address: DatagramAddress | undefined;
+  readonly lanes: number;
+  readonly generation: number;
+  readonly configured: boolean;
+  readonly lastError: string | undefined;
+}
