@@ -302,7 +302,6 @@ export const ArenaHeader = struct('ArenaHeader', 256, {
   txBytes: 'u32',
   puntCount: 'u32',
   seenCount: 'u32',
-  relayCount: 'u32',
   nextFragmentId: 'u32',
   /** 1 once the worker's loop runs. */
   running: 'u32',

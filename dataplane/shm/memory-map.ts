@@ -106,7 +106,6 @@ const arena = place({
   writes: TapWrite.size * BATCH.writes,
   iovecs: Iovec.size * BATCH.iovecs,
   punts: 4 * BATCH.punts,
-  relays: 4 * BATCH.rxDatagrams,
   seen: Seen.size * BATCH.seen,
   reassemblies: Reassembly.size * BATCH.reassemblies,
   scratch: 131_072,

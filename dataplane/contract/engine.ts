@@ -1,0 +1,119 @@
+/**
+ * The stages of the frame path as one interface with two implementations of the same bytes: `typescript` (pipeline/,
+ * crypto/, io/) and `native` (rust-accel through native/). An engine belongs to one worker thread and is bound to
+ * its arena and the tables; all data moves through these, only counts cross the call. No stage throws for what
+ * came from a peer or a TAP: it marks the descriptor dropped and counts a drop code.
+ *
+ *   egress   readTap → classify → segment → seal → train → { closeLink → send } per train
+ *   ingress  receive → openLink → forward → openFrame → learn → coalesce → writeTap
+ *
+ * Descriptors: FrameDescriptor, TxDatagram, Train, RxMessage, RxDatagram, TapWrite (shm/layout.ts).
+ */
+
+/** Which implementation runs. */
+export type EngineName = 'native' | 'typescript'
+
+/** One worker's stages. */
+export interface Engine {
+  readonly name: EngineName
+
+  /**
+   * Sleeps until a TAP queue or the socket is readable, the wake eventfd fires, or the time is over; drains the
+   * eventfd. Spins up to ArenaHeader.spinUs first when told to. Rebuilds its descriptor set when
+   * ArenaHeader.tapGeneration has changed. Sets nowMs, ready, readyTapCount and readyTaps.
+   *
+   * @param timeoutMs - 0 only looks
+   * @param spin - 1: something moved in the last turn
+   */
+  wait(timeoutMs: number, spin: number): void
+
+  /**
+   * Reads frames from a VLAN's TAP queue until it is empty, 64 are read, or 64 KiB are over.
+   * @returns frames 0 … count-1 filled in (offset, length, vlan, virtio fields)
+   */
+  readTap(vlan: number): number
+
+  /**
+   * Decides for each frame: verdict, epoch, frame key, destination, token, path MTU, flow hash, class; reports
+   * source MACs that are no local station in `seen`. Order of checks: frame length (14 … MTU + 14 + 8 of tags, or GSO) →
+   * VLAN live with an epoch → source → destination.
+   */
+  classify(frameCount: number): void
+
+  /**
+   * Lays datagrams for frames `from` … in txBuffer: TCP cut to the path's size, other oversize frames
+   * fragmented, checksums completed or left (protocol section 10), tokens and unmasked senders filled in, counters
+   * drawn from the frame key's salt. Starts at TxDatagram 0.
+   *
+   * @returns index of the first frame that did not fit; frameCount when all did. txDatagramCount is set.
+   */
+  segment(from: number, frameCount: number): number
+
+  /** Seals datagrams 0 … count-1 in place (AEAD, AAD = token ‖ kind,flags ‖ class ‖ sender), then masks the senders. */
+  seal(count: number): void
+
+  /**
+   * Groups datagrams into trains: neighbours with one destination and lane and one size but the last, within
+   * gsoSegments and 65,000 bytes; a flooded run becomes one train for each trunk of its set. A trunk's lane is chosen
+   * by flow hash among this worker's lanes; without one, `owner` names a worker that has one.
+   * @returns number of trains
+   */
+  train(count: number): number
+
+  /**
+   * Writes bytes 0‥31 of each datagram of a train under its lane's keys: masked control, receiver, counter, token block.
+   * @returns 0, or the drop code for the whole train (lane-exhausted, lane-down)
+   */
+  closeLink(train: number): number
+
+  /** Sends a train on the socket (UDP_SEGMENT, or one by one) to its lane's address. Counts what fails. */
+  send(train: number): void
+
+  /**
+   * Receives up to BATCH.messages messages, and splits GRO trains.
+   * @returns number of RxDatagrams (offset, length, message)
+   */
+  receive(): number
+
+  /**
+   * Opens link headers: length and version, receiver index, lane live and owned here, carrier, counter < 2^40,
+   * window test, then the three AES blocks. Sets verdict RX_OPEN, lane, trunk, control, counter, token.
+   * @param carrier - CARRIER_UDP, or CARRIER_STREAM for injected datagrams
+   */
+  openLink(count: number, carrier: number): void
+
+  /**
+   * Looks each token up (kind 5: compares the lane's link token and opens the body in place), enters the window, then
+   * checks hops and kind. RX_LOCAL with its epoch, or RX_PUNTED and an entry in `punts` (kinds 3 and 5).
+   */
+  forward(count: number): void
+
+  /**
+   * Opens RX_LOCAL frames in place: unmask, sender, key, window, AEAD, window entry; puts fragments together.
+   * RX_FRAME with frameOffset, frameLength, vlan and sender. An unknown sender is dropped, counted and put into `punts`.
+   */
+  openFrame(count: number): void
+
+  /** Port rules on RX_FRAME: source valid and not ours, no group-sealed frame to an enforced station; ages stations. */
+  learn(count: number): void
+
+  /**
+   * Builds TAP writes from RX_FRAME: merges TCP segments of a flow into super-frames (protocol section 10) where the TAP
+   * takes them, one write for each other frame. Frames of one flow keep their order.
+   * @returns number of TapWrites
+   */
+  coalesce(count: number): number
+
+  /** Writes them to this worker's TAP queues. */
+  writeTap(count: number): void
+
+  /**
+   * Seals and sends one probe: the body lies at ARENA.scratch, its endpoint (ENDPOINT_BYTES) before it.
+   * @param lane - lane slot
+   * @param bodyBytes - of the plaintext body
+   */
+  sendLink(lane: number, bodyBytes: number): void
+
+  /** Releases what the engine holds outside the arena. */
+  close(): void
+}
