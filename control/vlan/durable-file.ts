@@ -1,0 +1,66 @@
+/**
+ * A small file that is either the old one or the new one, whatever happens while it is written.
+ *
+ *   write FILE.tmp → fsync → rename to FILE → fsync the directory
+ *
+ * Main thread only, synchronous: state is on disk before it is used. Must never truncate the old file.
+ */
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+const OWNER_ONLY_FILE = 0o600;
+const OWNER_ONLY_DIRECTORY = 0o700;
+
+/**
+ * Replaces a file by new contents, durably.
+ *
+ * @param path - its directory is made if it is missing
+ * @param contents - the whole new contents
+ * @throws the system's error (ENOSPC, EROFS, EACCES…); the old file is then as it was
+ */
+export function replaceFile(path: string, contents: Uint8Array): void {
+  const temporary = `${path}.tmp`;
+  mkdirSync(dirname(path), { recursive: true, mode: OWNER_ONLY_DIRECTORY });
+  try {
+    writeAndSync(temporary, contents);
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+  syncDirectory(dirname(path));
+}
+
+/** The file's contents, or `undefined` when there is none. Other errors are thrown. */
+export function readFileIfPresent(path: string): Uint8Array | undefined {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+function writeAndSync(path: string, contents: Uint8Array): void {
+  const descriptor = openSync(path, 'w', OWNER_ONLY_FILE);
+  try {
+    let written = 0;
+    while (written < contents.length) {
+      written += writeSync(descriptor, contents, written);
+    }
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function syncDirectory(path: string): void {
+  const descriptor = openSync(path, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
