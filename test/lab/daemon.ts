@@ -1,0 +1,210 @@
+/**
+ * Owns PeerTap daemons under test: their config, identity and temporary folder, their start and their end, and what
+ * they say about themselves.
+ *
+ * A daemon is run as a user runs it (`control/main.ts daemon --config FILE`), by the Node that runs the test, in a
+ * namespace of the lab. Runs on the main thread of a test process; it must leave no process and no file behind.
+ */
+
+import type { ChildProcess } from 'node:child_process';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { undoAtExit } from './cleanup.ts';
+import { type CommandResult, exitStatus, LabError, runSync } from './command.ts';
+import { type DaemonConfig, type DaemonStatus, parseStatus, type VlanConfig } from './daemon-config.ts';
+import { waitFor } from './deadline.ts';
+import type { Machine } from './topology.ts';
+
+/** The command, run from its source. */
+export const PEERTAP_MAIN = fileURLToPath(new URL('../../control/main.ts', import.meta.url));
+
+/** The libp2p port that lab daemons listen on. */
+export const LIBP2P_PORT = 7946;
+
+/** The first datagram port of a lab daemon; worker i listens on the i-th after it. */
+export const DATAGRAM_PORT = 7947;
+
+/** What a lab daemon may differ in. */
+export interface LabDaemonOptions {
+  readonly engine: DaemonConfig['dataplane']['engine'];
+  /** Multiaddrs with a PeerId; see {@link LabDaemon.multiaddr}. */
+  readonly bootstrap?: readonly string[];
+  readonly vlans?: readonly VlanConfig[];
+  readonly workers?: DaemonConfig['dataplane']['workers'];
+  readonly logLevel?: DaemonConfig['log']['level'];
+  /** Listen on every address of the machine, for tests that change it. */
+  readonly anyAddress?: boolean;
+  /** Added to the daemon's environment. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+const STOP_TIMEOUT_MS = 10_000;
+const READY_TIMEOUT_MS = 15_000;
+
+/** One daemon on one machine of a topology. */
+export class LabDaemon {
+  readonly machine: Machine;
+  readonly directory: string;
+  readonly config: DaemonConfig;
+  /** The node's PeerId; made with the identity when the lab daemon is made. */
+  readonly peerId: string;
+  readonly #environment: Readonly<Record<string, string>>;
+  #child: ChildProcess | undefined;
+
+  /** Writes a config and an identity; starts nothing. */
+  constructor(machine: Machine, options: LabDaemonOptions) {
+    this.machine = machine;
+    this.directory = mkdtempSync(join(tmpdir(), 'peertap-lab-'));
+    undoAtExit(() => {
+      rmSync(this.directory, { recursive: true, force: true });
+    });
+    this.#environment = options.environment ?? {};
+    this.config = this.#makeConfig(options);
+    this.writeConfig({});
+    this.peerId = this.#madeIdentity();
+  }
+
+  get configFile(): string {
+    return join(this.directory, 'config.json');
+  }
+
+  get logFile(): string {
+    return join(this.directory, 'daemon.log');
+  }
+
+  /** Where others reach this daemon. */
+  get multiaddr(): string {
+    return `/ip4/${this.machine.address}/tcp/${LIBP2P_PORT}/p2p/${this.peerId}`;
+  }
+
+  /** The number of the running process. @throws Error when it does not run */
+  get processId(): number {
+    const processId = this.#child?.pid;
+    if (processId === undefined || !this.isRunning) throw new Error('the daemon is not running');
+    return processId;
+  }
+
+  get isRunning(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Replaces parts of the config on disk; a running daemon reads it at SIGHUP. */
+  writeConfig(changes: Partial<DaemonConfig>): void {
+    Object.assign(this.config, changes);
+    writeFileSync(this.configFile, JSON.stringify(this.config, undefined, 2));
+  }
+
+  /** Starts the process and returns at once. */
+  spawn(): void {
+    if (this.isRunning) throw new Error('the daemon is running already');
+    const options = { environment: this.#environment };
+    const child = this.machine.namespace.start(
+      process.execPath,
+      [PEERTAP_MAIN, 'daemon', '--config', this.configFile],
+      options,
+    );
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on('data', (chunk: Buffer) => {
+        // The folder is gone when the test process is on its way out.
+        if (existsSync(this.directory)) appendFileSync(this.logFile, chunk);
+      });
+    }
+    this.#child = child;
+  }
+
+  /** Starts the process and waits until it answers on its socket. */
+  async start(): Promise<DaemonStatus> {
+    this.spawn();
+    return this.waitFor('the daemon to answer', (status) => status.peerId === this.peerId, READY_TIMEOUT_MS);
+  }
+
+  /** Ends the process with a signal and waits for its end. @returns the exit status; 128 + number for a signal */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number> {
+    const child = this.#child;
+    if (child === undefined || !this.isRunning) return child?.exitCode ?? 0;
+    const ended = exitStatus(child);
+    child.kill(signal);
+    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+    const status = await ended;
+    clearTimeout(timer);
+    return status;
+  }
+
+  /** Sends a signal and goes on. */
+  signal(signal: NodeJS.Signals): void {
+    process.kill(this.processId, signal);
+  }
+
+  /** Waits for a daemon that ends by itself. */
+  async waitForExit(): Promise<number> {
+    if (this.#child === undefined) throw new Error('the daemon was never started');
+    const child = this.#child;
+    await waitFor('the daemon to end', () => !this.isRunning, {
+      timeoutMs: READY_TIMEOUT_MS,
+      explain: () => this.logTail(),
+    });
+    return exitStatus(child);
+  }
+
+  /** Runs `peertap ARGS --socket …` against this daemon. */
+  command(...args: string[]): Promise<CommandResult> {
+    const withSocket = [PEERTAP_MAIN, ...args, '--socket', this.config.controlSocket];
+    return this.machine.namespace.run(process.execPath, withSocket, {
+      allowFailure: true,
+      timeoutMs: 20_000,
+    });
+  }
+
+  /** Runs `peertap status --json`. */
+  async status(): Promise<DaemonStatus> {
+    const result = await this.command('status', '--json');
+    if (result.status !== 0) throw new LabError('command-failed', `peertap status: ${result.stderr.trim()}`);
+    return parseStatus(result.stdout);
+  }
+
+  /** Looks at the status until it is as wanted. @throws LabError `deadline`, with the end of the log */
+  waitFor(what: string, isSo: (status: DaemonStatus) => boolean, timeoutMs: number): Promise<DaemonStatus> {
+    const look = async (): Promise<DaemonStatus | undefined> => {
+      if (!this.isRunning) return undefined;
+      const status = await this.status();
+      return isSo(status) ? status : undefined;
+    };
+    return waitFor(what, look, { timeoutMs, intervalMs: 100, explain: () => this.logTail() });
+  }
+
+  /** The last lines that the daemon wrote. */
+  logTail(lineCount = 40): string {
+    if (!existsSync(this.logFile)) return '(no log)';
+    const lines = readFileSync(this.logFile, 'utf8').trimEnd().split('\n');
+    return `--- the daemon's log on ${this.machine.namespace.name}:\n${lines.slice(-lineCount).join('\n')}`;
+  }
+
+  /** Everything that the daemon wrote. */
+  log(): string {
+    return existsSync(this.logFile) ? readFileSync(this.logFile, 'utf8') : '';
+  }
+
+  #makeConfig(options: LabDaemonOptions): DaemonConfig {
+    const listenAddress = options.anyAddress === true ? '0.0.0.0' : this.machine.address;
+    return {
+      stateDirectory: join(this.directory, 'state'),
+      controlSocket: join(this.directory, 'peertap.sock'),
+      listen: {
+        libp2p: [`/ip4/${listenAddress}/tcp/${LIBP2P_PORT}`],
+        datagram: { address: '0.0.0.0', port: DATAGRAM_PORT },
+      },
+      bootstrap: options.bootstrap ?? [],
+      dataplane: { engine: options.engine, workers: options.workers ?? 'auto' },
+      log: { level: options.logLevel ?? 'info' },
+      vlans: options.vlans ?? [],
+    };
+  }
+
+  #madeIdentity(): string {
+    const result = runSync(process.execPath, [PEERTAP_MAIN, 'id', '--config', this.configFile]);
+    return result.stdout.trim();
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * Owns real network namespaces and the veth links between them.
+ *
+ *   namespace ──eth0═══════veth═══════eth0── namespace
+ *
+ * Every name carries the number of the process that made it (`pt-PID-COUNT-LABEL`), so that runs do not meet and a
+ * run that was killed with -9 is swept up by the next. Runs on the main thread of a test process; it must never touch
+ * a namespace or link that it did not make.
+ */
+
+import { existsSync } from 'node:fs';
+
+import { undoAtExit } from './cleanup.ts';
+import { type CommandResult, run, type RunOptions, runSync, start } from './command.ts';
+import type { ChildProcess } from 'node:child_process';
+
+/** `gso`: the veth as it is. `mtu`: no datagram larger than the MTU crosses, as on a network card's wire. */
+export type Wire = 'gso' | 'mtu';
+
+/** One end of a link. */
+export interface LinkEnd {
+  readonly namespace: Namespace;
+  readonly interfaceName: string;
+  /** In CIDR form, given to the interface. */
+  readonly addresses: readonly string[];
+}
+
+let madeCount = 0;
+
+/** A namespace that lives until {@link Namespace.remove} or the end of the process. */
+export class Namespace {
+  readonly name: string;
+  readonly remove: () => void;
+
+  /**
+   * @param label - a few letters that say what it stands for
+   * @throws LabError `missing-tool` (iproute2) or `not-permitted`
+   */
+  constructor(label: string) {
+    sweepOnce();
+    this.name = `pt-${process.pid}-${madeCount++}-${label}`;
+    runSync('ip', ['netns', 'add', this.name]);
+    this.remove = undoAtExit(() => runSync('ip', ['netns', 'delete', this.name]));
+    this.ip('link', 'set', 'lo', 'up');
+  }
+
+  /** Runs `ip` on this namespace; throws when it fails. */
+  ip(...args: string[]): string {
+    return runSync('ip', ['-n', this.name, ...args]).stdout;
+  }
+
+  /** The arguments with which `ip` runs a program in here. */
+  within(program: string, args: readonly string[]): string[] {
+    return ['netns', 'exec', this.name, program, ...args];
+  }
+
+  /** Runs a program in here to its end. */
+  run(program: string, args: readonly string[], options: RunOptions = {}): Promise<CommandResult> {
+    return run('ip', this.within(program, args), options);
+  }
+
+  /** Runs a short program in here to its end, blocking. */
+  runSync(program: string, args: readonly string[], options: RunOptions = {}): CommandResult {
+    return runSync('ip', this.within(program, args), options);
+  }
+
+  /** Starts a program in here; the child's number is the program's own, since `ip netns exec` becomes it. */
+  start(program: string, args: readonly string[], options: RunOptions = {}): ChildProcess {
+    return start('ip', this.within(program, args), options);
+  }
+
+  /** Says whether an interface exists in here. */
+  hasInterface(interfaceName: string): boolean {
+    return (
+      runSync('ip', ['-n', this.name, 'link', 'show', 'dev', interfaceName], { allowFailure: true })
+        .status === 0
+    );
+  }
+
+  /** The MAC address of an interface, as `02:00:00:00:00:01`. */
+  macOf(interfaceName: string): string {
+    const found = /link\/ether ([0-9a-f:]{17})/.exec(this.ip('link', 'show', 'dev', interfaceName));
+    if (found?.[1] === undefined) throw new Error(`${interfaceName} in ${this.name} has no MAC address`);
+    return found[1];
+  }
+
+  /** The link-local IPv6 address of an interface once duplicate detection is through, else undefined. */
+  linkLocalOf(interfaceName: string): string | undefined {
+    const line = this.ip('-6', '-o', 'addr', 'show', 'dev', interfaceName, 'scope', 'link');
+    return line.includes('tentative') ? undefined : /inet6 ([0-9a-f:]+)\//.exec(line)?.[1];
+  }
+}
+
+/**
+ * Joins two namespaces by a veth and brings it up.
+ *
+ * @param wire - see {@link Wire}; `mtu` needs ethtool
+ */
+export function connect(left: LinkEnd, right: LinkEnd, wire: Wire): void {
+  const veth = ['type', 'veth', 'peer', 'name', right.interfaceName, 'netns', right.namespace.name];
+  runSync('ip', ['link', 'add', left.interfaceName, 'netns', left.namespace.name, ...veth]);
+  for (const end of [left, right]) {
+    if (wire === 'mtu') limitToMtu(end);
+    end.namespace.ip('link', 'set', end.interfaceName, 'up');
+    for (const address of end.addresses) addAddress(end.namespace, end.interfaceName, address);
+  }
+}
+
+/** Gives an address to an interface; duplicate detection is left out, since the segment is ours. */
+export function addAddress(namespace: Namespace, interfaceName: string, cidr: string): void {
+  const noDetection = cidr.includes(':') ? ['nodad'] : [];
+  namespace.ip('addr', 'add', cidr, 'dev', interfaceName, ...noDetection);
+}
+
+/**
+ * Has the kernel cut every super-packet before the wire, and the receiving side put trains together again by GRO, as a
+ * network card's driver does.
+ */
+function limitToMtu(end: LinkEnd): void {
+  const offloads = ['tso', 'off', 'gso', 'off', 'tx-udp-segmentation', 'off', 'gro', 'on'];
+  end.namespace.runSync('ethtool', ['-K', end.interfaceName, ...offloads]);
+}
+
+let swept = false;
+
+/** Removes namespaces of test processes that are gone: killed with -9, they could not clean up. */
+function sweepOnce(): void {
+  if (swept) return;
+  swept = true;
+  for (const line of runSync('ip', ['netns', 'list']).stdout.split('\n')) {
+    const [, name, processId] = /^(pt-(\d+)-\d+-\S*)/.exec(line) ?? [];
+    if (name === undefined || existsSync(`/proc/${processId}`)) continue;
+    runSync('ip', ['netns', 'delete', name], { allowFailure: true });
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * Owns the shapes of underlay that tests and benches ask for.
+ *
+ *   pair        a ──eth0 10.99.0.1═══════10.99.0.2 eth0── b
+ *
+ *   middlebox   a ──eth0 10.99.0.1═══left [ middle ] right═══10.99.0.2 eth0── b      one IP subnet; `middle` is a
+ *                                                                                    bridge in user space (impair.ts)
+ *
+ * Runs on the main thread of a test process.
+ */
+
+import { connect, Namespace, type Wire } from './namespace.ts';
+
+/** One machine of a topology. */
+export interface Machine {
+  readonly namespace: Namespace;
+  /** Of its `eth0`, without the prefix length. */
+  readonly address: string;
+}
+
+/** Two machines on one wire. */
+export interface Pair {
+  readonly a: Machine;
+  readonly b: Machine;
+  readonly remove: () => void;
+}
+
+/** Two machines with a third between them that may disturb what passes. */
+export interface MiddleboxPair extends Pair {
+  readonly middle: Namespace;
+}
+
+/** Makes two namespaces joined by a veth. */
+export function makePair(wire: Wire, label = ''): Pair {
+  const a = makeMachine(`${label}a`, 1);
+  const b = makeMachine(`${label}b`, 2);
+  connect(endOf(a), endOf(b), wire);
+  return {
+    a,
+    b,
+    remove: () => {
+      removeAll([a.namespace, b.namespace]);
+    },
+  };
+}
+
+/**
+ * Makes two machines whose frames all pass a third namespace, where nothing forwards them until a bridge is started.
+ * Checksums are completed by the senders: what a program reads from a packet socket has no card to do it.
+ */
+export function makeMiddleboxPair(): MiddleboxPair {
+  const a = makeMachine('a', 1);
+  const b = makeMachine('b', 2);
+  const middle = new Namespace('m');
+  connect(endOf(a), { namespace: middle, interfaceName: 'left', addresses: [] }, 'mtu');
+  connect({ namespace: middle, interfaceName: 'right', addresses: [] }, endOf(b), 'mtu');
+  for (const { namespace } of [a, b]) namespace.runSync('ethtool', ['-K', 'eth0', 'tx', 'off']);
+  for (const side of ['left', 'right']) middle.runSync('ethtool', ['-K', side, 'gro', 'off']);
+  return {
+    a,
+    b,
+    middle,
+    remove: () => {
+      removeAll([a.namespace, b.namespace, middle]);
+    },
+  };
+}
+
+function makeMachine(label: string, hostNumber: number): Machine {
+  return { namespace: new Namespace(label), address: `10.99.0.${hostNumber}` };
+}
+
+function endOf(machine: Machine): { namespace: Namespace; interfaceName: string; addresses: string[] } {
+  return { namespace: machine.namespace, interfaceName: 'eth0', addresses: [`${machine.address}/24`] };
+}
+
+function removeAll(namespaces: readonly Namespace[]): void {
+  for (const namespace of namespaces) namespace.remove();
+}
