@@ -17,7 +17,7 @@ function path(capacity: number, fastest = Number.POSITIVE_INFINITY): (rate: numb
   };
 }
 
-const limits = { ceilingPerSecond: 500_000, maxLossRatio: 0.01, steps: 8 };
+const limits = { ceilingPerSecond: 500_000, maxLossRatio: 0.01, steps: 8, triesPerRate: 1 };
 
 describe('highestRate', () => {
   it('finds what the path carries to within one step of the search', async () => {
@@ -39,6 +39,17 @@ describe('highestRate', () => {
     }, limits);
     assert.equal(found, 80_000);
     assert.equal(trialCount, 1);
+  });
+
+  it('tries a rate again before it believes a loss', async () => {
+    const measure = path(300_000);
+    let trialCount = 0;
+    const hiccups = (rate: number): Promise<Trial> =>
+      trialCount++ % 2 === 0
+        ? Promise.resolve({ sentPerSecond: rate, deliveredPerSecond: rate * 0.9, lossRatio: 0.1 })
+        : measure(rate);
+    const found = await highestRate(hiccups, { ...limits, triesPerRate: 2 });
+    assert.ok(found > 295_000, `${found}`);
   });
 
   it('is zero for a path that loses at every rate, after a bounded number of trials', async () => {

@@ -18,8 +18,10 @@ export interface BisectLimits {
   /** First and highest rate offered. */
   readonly ceilingPerSecond: number;
   readonly maxLossRatio: number;
-  /** Trials after the first. */
+  /** Rates tried after the first. */
   readonly steps: number;
+  /** Trials of one rate before it counts as lost: one scheduler hiccup loses more than a percent of a second. */
+  readonly triesPerRate: number;
 }
 
 /**
@@ -32,7 +34,7 @@ export async function highestRate(
   measure: (ratePerSecond: number) => Promise<Trial>,
   limits: BisectLimits,
 ): Promise<number> {
-  const first = await measure(limits.ceilingPerSecond);
+  const first = await bestTrial(measure, limits.ceilingPerSecond, limits);
   if (first.lossRatio <= limits.maxLossRatio) return first.deliveredPerSecond;
   let carried = 0;
   let best = 0;
@@ -41,13 +43,27 @@ export async function highestRate(
   let lost = Math.min(limits.ceilingPerSecond, first.sentPerSecond);
   for (let step = 0; step < limits.steps; step++) {
     const rate = (carried + lost) / 2;
-    const trial = await measure(rate);
+    const trial = await bestTrial(measure, rate, limits);
     if (trial.lossRatio <= limits.maxLossRatio) {
       carried = rate;
       best = Math.max(best, trial.deliveredPerSecond);
     } else {
       lost = rate;
     }
+  }
+  return best;
+}
+
+/** Repeats a trial that lost too much. */
+async function bestTrial(
+  measure: (ratePerSecond: number) => Promise<Trial>,
+  rate: number,
+  limits: BisectLimits,
+): Promise<Trial> {
+  let best = await measure(rate);
+  for (let attempt = 1; attempt < limits.triesPerRate && best.lossRatio > limits.maxLossRatio; attempt++) {
+    const again = await measure(rate);
+    if (again.lossRatio < best.lossRatio) best = again;
   }
   return best;
 }

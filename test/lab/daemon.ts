@@ -10,16 +10,13 @@ import type { ChildProcess } from 'node:child_process';
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { undoAtExit } from './cleanup.ts';
 import { type CommandResult, exitStatus, LabError, runSync } from './command.ts';
 import { type DaemonConfig, type DaemonStatus, parseStatus, type VlanConfig } from './daemon-config.ts';
 import { waitFor } from './deadline.ts';
+import { PEERTAP_MAIN } from './paths.ts';
 import type { Machine } from './topology.ts';
-
-/** The command, run from its source. */
-export const PEERTAP_MAIN = fileURLToPath(new URL('../../control/main.ts', import.meta.url));
 
 /** The libp2p port that lab daemons listen on. */
 export const LIBP2P_PORT = 7946;

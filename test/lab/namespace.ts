@@ -8,11 +8,10 @@
  * a namespace or link that it did not make.
  */
 
-import { existsSync } from 'node:fs';
-
-import { undoAtExit } from './cleanup.ts';
-import { type CommandResult, run, type RunOptions, runSync, start } from './command.ts';
 import type { ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { undoAtExit } from './cleanup.ts';
+import { type CommandResult, type RunOptions, run, runSync, start } from './command.ts';
 
 /** `gso`: the veth as it is. `mtu`: no datagram larger than the MTU crosses, as on a network card's wire. */
 export type Wire = 'gso' | 'mtu';
