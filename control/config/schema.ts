@@ -21,6 +21,9 @@ const MAX_WORKERS = 16;
 /** sockaddr_un holds 108 bytes with the closing zero. */
 const MAX_SOCKET_PATH_BYTES = 107;
 
+/** A name has to fit a line of `peertap vlan list`. */
+const MAX_VLAN_NAME_BYTES = 64;
+
 const DEFAULT_LIBP2P_LISTEN = ['/ip4/0.0.0.0/tcp/7946'];
 
 /** Shows a wrong value in a message: short, and never a whole document. */
@@ -124,10 +127,11 @@ function vlanIdProblem(text: string): string | undefined {
 }
 
 function vlanNameProblem(text: string): string | undefined {
+  const bytes = new TextEncoder().encode(text).length;
   // Control characters would let a name write over a terminal that lists it.
-  return text.length >= 1 && text.length <= 64 && !/\p{Cc}/u.test(text)
+  return bytes >= 1 && bytes <= MAX_VLAN_NAME_BYTES && !/\p{Cc}/u.test(text)
     ? undefined
-    : 'expected a name of 1..64 characters, without control characters';
+    : `expected a name of 1..${MAX_VLAN_NAME_BYTES} bytes, without control characters`;
 }
 
 function cidrProblem(text: string): string | undefined {
@@ -138,7 +142,7 @@ function cidrProblem(text: string): string | undefined {
 /** A VLAN's id as text. */
 export const vlanIdSchema = checkedText('a VLAN id of 26 characters', vlanIdProblem);
 
-/** What people call a VLAN; local to this node. */
+/** What its owner calls a VLAN. */
 export const vlanNameSchema = checkedText('a name', vlanNameProblem);
 
 /** The name of a TAP interface. */
@@ -153,11 +157,16 @@ export const mtuBytesSchema = integer(576, 9000);
 /** A VLAN to be in, with the interface that shows it: an entry of `vlans` and the body of a join request. */
 export const vlanAttachmentSchema = section({
   id: vlanIdSchema,
-  name: v.optional(vlanNameSchema),
   interface: interfaceNameSchema,
   addresses: v.optional(list(cidrSchema, 16), []),
   mtuBytes: v.optional(mtuBytesSchema, 1500),
 });
+
+/** The body of a request to create a VLAN. */
+export const createRequestSchema = section({ name: vlanNameSchema });
+
+/** The body of a request to leave one. */
+export const leaveRequestSchema = section({ id: vlanIdSchema });
 
 const listenSchema = section({
   libp2p: v.optional(list(checkedText('a libp2p address', listenAddressProblem), 16), DEFAULT_LIBP2P_LISTEN),

@@ -8,7 +8,7 @@ import { privateKeyFromRaw } from '@libp2p/crypto/keys';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { IdentityError, type IdentityErrorCode } from './identity-error.ts';
 import { identityPath, loadIdentity, loadOrCreateIdentity } from './node-identity.ts';
-import { createFileDurably, writeFileDurably } from './state-directory.ts';
+import { createFileDurably } from './state-directory.ts';
 import { lockStateDirectory } from './state-lock.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'peertap-identity-'));
@@ -102,12 +102,11 @@ test('a second daemon on the same directory is refused until the first lets go',
   await (await lockStateDirectory(directory)).release();
 });
 
-test('a durable write replaces, a durable create does not', async () => {
+test('a durable create never replaces a file', async () => {
   await loadOrCreateIdentity(directory);
   const path = join(directory, 'joins.json');
   assert.equal(await createFileDurably(path, 'one'), true);
   assert.equal(await createFileDurably(path, 'two'), false);
   assert.equal(await readFile(path, 'utf8'), 'one');
-  await writeFileDurably(path, 'three');
-  assert.equal(await readFile(path, 'utf8'), 'three');
+  assert.deepEqual((await readdir(directory)).sort(), ['joins.json', 'node-key.pem']);
 });
