@@ -108,11 +108,15 @@ export interface Engine {
   writeTap(count: number): void
 
   /**
-   * Seals and sends one probe: the body lies at ARENA.scratch, its endpoint (ENDPOINT_BYTES) before it.
+   * Seals one probe and sends it. At ARENA.scratch lies its endpoint (ENDPOINT_BYTES), and the plaintext body at once
+   * after it. On a lane of the stream carrier nothing is sent: the closed datagram is left at ARENA.txBuffer, and the
+   * graph rings it out.
+   *
    * @param lane - lane slot
    * @param bodyBytes - of the plaintext body
+   * @returns bytes of the datagram at ARENA.txBuffer (stream lanes), or 0: sent, or dropped and counted
    */
-  sendLink(lane: number, bodyBytes: number): void
+  sendLink(lane: number, bodyBytes: number): number
 
   /** Releases what the engine holds outside the arena. */
   close(): void
