@@ -1,0 +1,56 @@
+/**
+ * Probe program: sends raw Ethernet frames, or shows those that arrive.
+ *
+ *   node frames.ts '{"mode":"send","interfaceName":"ptap0","frames":["ffff…"]}'
+ *   node frames.ts '{"mode":"receive","interfaceName":"ptap0","marker":"c0ffee","count":3,"timeoutMs":5000}'
+ *
+ * A receiver writes the line `ready`, then one line of JSON: the frames in hexadecimal. Runs in a namespace of the lab.
+ */
+
+import * as v from 'valibot';
+
+import { PacketSocket, waitForFrame } from '../packet-socket.ts';
+
+const request = v.variant('mode', [
+  v.object({ mode: v.literal('send'), interfaceName: v.string(), frames: v.array(v.string()) }),
+  v.object({
+    mode: v.literal('receive'),
+    interfaceName: v.string(),
+    marker: v.string(),
+    count: v.number(),
+    timeoutMs: v.number(),
+  }),
+]);
+
+const wanted = v.parse(request, JSON.parse(process.argv[2] ?? '{}'));
+const socket = new PacketSocket(wanted.interfaceName);
+if (wanted.mode === 'send') sendAll(wanted.frames);
+else receiveAll(wanted.marker, wanted.count, wanted.timeoutMs);
+socket.close();
+
+function sendAll(frames: readonly string[]): void {
+  for (const frame of frames) {
+    const bytes = Buffer.from(frame, 'hex');
+    if (!socket.send(bytes)) throw new Error(`the kernel refused a frame of ${bytes.length} bytes`);
+  }
+}
+
+/** Gathers frames that hold the marker, up to a count; what else is on the segment passes by. */
+function receiveAll(marker: string, count: number, timeoutMs: number): void {
+  process.stdout.write('ready\n');
+  const endMs = performance.now() + timeoutMs;
+  const found: string[] = [];
+  while (found.length < count) {
+    const leftMs = Math.ceil(endMs - performance.now());
+    if (leftMs <= 0 || !waitForFrame([socket], leftMs)) break;
+    for (
+      let frame = socket.receive();
+      frame !== undefined && found.length < count;
+      frame = socket.receive()
+    ) {
+      const text = frame.toString('hex');
+      if (text.includes(marker)) found.push(text);
+    }
+  }
+  process.stdout.write(`${JSON.stringify(found)}\n`);
+}
