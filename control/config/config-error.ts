@@ -19,10 +19,17 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly code: ConfigErrorCode;
   readonly problems: readonly ConfigProblem[];
+  /** The file, when there is one. */
+  readonly file: string | undefined;
 
-  constructor(code: ConfigErrorCode, problems: readonly ConfigProblem[], options: ErrorOptions = {}) {
-    super(problems.map(formatProblem).join('\n'), options);
+  constructor(
+    code: ConfigErrorCode,
+    problems: readonly ConfigProblem[],
+    options: { readonly file?: string; readonly cause?: unknown } = {},
+  ) {
+    super(problems.map(formatProblem).join('\n'), { cause: options.cause });
     this.code = code;
+    this.file = options.file;
     this.problems = problems;
   }
 }

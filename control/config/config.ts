@@ -10,9 +10,6 @@ import * as v from 'valibot';
 import { ConfigError, type ConfigProblem } from './config-error.ts';
 import { configSchema } from './schema.ts';
 
-/** Where the daemon looks when no `--config` is given. */
-export const DEFAULT_CONFIG_PATH = '/etc/peertap/peertap.json';
-
 /** Workers that `auto` starts at most: beyond, reordering and idle memory cost more than they bring. */
 const AUTO_WORKERS_MAX = 4;
 /** IPv6 does not run on a link with less. RFC 8200 §5 */

@@ -28,7 +28,13 @@ const MAX_CONFIG_BYTES = 1_048_576;
  * @throws ConfigError: `unreadable`, `syntax` with line and column, or `invalid` with paths
  */
 export async function loadConfig(path: string): Promise<Config> {
-  return parseConfigText(await readConfigFile(path));
+  const text = await readConfigFile(path);
+  try {
+    return parseConfigText(text);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new ConfigError(error.code, error.problems, { file: path });
+  }
 }
 
 /**

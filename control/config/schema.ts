@@ -8,6 +8,7 @@ import { isIP } from 'node:net';
 import * as v from 'valibot';
 import { parseVlanId } from '../vlan/vlan-id.ts';
 import { parseCidr } from './cidr.ts';
+import { DEFAULT_CONTROL_SOCKET, DEFAULT_STATE_DIRECTORY } from './defaults.ts';
 import { interfaceNameProblem } from './interface-name.ts';
 import { dialAddressProblem, listenAddressProblem } from './libp2p-address.ts';
 import { nearestName } from './nearest-name.ts';
@@ -200,8 +201,8 @@ const logSchema = section({
 
 /** The whole file. */
 export const configSchema = section({
-  stateDirectory: v.optional(checkedText('a path', absolutePathProblem), '/var/lib/peertap'),
-  controlSocket: v.optional(checkedText('a path', socketPathProblem), '/run/peertap/peertap.sock'),
+  stateDirectory: v.optional(checkedText('a path', absolutePathProblem), DEFAULT_STATE_DIRECTORY),
+  controlSocket: v.optional(checkedText('a path', socketPathProblem), DEFAULT_CONTROL_SOCKET),
   listen: v.optional(listenSchema, {}),
   bootstrap: v.optional(list(checkedText('a libp2p address', dialAddressProblem), 64), []),
   connectionLimit: v.optional(integer(1, MAX_TRUNKS), 256),

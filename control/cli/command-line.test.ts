@@ -1,0 +1,137 @@
+/** Behaviour of the command line as scripts know it: what is printed where, and the exit codes. */
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { parseConfigText } from '../config/load-config.ts';
+import type { CommandIo } from './command-io.ts';
+import { runCommandLine } from './program.ts';
+
+const ID = 'a'.repeat(26);
+const root = await mkdtemp(join(tmpdir(), 'peertap-cli-'));
+after(() => rm(root, { recursive: true }));
+
+/** Runs one command line with streams in memory and no daemon. */
+async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const out: string[] = [];
+  const err: string[] = [];
+  const io: CommandIo = {
+    out: (line) => out.push(line),
+    err: (line) => err.push(line),
+    nowMs: () => 0,
+    sleep: () => Promise.resolve(),
+  };
+  const code = await runCommandLine(args, io);
+  return { code, out: out.join('\n'), err: err.join('\n') };
+}
+
+async function assertUsedWrongly(args: readonly string[], message: RegExp): Promise<void> {
+  const result = await run(...args);
+  assert.equal(result.code, 2, args.join(' '));
+  assert.match(result.err, message);
+  assert.equal(result.out, '');
+}
+
+test('help names the default files and ends well', async () => {
+  const { code, out } = await run('--help');
+  assert.equal(code, 0);
+  assert.match(out, /\/etc\/peertap\/peertap\.json/);
+  assert.match(out, /\/run\/peertap\/peertap\.sock/);
+  const nested = await run('vlan', 'join', '--help');
+  assert.equal(nested.code, 0);
+  assert.match(nested.out, /--interface <name>/);
+});
+
+test('the version is that of the package', async () => {
+  const { code, out } = await run('--version');
+  assert.equal(code, 0);
+  assert.match(out, /^\d+\.\d+\.\d+/);
+});
+
+test('every command takes --socket', async () => {
+  const commands = ['daemon', 'init', 'id', 'status', 'peers', 'doctor'].map((name) => [name]);
+  for (const name of ['create', 'join', 'leave', 'list']) commands.push(['vlan', name]);
+  for (const command of commands) {
+    assert.match((await run(...command, '--help')).out, /--socket <path>/, command.join(' '));
+  }
+});
+
+test('wrong use ends with 2 and a reason', async () => {
+  await assertUsedWrongly([], /Usage: peertap/);
+  await assertUsedWrongly(['vlan'], /Usage: peertap vlan/);
+  await assertUsedWrongly(['statsu'], /Did you mean status/);
+  await assertUsedWrongly(['status', '--jsn'], /Did you mean --json/);
+  await assertUsedWrongly(['status', '--socket'], /argument missing/);
+  await assertUsedWrongly(['status', 'now'], /too many arguments/);
+  await assertUsedWrongly(['vlan', 'create'], /missing required argument 'name'/);
+  await assertUsedWrongly(['vlan', 'join', ID], /required option '--interface <name>'/);
+});
+
+test('a malformed argument ends with 2 before any daemon is asked', async () => {
+  const join = (...rest: string[]) => ['vlan', 'join', ID, '--interface', 'ptap0', ...rest];
+  await assertUsedWrongly(['vlan', 'join', 'abc', '--interface', 'x'], /26 characters, got 3/);
+  await assertUsedWrongly(['vlan', 'leave', `${ID.slice(1)}b`], /spare bits/);
+  await assertUsedWrongly(['vlan', 'join', ID.toUpperCase(), '--interface', 'x'], /lower case/);
+  await assertUsedWrongly(['vlan', 'join', ID, '--interface', 'much-too-long-a-name'], /1\.\.15 bytes/);
+  await assertUsedWrongly(join('--address', '10.7.0.1'), /prefix length after a slash/);
+  await assertUsedWrongly(join('--mtu', '99999'), /576\.\.9000/);
+});
+
+test('without a daemon a command fails and says what to do', async () => {
+  const socket = join(root, 'none.sock');
+  const commands = [
+    ['status'],
+    ['peers'],
+    ['vlan', 'list'],
+    ['vlan', 'create', 'home'],
+    ['vlan', 'leave', ID],
+  ];
+  for (const command of commands) {
+    const { code, err, out } = await run(...command, '--socket', socket);
+    assert.equal(code, 1, command.join(' '));
+    assert.match(err, /no daemon runs here.*peertap daemon/);
+    assert.equal(out, '');
+  }
+});
+
+test('init writes a config that loads and prints the PeerId alone', async () => {
+  const config = join(root, 'etc', 'peertap.json');
+  const stateDirectory = join(root, 'state');
+  const first = await run('init', '--config', config, '--state-directory', stateDirectory);
+  assert.equal(first.code, 0, first.err);
+  assert.match(first.out, /^12D3KooW\w{44}$/);
+  const text = await readFile(config, 'utf8');
+  assert.equal(parseConfigText(text).stateDirectory, stateDirectory);
+  assert.equal((await stat(config)).mode & 0o777, 0o600);
+  const second = await run('init', '--config', config, '--state-directory', join(root, 'other'));
+  assert.equal(second.code, 1);
+  assert.match(second.err, /exists and was left as it is/);
+  assert.equal(await readFile(config, 'utf8'), text);
+  await assert.rejects(stat(join(root, 'other')));
+  assert.equal((await run('id', '--config', config)).out, first.out);
+});
+
+test('id makes a missing identity and then prints the same', async () => {
+  const config = join(root, 'id.json');
+  await writeFile(config, JSON.stringify({ stateDirectory: join(root, 'id-state') }));
+  const first = await run('id', '--config', config);
+  assert.equal(first.code, 0);
+  assert.match(first.err, /made a new identity/);
+  const second = await run('id', '--config', config);
+  assert.deepEqual(second, { code: 0, out: first.out, err: '' });
+});
+
+test('a bad config fails with the file and each problem on a line', async () => {
+  const config = join(root, 'bad.json');
+  await writeFile(config, '{"connectionLimit": 9999, "vlan": []}');
+  for (const command of ['daemon', 'id']) {
+    const { code, err } = await run(command, '--config', config);
+    assert.equal(code, 1);
+    assert.match(err, /bad\.json cannot be used:\n {2}connectionLimit: expected 1\.\.1024, got 9999/);
+    assert.match(err, /vlan: unknown key; did you mean vlans\?/);
+  }
+  const missing = await run('daemon', '--config', join(root, 'missing.json'));
+  assert.equal(missing.code, 1);
+  assert.match(missing.err, /does not exist; `peertap init --config/);
+});

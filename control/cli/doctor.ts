@@ -1,0 +1,98 @@
+/**
+ * `peertap doctor`: checks this machine line by line and says what to do about what is missing.
+ *
+ * facts (machine-facts.ts) → findings (doctor-checks.ts) ┐
+ * config, identity, daemon, ports (here) ────────────────┼→ lines or JSON; exit 1 when one fails
+ * engine, offload self-test (control/dataplane-link) ────┘
+ *
+ * Must never change the machine: no identity is made, no file written.
+ */
+import { AdminClient } from '../admin/admin-client.ts';
+import type { DaemonStatus } from '../admin/daemon-control.ts';
+import type { Config } from '../config/config.ts';
+import { ConfigError } from '../config/config-error.ts';
+import { IdentityError } from '../identity/identity-error.ts';
+import { loadIdentity } from '../identity/node-identity.ts';
+import { EXIT_DONE, EXIT_FAILED } from './command-error.ts';
+import type { CommandIo } from './command-io.ts';
+import { findConfig } from './default-config.ts';
+import { checkFacts, type Finding, fail, ok, warn } from './doctor-checks.ts';
+import { gatherFacts, tcpPortProblem } from './machine-facts.ts';
+
+/** Checks the machine; @returns the exit code */
+export async function runDoctor(
+  options: { config?: string; json?: boolean; socket?: string },
+  io: CommandIo,
+): Promise<number> {
+  const findings = [...checkFacts(await gatherFacts()), ...(await checkSetup(options))];
+  const hasFailed = findings.some((finding) => finding.result === 'fail');
+  if (options.json === true) io.out(JSON.stringify({ ok: !hasFailed, findings }, undefined, 2));
+  else for (const line of findings.flatMap(describeFinding)) io.out(line);
+  return hasFailed ? EXIT_FAILED : EXIT_DONE;
+}
+
+/** One finding in lines for a terminal. */
+export function describeFinding({ check, result, found, advice }: Finding): string[] {
+  const line = `${result.padEnd(4)}  ${check.padEnd(10)}  ${found}`;
+  return advice === '' ? [line] : [line, `${' '.repeat(18)}→ ${advice}`];
+}
+
+/** What depends on the config. */
+async function checkSetup(options: { config?: string; socket?: string }): Promise<Finding[]> {
+  try {
+    const { config, path } = await findConfig(options.config, options.socket);
+    const found = path ?? 'no file; the defaults hold';
+    const status = await new AdminClient(config.controlSocket).status().catch(() => undefined);
+    return [
+      ok('config', found),
+      await checkIdentity(config),
+      checkDaemon(config, status),
+      ...(status === undefined ? await checkPorts(config) : []),
+    ];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return [
+      fail(
+        'config',
+        error.message.replaceAll('\n', '; '),
+        'correct the file; `peertap init` writes a good one',
+      ),
+    ];
+  }
+}
+
+async function checkIdentity(config: Config): Promise<Finding> {
+  try {
+    const identity = await loadIdentity(config.stateDirectory);
+    return ok(
+      'identity',
+      identity?.peerId ?? `none yet in ${config.stateDirectory}; the first start makes it`,
+    );
+  } catch (error) {
+    if (!(error instanceof IdentityError)) throw error;
+    const advice = error.code === 'permission' ? 'run as root' : 'do as it says before you start the daemon';
+    return fail('identity', error.message, advice);
+  }
+}
+
+function checkDaemon(config: Config, status: DaemonStatus | undefined): Finding {
+  if (status === undefined) return ok('daemon', `none answers on ${config.controlSocket}`);
+  const up = status.trunks.filter((trunk) => trunk.state === 'up').length;
+  return ok('daemon', `running, ${up} of ${status.trunks.length} trunks up, engine ${status.engine}`);
+}
+
+/** Only asked when no daemon of ours has the ports. */
+async function checkPorts(config: Config): Promise<Finding[]> {
+  const findings = await Promise.all(config.listen.libp2p.map(checkListenAddress));
+  return findings.filter((finding) => finding !== undefined);
+}
+
+async function checkListenAddress(address: string): Promise<Finding | undefined> {
+  const [, , host = '', , port = '0'] = address.split('/');
+  const problem = await tcpPortProblem(host, Number(port));
+  if (problem === undefined) return ok('ports', `${address} is free`);
+  if (problem === 'EADDRINUSE') {
+    return fail('ports', `${address} is in use`, `find its owner with \`ss -ltnp\`, or change listen.libp2p`);
+  }
+  return warn('ports', `${address} cannot be listened on: ${problem}`, 'correct listen.libp2p in the config');
+}
