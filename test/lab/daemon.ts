@@ -12,17 +12,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { undoAtExit } from './cleanup.ts';
-import { type CommandResult, exitStatus, LabError, runSync } from './command.ts';
+import { type CommandResult, exitStatus, runSync } from './command.ts';
 import { type DaemonConfig, type DaemonStatus, parseStatus, type VlanConfig } from './daemon-config.ts';
 import { waitFor } from './deadline.ts';
 import { PEERTAP_MAIN } from './paths.ts';
 import type { Machine } from './topology.ts';
+import { getOverSocket } from './unix-http.ts';
 
 /** The libp2p port that lab daemons listen on. */
 export const LIBP2P_PORT = 7946;
 
 /** The first datagram port of a lab daemon; worker i listens on the i-th after it. */
 export const DATAGRAM_PORT = 7947;
+
+/** Has a daemon take SIGUSR2 as "let a worker throw". */
+export const CRASH_ENVIRONMENT = { PEERTAP_DEBUG_CRASH_WORKER: '1' } as const;
 
 /** What a lab daemon may differ in. */
 export interface LabDaemonOptions {
@@ -63,6 +67,9 @@ export class LabDaemon {
     this.writeConfig({});
     this.peerId = this.#madeIdentity();
   }
+
+  /** The program that a daemon is started from. */
+  readonly mainFile = PEERTAP_MAIN;
 
   get configFile(): string {
     return join(this.directory, 'config.json');
@@ -130,6 +137,15 @@ export class LabDaemon {
     return status;
   }
 
+  /**
+   * Has a data worker throw, to see it replaced.
+   *
+   * Only a daemon that was started with {@link CRASH_ENVIRONMENT} takes the signal so.
+   */
+  crashWorker(): void {
+    this.signal('SIGUSR2');
+  }
+
   /** Sends a signal and goes on. */
   signal(signal: NodeJS.Signals): void {
     process.kill(this.processId, signal);
@@ -155,11 +171,9 @@ export class LabDaemon {
     });
   }
 
-  /** Runs `peertap status --json`. */
+  /** Asks the daemon on its socket, as `peertap status --json` does; a process a look would be slow to poll with. */
   async status(): Promise<DaemonStatus> {
-    const result = await this.command('status', '--json');
-    if (result.status !== 0) throw new LabError('command-failed', `peertap status: ${result.stderr.trim()}`);
-    return parseStatus(result.stdout);
+    return parseStatus(await getOverSocket(this.config.controlSocket, '/v1/status'));
   }
 
   /** Looks at the status until it is as wanted. @throws LabError `deadline`, with the end of the log */
