@@ -37,6 +37,11 @@ export function undoAll(): void {
   for (let step = steps.at(-1); step !== undefined; step = steps.at(-1)) step();
 }
 
+/** Leaves everything as it is: for a demonstration that is to stay up after its process. */
+export function keepAll(): void {
+  steps.length = 0;
+}
+
 function attempt(undo: Undo): void {
   try {
     undo();

@@ -6,8 +6,9 @@
  */
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { accessSync, closeSync, constants as fileConstants, openSync } from 'node:fs';
+import { constants } from 'node:os';
+import { delimiter, isAbsolute, join } from 'node:path';
 
 import { undoAtExit } from './cleanup.ts';
 
@@ -43,6 +44,15 @@ export interface RunOptions {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
+/** How to start a program that goes on in the background. */
+export interface StartOptions extends Pick<RunOptions, 'environment'> {
+  /**
+   * A file that stdout and stderr are added to. The program is then a session of its own: it can outlive this
+   * process, and a Ctrl-C at the terminal does not reach it.
+   */
+  readonly logFile?: string;
+}
+
 const DEFAULT_TIMEOUT_MS = 30_000;
 
 /** The Debian package that brings each program the lab may call. */
@@ -62,6 +72,7 @@ const PACKAGE_OF: Readonly<Record<string, string>> = {
  * @returns its path, or undefined when it is not installed
  */
 export function findTool(name: string): string | undefined {
+  if (isAbsolute(name)) return isExecutable(name) ? name : undefined;
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/bin', '/bin'];
   return folders.map((folder) => join(folder, name)).find(isExecutable);
 }
@@ -138,13 +149,20 @@ export async function run(
 /**
  * Starts a program that goes on in the background. It is killed when this process ends.
  *
- * @returns the child, with stdout and stderr as pipes
+ * @returns the child, with stdout and stderr as pipes unless a log file was given
  */
-export function start(name: string, args: readonly string[], options: RunOptions = {}): ChildProcess {
-  const child = spawn(toolPath(name), [...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...options.environment },
-  });
+export function start(name: string, args: readonly string[], options: StartOptions = {}): ChildProcess {
+  const env = { ...process.env, ...options.environment };
+  if (options.logFile === undefined) return startWithPipes(toolPath(name), args, env);
+  const log = openSync(options.logFile, 'a');
+  const child = spawn(toolPath(name), [...args], { stdio: ['ignore', log, log], env, detached: true });
+  closeSync(log);
+  killWithUs(child);
+  return child;
+}
+
+function startWithPipes(path: string, args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
+  const child = spawn(path, [...args], { stdio: ['ignore', 'pipe', 'pipe'], env });
   killWithUs(child);
   return child;
 }
@@ -159,15 +177,21 @@ export function killWithUs(child: ChildProcess): void {
 
 /** Waits for a child's end; 128 + signal number when a signal ended it, 127 when it could not be started. */
 export function exitStatus(child: ChildProcess): Promise<number> {
-  if (child.exitCode !== null) return Promise.resolve(child.exitCode);
+  if (child.exitCode !== null || child.signalCode !== null) {
+    return Promise.resolve(statusOf(child.exitCode, child.signalCode));
+  }
   return new Promise((resolve) => {
     child.once('error', () => {
       resolve(127);
     });
     child.once('close', (code, signal) => {
-      resolve(code ?? (signal === 'SIGKILL' ? 137 : 143));
+      resolve(statusOf(code, signal));
     });
   });
+}
+
+function statusOf(code: number | null, signal: NodeJS.Signals | null): number {
+  return code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
 }
 
 /** Gathers what a child writes; the returned function gives it so far. */
@@ -186,7 +210,7 @@ function accept(commandLine: readonly string[], result: CommandResult, options: 
 
 function isExecutable(path: string): boolean {
   try {
-    accessSync(path, constants.X_OK);
+    accessSync(path, fileConstants.X_OK);
     return true;
   } catch {
     return false;

@@ -7,7 +7,7 @@
  */
 
 import type { ChildProcess } from 'node:child_process';
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -104,18 +104,9 @@ export class LabDaemon {
   /** Starts the process and returns at once. */
   spawn(): void {
     if (this.isRunning) throw new Error('the daemon is running already');
-    const options = { environment: this.#environment };
-    const child = this.machine.namespace.start(
-      process.execPath,
-      [PEERTAP_MAIN, 'daemon', '--config', this.configFile],
-      options,
-    );
-    for (const stream of [child.stdout, child.stderr]) {
-      stream?.on('data', (chunk: Buffer) => {
-        // The folder is gone when the test process is on its way out.
-        if (existsSync(this.directory)) appendFileSync(this.logFile, chunk);
-      });
-    }
+    const daemonArguments = [PEERTAP_MAIN, 'daemon', '--config', this.configFile];
+    const options = { environment: this.#environment, logFile: this.logFile };
+    const child = this.machine.namespace.start(process.execPath, daemonArguments, options);
     this.#child = child;
   }
 

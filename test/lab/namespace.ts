@@ -11,7 +11,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { undoAtExit } from './cleanup.ts';
-import { type CommandResult, type RunOptions, run, runSync, start } from './command.ts';
+import { type CommandResult, type RunOptions, run, runSync, type StartOptions, start } from './command.ts';
 
 /** `gso`: the veth as it is. `mtu`: no datagram larger than the MTU crosses, as on a network card's wire. */
 export type Wire = 'gso' | 'mtu';
@@ -33,11 +33,12 @@ export class Namespace {
 
   /**
    * @param label - a few letters that say what it stands for
+   * @param owner - whose it is; the process number unless given. Only namespaces that a number owns are swept up.
    * @throws LabError `missing-tool` (iproute2) or `not-permitted`
    */
-  constructor(label: string) {
+  constructor(label: string, owner: string = String(process.pid)) {
     sweepOnce();
-    this.name = `pt-${process.pid}-${madeCount++}-${label}`;
+    this.name = `pt-${owner}-${madeCount++}-${label}`;
     runSync('ip', ['netns', 'add', this.name]);
     this.remove = undoAtExit(() => runSync('ip', ['netns', 'delete', this.name]));
     this.ip('link', 'set', 'lo', 'up');
@@ -64,7 +65,7 @@ export class Namespace {
   }
 
   /** Starts a program in here; the child's number is the program's own, since `ip netns exec` becomes it. */
-  start(program: string, args: readonly string[], options: RunOptions = {}): ChildProcess {
+  start(program: string, args: readonly string[], options: StartOptions = {}): ChildProcess {
     return start('ip', this.within(program, args), options);
   }
 

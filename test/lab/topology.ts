@@ -30,10 +30,10 @@ export interface MiddleboxPair extends Pair {
   readonly middle: Namespace;
 }
 
-/** Makes two namespaces joined by a veth. */
-export function makePair(wire: Wire, label = ''): Pair {
-  const a = makeMachine(`${label}a`, 1);
-  const b = makeMachine(`${label}b`, 2);
+/** Makes two namespaces joined by a veth. @param owner - see {@link Namespace} */
+export function makePair(wire: Wire, label = '', owner?: string): Pair {
+  const a = makeMachine(`${label}a`, 1, owner);
+  const b = makeMachine(`${label}b`, 2, owner);
   connect(endOf(a), endOf(b), wire);
   return {
     a,
@@ -66,8 +66,8 @@ export function makeMiddleboxPair(): MiddleboxPair {
   };
 }
 
-function makeMachine(label: string, hostNumber: number): Machine {
-  return { namespace: new Namespace(label), address: `10.99.0.${hostNumber}` };
+function makeMachine(label: string, hostNumber: number, owner?: string): Machine {
+  return { namespace: new Namespace(label, owner), address: `10.99.0.${hostNumber}` };
 }
 
 function endOf(machine: Machine): { namespace: Namespace; interfaceName: string; addresses: string[] } {
