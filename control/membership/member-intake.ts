@@ -1,0 +1,255 @@
+/**
+ * Takes what other members say: opens, decodes, verifies, and then lets it count.
+ *
+ *   control datagram → open under the epoch's K_control → decode → budget → signature → announce │ pull │ withdraw
+ *
+ * Nothing of a message counts before its signature has been verified. Bad input is counted, never thrown.
+ *
+ * Main thread; no clock of its own, no I/O.
+ *
+ * @see docs/protocol.md, "Sealed frame" and "Membership"
+ */
+import type { OpenEpoch } from '../vlan/open-epoch.ts';
+import { openControl } from './control-seal.ts';
+import type { MemberBook } from './member-book.ts';
+import type { MemberKeys } from './member-keys.ts';
+import { type Announce, decodeMessage, type MemberMessage, type Pull, type Withdraw } from './member-message.ts';
+import type {
+  ControlInput,
+  MembershipCounters,
+  MembershipOptions,
+  MembershipPorts,
+  NoticeCode,
+} from './membership-port.ts';
+import { hasAllParts, keyText, type Member, type Roster } from './roster.ts';
+import type { Speaker } from './speaker.ts';
+import { MEMBERSHIP_LIMIT, TIMING } from './timing.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+/** What the intake works on. */
+export interface IntakeHost {
+  readonly options: MembershipOptions;
+  readonly ports: MembershipPorts;
+  readonly roster: Roster;
+  readonly book: MemberBook;
+  readonly keys: MemberKeys;
+  readonly speaker: Speaker;
+  readonly counters: MembershipCounters;
+  /** Of this start; another one under our own key is another process. */
+  readonly incarnation: number;
+  readonly leaf: number;
+  notice(code: NoticeCode, message: string): void;
+}
+
+/** The intake of one VLAN; see the file's head. */
+export class MemberIntake {
+  readonly #host: IntakeHost;
+  readonly #verifications = new TokenBucket({
+    perSecond: MEMBERSHIP_LIMIT.verificationsPerSecond,
+    burst: MEMBERSHIP_LIMIT.verificationBurst,
+  });
+  readonly #strangerPulls = new TokenBucket({
+    perSecond: MEMBERSHIP_LIMIT.strangerPullsPerSecond,
+    burst: MEMBERSHIP_LIMIT.strangerPullsPerSecond,
+  });
+
+  constructor(host: IntakeHost) {
+    this.#host = host;
+  }
+
+  /** Takes one control datagram; `epoch` is the one that its token named, if it is live. */
+  take(input: ControlInput, epoch: OpenEpoch | undefined, nowMs: number): void {
+    const opened = epoch === undefined ? undefined : openControl(epoch, input.payload, input.control);
+    if (epoch === undefined || opened === undefined) {
+      this.#host.counters.controlInvalid++;
+      return;
+    }
+    const message = this.#verified(opened.body, { epoch, leaf: opened.sender.leaf, nowMs });
+    if (message === undefined) {
+      return;
+    }
+    if (message.type === 'announce') {
+      this.#announced(message, epoch, nowMs);
+    } else if (message.type === 'pull') {
+      this.#pulled(message, nowMs);
+    } else {
+      this.#withdrawn(message);
+    }
+  }
+
+  /** A worker dropped a frame of an unknown sender: ask, if the leaf is somebody's. */
+  senderUnknown(leaf: number, nowMs: number): void {
+    if (this.#host.roster.hasLeaf(leaf)) {
+      this.#host.speaker.pull(leaf, nowMs);
+    }
+  }
+
+  /** Removes who was silent for too long, and asks candidates again. */
+  expire(nowMs: number): void {
+    for (const member of this.#host.roster.silent(nowMs)) {
+      this.#remove(member, 'silent');
+    }
+    for (const member of this.#host.roster.all()) {
+      if (member.nextPullMs <= nowMs && member.pullTries < MEMBERSHIP_LIMIT.pullTries) {
+        member.pullTries++;
+        member.nextPullMs = nowMs + TIMING.pullGapMs * 2 ** member.pullTries;
+        this.#host.speaker.pull(member.leaf, nowMs);
+      }
+    }
+  }
+
+  #verified(
+    body: Uint8Array,
+    facts: { readonly epoch: OpenEpoch; readonly leaf: number; readonly nowMs: number },
+  ): MemberMessage | undefined {
+    const { options, counters, ports } = this.#host;
+    const decoded = decodeMessage(body, { vlanId: options.vlanId, epochTag: facts.epoch.tag });
+    if (!decoded.ok || (decoded.message.type === 'announce' && decoded.message.leaf !== facts.leaf)) {
+      counters.announcementInvalid++;
+      return undefined;
+    }
+    const { message } = decoded;
+    const own = keyText(message.publicKey) === keyText(options.publicKey);
+    if (own && message.incarnation === this.#host.incarnation) {
+      return undefined;
+    }
+    if (!this.#verifications.take(facts.nowMs)) {
+      counters.verificationsRefused++;
+      return undefined;
+    }
+    if (!ports.verify(message.publicKey, decoded.signed, decoded.signature)) {
+      counters.announcementInvalid++;
+      return undefined;
+    }
+    if (own) {
+      this.#ownKeyElsewhere(message);
+      return undefined;
+    }
+    return message;
+  }
+
+  /** A recording of a former start of ours is harmless; a later start under our key is another process. */
+  #ownKeyElsewhere(message: MemberMessage): void {
+    if (message.incarnation > this.#host.incarnation) {
+      this.#host.notice('identity-in-use', "Another daemon uses this node's identity: give each node a key of its own.");
+    }
+  }
+
+  // ── Announcements ────────────────────────────────────────────────────────────────────────────────────
+
+  #announced(announce: Announce, epoch: OpenEpoch, nowMs: number): void {
+    const { roster, counters, speaker } = this.#host;
+    const fresh = speaker.isAnswered(announce.answers);
+    const result = roster.accept(announce, fresh, nowMs);
+    switch (result.kind) {
+      case 'ignored':
+        return;
+      case 'refused':
+        counters.membersRefused++;
+        return;
+      case 'candidate':
+        this.#challenged(result.member, nowMs);
+        return;
+      case 'rival':
+        this.#challenged(result.member, nowMs);
+        speaker.pull(result.member.leaf, nowMs);
+        return;
+      case 'accepted':
+        if (result.replaced !== undefined) {
+          this.#host.book.dismiss(result.replaced, 'restarted');
+          speaker.rotateChallenge();
+        }
+        this.#accepted(result.member, announce, { epoch, fresh, joined: result.joined, nowMs });
+    }
+  }
+
+  #accepted(
+    member: Member,
+    announce: Announce,
+    facts: { readonly epoch: OpenEpoch; readonly fresh: boolean; readonly joined: boolean; readonly nowMs: number },
+  ): void {
+    const { book, keys, counters, speaker, roster } = this.#host;
+    if (!keys.agree(member)) {
+      // An X25519 key that yields all zeros is an attack (RFC 7748 §6.1): nobody joins with it.
+      roster.remove(member);
+      counters.announcementInvalid++;
+      return;
+    }
+    counters.announcesAccepted++;
+    if (facts.joined) {
+      book.welcome(member);
+    }
+    const unopened = book.syncSenders(member, facts.epoch, announce, facts.fresh);
+    if (book.syncStations(member, announce, facts.nowMs)) {
+      speaker.announceSoon(facts.nowMs);
+    }
+    this.#scheduleRepair(member, unopened || (facts.joined && !hasAllParts(member, announce.parts)), facts.nowMs);
+    this.#challenged(member, facts.nowMs);
+  }
+
+  #scheduleRepair(member: Member, unopened: boolean, nowMs: number): void {
+    if (!unopened) {
+      member.nextPullMs = Number.POSITIVE_INFINITY;
+      member.pullTries = 0;
+    } else if (member.nextPullMs === Number.POSITIVE_INFINITY) {
+      member.nextPullMs = nowMs + TIMING.pullDelayMs;
+    }
+  }
+
+  /**
+   * Signs a challenge that we have not signed yet. Who has not proven itself, or just did, waits for it; a
+   * member that merely changed its challenge has our senders open and gets it with the next heartbeat.
+   */
+  #challenged(member: Member, nowMs: number): void {
+    const key = keyText(member.challenge);
+    if (member.answered === key) {
+      return;
+    }
+    const waits = member.answered === '';
+    member.answered = key;
+    this.#host.speaker.answer(member.challenge);
+    if (waits) {
+      this.#host.speaker.announceSoon(nowMs);
+    }
+  }
+
+  // ── Pulls and withdrawals ────────────────────────────────────────────────────────────────────────────
+
+  #pulled(pull: Pull, nowMs: number): void {
+    const { roster, speaker, counters } = this.#host;
+    const member = roster.find(pull.publicKey);
+    const welcome =
+      member === undefined || member.incarnation !== pull.incarnation
+        ? this.#strangerPulls.take(nowMs)
+        : roster.acceptHeader(member, pull);
+    if (!welcome || !this.#isMeant(pull.targets)) {
+      return;
+    }
+    counters.pullsAnswered++;
+    speaker.answer(pull.challenge);
+    speaker.announceSoon(nowMs);
+  }
+
+  #isMeant(targets: readonly number[]): boolean {
+    return targets.length === 0 || targets.includes(this.#host.leaf);
+  }
+
+  #withdrawn(withdraw: Withdraw): void {
+    const member = this.#host.roster.find(withdraw.publicKey);
+    if (
+      member?.incarnation === withdraw.incarnation &&
+      withdraw.sequence > member.sequence &&
+      this.#host.roster.acceptHeader(member, withdraw)
+    ) {
+      this.#remove(member, 'left');
+    }
+  }
+
+  #remove(member: Member, reason: 'left' | 'silent'): void {
+    this.#host.roster.remove(member);
+    if (member.proven) {
+      this.#host.book.dismiss(member, reason);
+      this.#host.speaker.rotateChallenge();
+    }
+  }
+}

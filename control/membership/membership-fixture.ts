@@ -1,0 +1,333 @@
+/**
+ * Members of one VLAN on virtual time, for tests: seeded random numbers, a network that floods control
+ * datagrams with delay, loss and reordering, and what each member's effects add up to.
+ *
+ * Tests only. One seed, one history: nothing here reads a clock or a random source.
+ */
+import { formatPeerId } from '../identity/peer-id.ts';
+import { keyedHash } from '../vlan/hash.ts';
+import { privateKeyFromRaw, rawPublicKey } from '../vlan/raw-keys.ts';
+import { sign } from 'node:crypto';
+import { CIPHER_AES_256_GCM } from './frame-keys.ts';
+import { MembershipMachine } from './membership-machine.ts';
+import type {
+  MembershipEffect,
+  MembershipInput,
+  MembershipPorts,
+  OpenSender,
+  PairKey,
+} from './membership-port.ts';
+import { createKeyAgreement, verifySignature } from './node-ports.ts';
+import { deriveOpenEpoch, utcDay } from '../vlan/open-epoch.ts';
+import { controlToken } from '../token/token.ts';
+import { livePeriods } from '../token/token-period.ts';
+import { macNumber } from './station-claims.ts';
+
+/** 21 November 2026, noon UTC. */
+export const NOON_UNIX_MS = Date.UTC(2026, 10, 21, 12);
+
+/** What control datagrams meet on their way. */
+export interface Wire {
+  readonly lossRatio: number;
+  readonly leastDelayMs: number;
+  readonly mostDelayMs: number;
+}
+
+const GOOD_WIRE: Wire = { lossRatio: 0, leastDelayMs: 1, mostDelayMs: 2 };
+const MAIN_PAYLOAD_CLASS = 7;
+
+/** A repeatable stream of random bytes and numbers. */
+export class SeededRandom {
+  readonly #key: Uint8Array;
+  #counter = 0;
+
+  constructor(seed: string) {
+    this.#key = keyedHash(new Uint8Array(32), new TextEncoder().encode(seed));
+  }
+
+  bytes(count: number): Uint8Array {
+    const out = new Uint8Array(count);
+    for (let offset = 0; offset < count; offset += 32) {
+      const block = keyedHash(this.#key, new TextEncoder().encode(String(this.#counter++)));
+      out.set(block.subarray(0, Math.min(32, count - offset)), offset);
+    }
+    return out;
+  }
+
+  /** 0 ≤ x < 1. */
+  unit(): number {
+    return new DataView(this.bytes(4).buffer).getUint32(0) / 2 ** 32;
+  }
+}
+
+/** A control datagram as it lay on the wire. */
+export interface Recorded {
+  readonly from: string;
+  readonly day: number;
+  readonly payload: Uint8Array;
+}
+
+/** One member, and what its effects have made of the tables. */
+export class SimMember {
+  readonly name: string;
+  readonly machine: MembershipMachine;
+  readonly peers = new Map<number, string>();
+  readonly senders = new Map<number, OpenSender>();
+  readonly stations = new Map<number, number | 'own' | 'enforced'>();
+  readonly salts = new Map<number, { readonly day: number; readonly worker: number; readonly value: Uint8Array }>();
+  readonly groupKeys = new Map<number, Uint8Array>();
+  readonly pairKeys = new Map<string, Uint8Array>();
+  readonly effects: MembershipEffect[] = [];
+  readonly counters = new Map<number, number>();
+  readonly lastSeenMs = new Map<number, number>();
+  sealingDay = -1;
+
+  constructor(name: string, machine: MembershipMachine) {
+    this.name = name;
+    this.machine = machine;
+  }
+
+  /** Names of the members that have proven themselves, sorted. */
+  peerNames(names: (peer: string) => string): readonly string[] {
+    return [...this.peers.values()].map(names).sort();
+  }
+
+  record(effect: MembershipEffect): void {
+    this.effects.push(effect);
+    switch (effect.kind) {
+      case 'member-up':
+        this.peers.set(effect.member, effect.peer);
+        return;
+      case 'member-down':
+        this.peers.delete(effect.member);
+        return;
+      case 'open-sender':
+        this.senders.set(effect.sender, effect);
+        return;
+      case 'close-sender':
+        this.senders.delete(effect.sender);
+        return;
+      case 'add-station':
+        this.stations.set(macNumber(effect.mac), effect.member);
+        return;
+      case 'add-own-station':
+        this.stations.set(macNumber(effect.mac), effect.enforced ? 'enforced' : 'own');
+        return;
+      case 'remove-station':
+        this.stations.delete(macNumber(effect.mac));
+        return;
+      case 'add-salt':
+        this.salts.set(effect.salt, effect);
+        return;
+      case 'use-salt':
+        this.groupKeys.set(effect.salt, effect.groupKey);
+        this.#addPairKeys(effect.salt, effect.pairKeys);
+        return;
+      case 'add-pair-keys':
+        for (const { salt, key } of effect.keys) {
+          this.#addPairKeys(salt, [{ member: effect.member, key }]);
+        }
+        return;
+      case 'remove-salt':
+        this.salts.delete(effect.salt);
+        this.groupKeys.delete(effect.salt);
+        return;
+      case 'use-epoch':
+        this.sealingDay = effect.day;
+        return;
+      default:
+        return;
+    }
+  }
+
+  #addPairKeys(salt: number, keys: readonly PairKey[]): void {
+    for (const { member, key } of keys) {
+      this.pairKeys.set(`${salt}/${member}`, key);
+    }
+  }
+}
+
+/** A VLAN of simulated members. */
+export class SimVlan {
+  readonly recorded: Recorded[] = [];
+  readonly members = new Map<string, SimMember>();
+  readonly vlanId: Uint8Array;
+  wire: Wire = GOOD_WIRE;
+  nowMs = 1_000;
+  unixOffsetMs: number;
+  readonly #random: SeededRandom;
+  readonly #names = new Map<string, string>();
+  readonly #islands = new Map<string, number>();
+  #queue: { atMs: number; order: number; run: () => void }[] = [];
+  #order = 0;
+
+  constructor(seed: string, startUnixMs = NOON_UNIX_MS) {
+    this.#random = new SeededRandom(seed);
+    this.vlanId = this.#random.bytes(16);
+    this.unixOffsetMs = startUnixMs - this.nowMs;
+  }
+
+  /** Adds a member; `overrides` replaces some of its ports. */
+  add(name: string, options: { workers?: number; ports?: Partial<MembershipPorts>; nodeKey?: string } = {}): SimMember {
+    const random = new SeededRandom(`${name}:${this.nowMs}:${this.#random.unit()}`);
+    const nodeKey = privateKeyFromRaw('ed25519', new SeededRandom(`node ${options.nodeKey ?? name}`).bytes(32));
+    const publicKey = rawPublicKey(nodeKey);
+    let member: SimMember | undefined;
+    const machine = new MembershipMachine(
+      {
+        vlanId: this.vlanId,
+        publicKey,
+        workerCount: options.workers ?? 2,
+        cipher: CIPHER_AES_256_GCM,
+        tokenPeriodSeconds: 3_600,
+        unixOffsetMs: this.unixOffsetMs,
+      },
+      {
+        randomBytes: (count) => random.bytes(count),
+        sign: (bytes) => new Uint8Array(sign(null, bytes, nodeKey)),
+        verify: verifySignature,
+        createAgreement: () => createKeyAgreement(random.bytes(32)),
+        saltCounter: (salt) => member?.counters.get(salt) ?? 0,
+        stationLastSeenMs: (mac) => member?.lastSeenMs.get(macNumber(mac)),
+        ...options.ports,
+      },
+      this.nowMs,
+    );
+    member = new SimMember(name, machine);
+    this.#names.set(formatPeerId(publicKey), options.nodeKey ?? name);
+    this.members.set(name, member);
+    return member;
+  }
+
+  /** Adds a member, starts it and lets the others meet it. */
+  join(name: string, options: Parameters<SimVlan['add']>[1] = {}): SimMember {
+    const member = this.add(name, options);
+    this.input(member, { kind: 'start' });
+    for (const each of this.members.values()) {
+      this.input(each, { kind: 'neighbour' });
+    }
+    return member;
+  }
+
+  /** Takes a member away without a word, as by kill -9. */
+  kill(member: SimMember): void {
+    this.members.delete(member.name);
+  }
+
+  /** Members on different islands do not hear each other. */
+  place(name: string, island: number): void {
+    this.#islands.set(name, island);
+  }
+
+  input(member: SimMember, input: MembershipInput): void {
+    for (const effect of member.machine.handle(input, this.nowMs)) {
+      if (effect.kind === 'send-control') {
+        this.#flood(member, effect.payload);
+      }
+      member.record(effect);
+    }
+  }
+
+  /** Lets time pass. */
+  run(durationMs: number): void {
+    const endMs = this.nowMs + durationMs;
+    for (;;) {
+      const timerMs = Math.min(...[...this.members.values()].map((member) => member.machine.nextTimeoutMs()));
+      const queueMs = Math.min(...this.#queue.map((entry) => entry.atMs));
+      const nextMs = Math.min(timerMs, queueMs);
+      if (nextMs > endMs) {
+        break;
+      }
+      this.nowMs = Math.max(this.nowMs, nextMs);
+      this.#runDue();
+    }
+    this.nowMs = endMs;
+  }
+
+  /** Gives a recorded datagram to a member. */
+  replay(member: SimMember, recorded: Recorded): void {
+    this.#deliver(member, recorded);
+  }
+
+  /** Who a PeerId belongs to. */
+  peerName(peer: string): string {
+    return this.#names.get(peer) ?? peer;
+  }
+
+  /** Each member's view, by name: whom it knows. */
+  views(): Readonly<Record<string, readonly string[]>> {
+    const views: Record<string, readonly string[]> = {};
+    for (const member of this.members.values()) {
+      views[member.name] = member.peerNames((peer) => this.peerName(peer));
+    }
+    return views;
+  }
+
+  #flood(from: SimMember, payload: Uint8Array): void {
+    const day = this.#dayOf(payload);
+    const recorded = { from: from.name, day, payload };
+    this.recorded.push(recorded);
+    for (const to of this.members.values()) {
+      const apart = (this.#islands.get(from.name) ?? 0) !== (this.#islands.get(to.name) ?? 0);
+      if (to === from || apart || this.#random.unit() < this.wire.lossRatio) {
+        continue;
+      }
+      const delayMs =
+        this.wire.leastDelayMs + this.#random.unit() * (this.wire.mostDelayMs - this.wire.leastDelayMs);
+      this.#queue.push({
+        atMs: this.nowMs + delayMs,
+        order: this.#order++,
+        run: () => {
+          this.#deliver(to, recorded);
+        },
+      });
+    }
+  }
+
+  #deliver(to: SimMember, recorded: Recorded): void {
+    if (this.members.get(to.name) === to) {
+      const control = { kind: 3, flags: 0, class: MAIN_PAYLOAD_CLASS };
+      this.input(to, { kind: 'control', day: recorded.day, control, payload: recorded.payload });
+    }
+  }
+
+  /** What the token table does: which epoch a token belongs to. */
+  #dayOf(payload: Uint8Array): number {
+    const token = Buffer.from(payload.subarray(0, 16)).toString('hex');
+    const unixMs = this.nowMs + this.unixOffsetMs;
+    const { previous, current, next } = livePeriods(unixMs, 3_600);
+    for (const { period, day } of [previous, current, next]) {
+      const epoch = deriveCached(this.vlanId, day);
+      if (Buffer.from(controlToken(epoch, period)).toString('hex') === token) {
+        return day;
+      }
+    }
+    return utcDay(unixMs) - 10;
+  }
+
+  #runDue(): void {
+    const due = this.#queue.filter((entry) => entry.atMs <= this.nowMs);
+    this.#queue = this.#queue.filter((entry) => entry.atMs > this.nowMs);
+    due.sort((a, b) => a.atMs - b.atMs || a.order - b.order);
+    for (const entry of due) {
+      entry.run();
+    }
+    for (const member of [...this.members.values()]) {
+      if (member.machine.nextTimeoutMs() <= this.nowMs) {
+        this.input(member, { kind: 'tick' });
+      }
+    }
+  }
+}
+
+const epochs = new Map<string, ReturnType<typeof deriveOpenEpoch>>();
+
+function deriveCached(vlanId: Uint8Array, day: number): ReturnType<typeof deriveOpenEpoch> {
+  const key = `${Buffer.from(vlanId).toString('hex')}/${day}`;
+  let epoch = epochs.get(key);
+  if (epoch === undefined) {
+    epoch = deriveOpenEpoch(vlanId, day);
+    epochs.set(key, epoch);
+  }
+  return epoch;
+}

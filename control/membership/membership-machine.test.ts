@@ -1,0 +1,400 @@
+/** Behaviour of open VLAN membership: meeting, keys, stations, salts, epochs, and the attacks on them. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Recorded, SimVlan, type SimMember } from './membership-fixture.ts';
+import { utcDay } from '../vlan/open-epoch.ts';
+import { macNumber } from './station-claims.ts';
+
+const MAC_A = Uint8Array.of(2, 0, 0, 0, 0, 0xa);
+const MAC_B = Uint8Array.of(2, 0, 0, 0, 0, 0xb);
+const MAC_HOST = Uint8Array.of(2, 0, 0, 0, 0, 0xc);
+
+function pair(seed: string): { vlan: SimVlan; a: SimMember; b: SimMember } {
+  const vlan = new SimVlan(seed);
+  const a = vlan.join('a');
+  const b = vlan.join('b');
+  vlan.run(500);
+  return { vlan, a, b };
+}
+
+function hex(bytes: Uint8Array | undefined): string {
+  return bytes === undefined ? 'none' : Buffer.from(bytes).toString('hex');
+}
+
+/** For each salt that `from` seals under today: the keys that `to` opens it with. */
+function assertKeysMeet(from: SimMember, to: SimMember): void {
+  const memberAtFrom = [...from.peers.keys()];
+  for (const [id, salt] of from.salts) {
+    if (salt.day !== from.sealingDay || !from.groupKeys.has(id)) continue;
+    const opened = [...to.senders.values()].find((sender) => hex(sender.salt) === hex(salt.value));
+    assert.ok(opened, `${to.name} does not open salt ${hex(salt.value)} of ${from.name}`);
+    assert.equal(opened.lane, salt.worker);
+    assert.equal(opened.leaf, from.machine.leaf);
+    assert.equal(hex(opened.groupKey), hex(from.groupKeys.get(id)));
+    const keys = memberAtFrom.map((member) => hex(from.pairKeys.get(`${id}/${member}`)));
+    assert.ok(keys.includes(hex(opened.pairKey)), 'no pairwise key in common');
+  }
+}
+
+test('two members that meet know each other and have the same keys within half a second', () => {
+  const { vlan, a, b } = pair('meet');
+
+  assert.deepEqual(vlan.views(), { a: ['b'], b: ['a'] });
+  assertKeysMeet(a, b);
+  assertKeysMeet(b, a);
+});
+
+test('a window opens at the counter that was announced', () => {
+  const vlan = new SimVlan('counter');
+  const a = vlan.join('a');
+  for (const salt of a.salts.keys()) a.counters.set(salt, 1_234);
+  const b = vlan.join('b');
+  vlan.run(500);
+
+  assert.ok([...b.senders.values()].every((sender) => sender.firstCounter === 1_234));
+});
+
+test('the interface address is a station for the others, and enforced here at once', () => {
+  const { vlan, a, b } = pair('station');
+  vlan.input(a, { kind: 'interface-mac', mac: MAC_A });
+  vlan.run(100);
+
+  assert.equal(a.stations.get(macNumber(MAC_A)), 'enforced');
+  const [atB] = [...b.peers.keys()];
+  assert.equal(b.stations.get(macNumber(MAC_A)), atB);
+});
+
+test('a learned address is claimed at once and enforced a second after it was announced', () => {
+  const { vlan, a, b } = pair('learned');
+  vlan.input(a, { kind: 'interface-mac', mac: MAC_A });
+  vlan.run(100);
+  vlan.input(a, { kind: 'station-seen', mac: MAC_HOST });
+  vlan.run(100);
+
+  assert.equal(a.stations.get(macNumber(MAC_HOST)), 'own');
+  assert.ok(b.stations.has(macNumber(MAC_HOST)));
+  vlan.run(2_000);
+  assert.equal(a.stations.get(macNumber(MAC_HOST)), 'enforced');
+});
+
+test('a learned address without frames is given up after five minutes', () => {
+  const { vlan, a, b } = pair('aging');
+  vlan.input(a, { kind: 'interface-mac', mac: MAC_A });
+  vlan.input(a, { kind: 'station-seen', mac: MAC_HOST });
+  vlan.run(301_000);
+
+  assert.ok(!a.stations.has(macNumber(MAC_HOST)));
+  assert.ok(!b.stations.has(macNumber(MAC_HOST)));
+  assert.ok(b.stations.has(macNumber(MAC_A)));
+});
+
+test('group addresses and the zero address are never claimed', () => {
+  const { vlan, a } = pair('group address');
+  vlan.input(a, { kind: 'interface-mac', mac: MAC_A });
+  vlan.input(a, { kind: 'station-seen', mac: Uint8Array.of(1, 0, 0x5e, 0, 0, 1) });
+  vlan.input(a, { kind: 'station-seen', mac: new Uint8Array(6) });
+
+  assert.deepEqual([...a.stations.keys()], [macNumber(MAC_A)]);
+});
+
+test('a member cannot take a live station of another member', () => {
+  const vlan = new SimVlan('theft');
+  const [a, b, c] = [vlan.join('a'), vlan.join('b'), vlan.join('c')];
+  vlan.run(500);
+  vlan.input(a, { kind: 'interface-mac', mac: MAC_A });
+  vlan.run(500);
+  vlan.input(b, { kind: 'interface-mac', mac: MAC_B });
+  vlan.input(b, { kind: 'station-seen', mac: MAC_A });
+  vlan.run(5_000);
+
+  const holder = c.stations.get(macNumber(MAC_A));
+  assert.ok(typeof holder === 'number');
+  assert.equal(vlan.peerName(c.peers.get(holder) ?? ''), 'a');
+  assert.equal(a.stations.get(macNumber(MAC_A)), 'enforced');
+  assert.ok(a.machine.counters.addressConflicts > 0);
+});
+
+test('a station that moves is handed over by its old holder', () => {
+  const vlan = new SimVlan('move');
+  const [a, b, c] = [vlan.join('a'), vlan.join('b'), vlan.join('c')];
+  vlan.run(500);
+  vlan.input(a, { kind: 'interface-mac', mac: MAC_A });
+  vlan.input(b, { kind: 'interface-mac', mac: MAC_B });
+  vlan.input(a, { kind: 'station-seen', mac: MAC_HOST });
+  vlan.run(10_000);
+
+  vlan.input(b, { kind: 'station-seen', mac: MAC_HOST });
+  vlan.run(500);
+
+  const holder = c.stations.get(macNumber(MAC_HOST));
+  assert.ok(typeof holder === 'number');
+  assert.equal(vlan.peerName(c.peers.get(holder) ?? ''), 'b');
+  assert.ok(typeof a.stations.get(macNumber(MAC_HOST)) === 'number');
+});
+
+test('more addresses than one datagram takes reach the others, and none beyond the limit is claimed', () => {
+  const { vlan, a, b } = pair('many');
+  vlan.input(a, { kind: 'interface-mac', mac: MAC_A });
+  for (let index = 0; index < 300; index++) {
+    vlan.input(a, { kind: 'station-seen', mac: Uint8Array.of(2, 1, 0, 0, index >> 8, index & 255) });
+  }
+  vlan.run(1_000);
+
+  assert.equal(a.stations.size, 256);
+  assert.equal(b.stations.size, 256);
+  assert.ok(a.machine.counters.claimsRefused > 0);
+});
+
+test('a member that leaves is gone at once, with its senders and stations', () => {
+  const { vlan, a, b } = pair('leave');
+  vlan.input(a, { kind: 'interface-mac', mac: MAC_A });
+  vlan.run(500);
+  vlan.input(a, { kind: 'leave' });
+  vlan.run(100);
+
+  assert.deepEqual(vlan.views(), { a: [], b: [] });
+  assert.equal(b.senders.size, 0);
+  assert.ok(!b.stations.has(macNumber(MAC_A)));
+  assert.equal(a.stations.size + a.salts.size, 0);
+  assert.equal(a.machine.nextTimeoutMs(), Number.POSITIVE_INFINITY);
+});
+
+test('a member that falls silent is gone after 45 seconds', () => {
+  const { vlan, a, b } = pair('silent');
+  vlan.kill(a);
+  vlan.run(44_000);
+  assert.equal(b.peers.size, 1);
+  vlan.run(2_000);
+
+  assert.equal(b.peers.size, 0);
+  assert.equal(b.senders.size, 0);
+});
+
+test('a member that was killed and starts again is known again at once, under new salts', () => {
+  const { vlan, a, b } = pair('restart');
+  const before = [...b.senders.values()].map((sender) => hex(sender.salt));
+  vlan.kill(a);
+  vlan.run(2_000);
+  const again = vlan.join('a');
+  vlan.run(1_000);
+
+  assert.deepEqual(vlan.views(), { a: ['b'], b: ['a'] });
+  assertKeysMeet(again, b);
+  assertKeysMeet(b, again);
+  assert.ok([...b.senders.values()].every((sender) => !before.includes(hex(sender.salt))));
+});
+
+test('a start with a clock that went back is still believed, since it signs our challenge', () => {
+  const { vlan, a, b } = pair('clock back');
+  vlan.kill(a);
+  vlan.unixOffsetMs -= 60_000;
+  const again = vlan.join('a');
+  vlan.run(18_000);
+
+  assertKeysMeet(again, b);
+  assertKeysMeet(b, again);
+});
+
+test('a restarted worker seals under salts that were never used, in each live epoch', () => {
+  const { vlan, a, b } = pair('worker');
+  const before = [...a.salts.values()].filter((salt) => salt.worker === 1).map((salt) => hex(salt.value));
+  vlan.input(a, { kind: 'worker-restarted', worker: 1 });
+  vlan.run(200);
+
+  const after = [...a.salts.values()].filter((salt) => salt.worker === 1).map((salt) => hex(salt.value));
+  assert.equal(after.length, before.length);
+  assert.ok(after.every((salt) => !before.includes(salt)));
+  assertKeysMeet(a, b);
+});
+
+test('a successor salt is announced before it is used, and the old one is named a while longer', () => {
+  const { vlan, a, b } = pair('successor');
+  const [old] = [...a.salts.keys()];
+  assert.ok(old !== undefined);
+  vlan.input(a, { kind: 'salt-low', salt: old });
+  vlan.run(200);
+  assert.equal(a.salts.size, 3);
+  assert.equal(a.groupKeys.size, 2);
+  assert.equal(b.senders.size, 3);
+
+  vlan.run(2_000);
+  assert.equal(a.groupKeys.size, 3);
+  vlan.run(30_000);
+  assert.equal(a.salts.size, 2);
+  assert.equal(b.senders.size, 2);
+});
+
+test('at midnight everybody seals under the new day, and everybody knows the new senders beforehand', () => {
+  const vlan = new SimVlan('midnight', Date.UTC(2026, 10, 21, 23, 55));
+  const [a, b] = [vlan.join('a'), vlan.join('b')];
+  vlan.run(4 * 60_000);
+  const day = utcDay(Date.UTC(2026, 10, 22));
+  assert.ok([...b.senders.values()].some((sender) => sender.day === day));
+
+  vlan.run(61_000 + 500);
+
+  assert.equal(a.sealingDay, day);
+  assert.equal(b.sealingDay, day);
+  assertKeysMeet(a, b);
+  assertKeysMeet(b, a);
+});
+
+test('a day later nothing of yesterday is left', () => {
+  const vlan = new SimVlan('yesterday', Date.UTC(2026, 10, 21, 23, 58));
+  const [a, b] = [vlan.join('a'), vlan.join('b')];
+  vlan.run(70 * 60_000);
+
+  assert.deepEqual(vlan.views(), { a: ['b'], b: ['a'] });
+  assert.equal(b.senders.size, 2);
+  assert.equal(a.salts.size, 2);
+});
+
+test('a frame of an unknown sender makes a pull, at most one a second, and only for a leaf of the roster', () => {
+  const { vlan, a, b } = pair('unknown');
+  const pulls = (): number => b.machine.counters.pullsSent;
+  const before = pulls();
+  for (let index = 0; index < 50; index++) {
+    vlan.input(b, { kind: 'sender-unknown', leaf: a.machine.leaf });
+    vlan.input(b, { kind: 'sender-unknown', leaf: a.machine.leaf ^ 1 });
+    vlan.run(20);
+  }
+
+  assert.ok(pulls() - before >= 1 && pulls() - before <= 2, `${pulls() - before} pulls`);
+});
+
+test('says after ten seconds that nobody answered', () => {
+  const vlan = new SimVlan('alone');
+  const a = vlan.join('a');
+  vlan.run(9_000);
+  assert.ok(!a.effects.some((effect) => effect.kind === 'notice'));
+  vlan.run(2_000);
+
+  assert.equal(a.effects.filter((effect) => effect.kind === 'notice' && effect.code === 'no-member-found').length, 1);
+});
+
+// ── Attacks ──────────────────────────────────────────────────────────────────────────────────────────────
+
+test('attack: recorded announcements open nothing at a fresh node and claim nothing', () => {
+  const { vlan, a, b } = pair('replay');
+  vlan.input(a, { kind: 'interface-mac', mac: MAC_A });
+  vlan.run(40_000);
+  const tape = [...vlan.recorded];
+  vlan.kill(a);
+  vlan.kill(b);
+
+  const fresh = vlan.join('fresh');
+  for (const recorded of tape) vlan.replay(fresh, recorded);
+  vlan.run(1_000);
+  for (const recorded of tape) vlan.replay(fresh, recorded);
+  vlan.run(5_000);
+
+  assert.equal(fresh.senders.size + fresh.peers.size + fresh.stations.size, 0);
+  assert.equal(fresh.machine.members().length, 0);
+});
+
+test('attack: announcements that proved a former start are worth nothing after the next', () => {
+  const { vlan, a, b } = pair('former start');
+  vlan.run(40_000);
+  const tape = [...vlan.recorded];
+  vlan.kill(a);
+  const again = vlan.join('a');
+  vlan.run(1_000);
+  const bound = [...b.senders.keys()];
+
+  for (const recorded of tape) vlan.replay(b, recorded);
+
+  assert.deepEqual([...b.senders.keys()], bound);
+  assertKeysMeet(again, b);
+});
+
+test('attack: a withdrawn or silent member cannot be brought back by a recording', () => {
+  const { vlan, a, b } = pair('brought back');
+  vlan.run(20_000);
+  const tape = [...vlan.recorded];
+  vlan.input(a, { kind: 'leave' });
+  vlan.run(500);
+  vlan.kill(a);
+
+  for (const recorded of tape) vlan.replay(b, recorded);
+
+  assert.equal(b.senders.size + b.peers.size, 0);
+});
+
+test('attack: two members with one leaf, lane and salt have different keys, and the second is refused', () => {
+  const vlan = new SimVlan('equal names');
+  const same = (count: number): Uint8Array => new Uint8Array(count).fill(7);
+  const forced = (): ((count: number) => Uint8Array) => {
+    let drawn = 0;
+    // Leaf and salts equal; challenges and nonces, of 16 bytes, stay random.
+    return (count) => (count === 16 ? crypto.getRandomValues(new Uint8Array(16)) : count === 6 ? same(6).fill(++drawn) : same(count));
+  };
+  const a = vlan.join('a', { workers: 1, ports: { randomBytes: forced() } });
+  const b = vlan.join('b', { workers: 1, ports: { randomBytes: forced() } });
+  const c = vlan.join('c', { workers: 1 });
+  vlan.run(1_000);
+
+  assert.equal(a.machine.leaf, b.machine.leaf);
+  const [saltA, saltB] = [[...a.salts.values()][0], [...b.salts.values()][0]];
+  assert.ok(saltA && saltB);
+  assert.equal(hex(saltA.value), hex(saltB.value));
+  assert.notEqual(hex([...a.groupKeys.values()][0]), hex([...b.groupKeys.values()][0]));
+  const pairwise = [...a.pairKeys.values(), ...b.pairKeys.values()].map(hex);
+  assert.equal(new Set(pairwise).size, pairwise.length);
+  assert.equal([...c.senders.values()].filter((sender) => hex(sender.salt) === hex(saltA.value)).length, 1);
+  assert.ok(c.machine.counters.sendersRefused > 0);
+});
+
+test('attack: forged, altered and foreign datagrams change nothing and are counted', () => {
+  const { vlan, b } = pair('forged');
+  const bound = [...b.senders.keys()];
+  const [sample] = vlan.recorded.filter((recorded) => recorded.from === 'a');
+  assert.ok(sample);
+  const invalid = (): number => b.machine.counters.controlInvalid;
+  const before = invalid();
+
+  for (let index = 0; index < sample.payload.length; index++) {
+    const payload = Uint8Array.from(sample.payload);
+    payload[index] = (payload[index] ?? 0) ^ 0x10;
+    vlan.replay(b, { ...sample, payload });
+  }
+  for (const length of [0, 15, 16, 63, 64, 100, sample.payload.length - 1]) {
+    vlan.replay(b, { ...sample, payload: sample.payload.subarray(0, length) });
+  }
+  vlan.replay(b, { ...sample, day: sample.day + 1 });
+
+  assert.equal(invalid() - before, sample.payload.length + 7 + 1);
+  assert.deepEqual([...b.senders.keys()], bound);
+});
+
+test("attack: an announcement of another's PeerId is refused", () => {
+  const { vlan, b } = pair('impostor');
+  // The impostor names a's node key but can sign with its own only.
+  const impostor = vlan.add('impostor', { nodeKey: 'a', ports: { sign: (bytes) => new Uint8Array(64).fill(bytes.length & 255) } });
+  const bound = [...b.senders.keys()];
+  vlan.input(impostor, { kind: 'start' });
+  vlan.run(5_000);
+
+  assert.deepEqual([...b.senders.keys()], bound);
+  assert.ok(b.machine.counters.announcementInvalid > 0);
+});
+
+test('attack: an all-zero key agreement admits nobody', () => {
+  const vlan = new SimVlan('zero');
+  const a = vlan.join('a');
+  vlan.join('evil', { ports: { createAgreement: () => ({ publicKey: new Uint8Array(32), agree: () => new Uint8Array(32).fill(1) }) } });
+  vlan.run(1_000);
+
+  assert.equal(a.senders.size + a.peers.size, 0);
+  assert.ok(a.machine.counters.announcementInvalid > 0);
+});
+
+test('attack: a flood of announcements costs a bounded number of verifications', () => {
+  const { vlan, a, b } = pair('flood');
+  void a;
+  const [sample] = vlan.recorded.filter((recorded) => recorded.from === 'a');
+  assert.ok(sample);
+  const flood: Recorded = sample;
+  for (let index = 0; index < 3_000; index++) vlan.replay(b, flood);
+
+  assert.ok(b.machine.counters.verificationsRefused > 1_500);
+});
