@@ -11,8 +11,10 @@ import { after, before, it } from 'node:test';
 import { LabDaemon } from '../lab/daemon.ts';
 import { parseStatus, randomVlanId } from '../lab/daemon-config.ts';
 import { waitFor } from '../lab/deadline.ts';
+import { nativeEngineProblem } from '../lab/engines.ts';
 import { ping } from '../lab/ping.ts';
 import { Segment, TAP } from '../lab/segment.ts';
+import { makePair } from '../lab/topology.ts';
 import { describeEngines, describeOnce } from './matrix.ts';
 
 const SECOND_TAP = 'ptap1';
@@ -164,6 +166,18 @@ describeOnce('VLANs made by hand', (engine) => {
       (await ping(namespace, '10.9.0.2', { count: 1, waitSeconds: 0.3 })).receivedCount === 1;
     await waitFor('a ping through the VLAN', reached, { ...SOON, explain });
   }
+});
+
+describeOnce('a daemon that may choose its engine', () => {
+  it('takes the native one where it loads, and says why where it does not', async () => {
+    const pair = makePair('gso');
+    const daemon = new LabDaemon(pair.a, { engine: 'auto' });
+    const { engine } = await daemon.start();
+    const problem = nativeEngineProblem();
+    assert.equal(engine, problem === undefined ? 'native' : 'typescript', problem);
+    await daemon.stop();
+    pair.remove();
+  });
 });
 
 describeOnce('a daemon that cannot start', (engine) => {
