@@ -51,16 +51,26 @@ function ensureDependencies() {
   if (installed >= modifiedMs(join(root, 'package-lock.json'))) return;
   say('installing the dependencies (npm ci), which takes a minute or so…');
   const startMs = Date.now();
-  const npm = process.env.npm_execpath;
-  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund'];
-  const [command, first] = npm === undefined ? ['npm', []] : [process.execPath, [npm]];
-  const result = spawnSync(command, [...first, ...args], { cwd: root, encoding: 'utf8' });
+  const clean = runNpm(['ci', '--ignore-scripts', '--no-audit', '--no-fund']);
+  // Some registries lack packages of foreign platforms, and npm ci refuses a lock that names them differently.
+  const result =
+    clean.status === 0
+      ? clean
+      : runNpm(['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund']);
   if (result.status !== 0) {
     process.stderr.write(`${result.stdout ?? ''}${result.stderr ?? ''}`);
-    say(`npm ci failed${result.error === undefined ? '' : `: ${result.error.message}`}; see above`);
+    say(
+      `installing the dependencies failed${result.error === undefined ? '' : `: ${result.error.message}`}; see above`,
+    );
     process.exit(1);
   }
   say(`dependencies installed in ${Math.round((Date.now() - startMs) / 1000)} s`);
+}
+
+function runNpm(args) {
+  const npm = process.env.npm_execpath;
+  const [command, first] = npm === undefined ? ['npm', []] : [process.execPath, [npm]];
+  return spawnSync(command, [...first, ...args], { cwd: root, encoding: 'utf8' });
 }
 
 function pinnedNode() {
