@@ -6,7 +6,7 @@
  */
 
 import { runSync } from './command.ts';
-import { PEERTAP_ADDON } from './paths.ts';
+import { NATIVE_LOADER } from './paths.ts';
 
 /** Data-plane engines. */
 export type LabEngine = 'native' | 'typescript';
@@ -54,13 +54,13 @@ function selectedEngines(): readonly string[] | undefined {
   return names;
 }
 
-/** Loads the addon in a process of its own, as a broken one may take its process down. */
+/** Asks in a process of its own, as a broken addon may take its process down. */
 function findAddonProblem(): string | undefined {
-  const script = `import { loadNativeAddon } from ${JSON.stringify(PEERTAP_ADDON)}; loadNativeAddon();`;
-  const result = runSync(process.execPath, ['--input-type=module-typescript', '--eval', script], {
-    allowFailure: true,
-  });
-  if (result.status === 0) return undefined;
-  const line = /(?:Error|error): .*/.exec(result.stderr)?.[0] ?? `exit status ${result.status}`;
-  return `the native addon cannot be loaded here (${line}); npm run build:native makes it where Rust is installed`;
+  const script =
+    `import { nativeAvailability } from ${JSON.stringify(NATIVE_LOADER)};` +
+    'const found = nativeAvailability(); process.stdout.write(found.ok ? "" : found.reason);';
+  const argv = ['--input-type=module-typescript', '--eval', script];
+  const result = runSync(process.execPath, argv, { allowFailure: true });
+  if (result.status !== 0) return `the native addon takes its process down: ${result.stderr.trim()}`;
+  return result.stdout === '' ? undefined : result.stdout;
 }
