@@ -26,6 +26,8 @@ import type { Speaker } from './speaker.ts';
 import { MEMBERSHIP_LIMIT, TIMING } from './timing.ts';
 import { TokenBucket } from './token-bucket.ts';
 
+const NOT_PLANNED = Number.POSITIVE_INFINITY;
+
 /** What the intake works on. */
 export interface IntakeHost {
   readonly options: MembershipOptions;
@@ -84,12 +86,15 @@ export class MemberIntake {
     }
   }
 
-  /** Removes who was silent for too long, and asks candidates again. */
+  /** Removes who was silent for too long; asks those whose answer or heartbeat is missing. */
   expire(nowMs: number): void {
     for (const member of this.#host.roster.silent(nowMs)) {
       this.#remove(member, 'silent');
     }
     for (const member of this.#host.roster.all()) {
+      if (member.nextPullMs === NOT_PLANNED && nowMs - member.lastHeardMs > TIMING.memberQuietMs) {
+        member.nextPullMs = nowMs;
+      }
       if (member.nextPullMs <= nowMs && member.pullTries < MEMBERSHIP_LIMIT.pullTries) {
         member.pullTries++;
         member.nextPullMs = nowMs + TIMING.pullGapMs * 2 ** member.pullTries;
@@ -189,9 +194,9 @@ export class MemberIntake {
 
   #scheduleRepair(member: Member, unopened: boolean, nowMs: number): void {
     if (!unopened) {
-      member.nextPullMs = Number.POSITIVE_INFINITY;
+      member.nextPullMs = NOT_PLANNED;
       member.pullTries = 0;
-    } else if (member.nextPullMs === Number.POSITIVE_INFINITY) {
+    } else if (member.nextPullMs === NOT_PLANNED) {
       member.nextPullMs = nowMs + TIMING.pullDelayMs;
     }
   }

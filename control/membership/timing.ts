@@ -11,6 +11,8 @@ export const TIMING = {
   /** Spread, so that members who started together do not speak together for ever. */
   heartbeatJitterMs: 1_500,
   memberExpiryMs: 45_000,
+  /** Two are missing: ask before the member counts as gone. */
+  memberQuietMs: 33_500,
   /** Least time between two announcements: answers that come due together go together. */
   announceGapMs: 50,
   /** At most one pull a second for each VLAN (protocol section 4). */
