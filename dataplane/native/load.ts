@@ -1,0 +1,113 @@
+/**
+ * The native engine: Engine's stages, each one call into rust-accel. An engine belongs to one worker thread; any thread
+ * may ask whether there is one. It keeps both buffers alive, since the addon holds only their addresses.
+ */
+import { invariant } from '../base/invariant.ts';
+import type { Engine } from '../contract/engine.ts';
+import type { Arena } from '../shm/arena.ts';
+import type { Tables } from '../shm/tables.ts';
+import { loadAddon, type NativeStages } from './addon.ts';
+
+/** Whether the native engine can be used; otherwise a sentence that says why not. */
+export type NativeAvailability =
+  | { readonly ok: true; readonly version: string }
+  | { readonly ok: false; readonly reason: string };
+
+/** Looks for the addon of this platform and layout. */
+export function nativeAvailability(): NativeAvailability {
+  const loaded = loadAddon();
+  return loaded.ok ? { ok: true, version: loaded.addon.version() } : loaded;
+}
+
+class NativeEngine implements Engine {
+  readonly name = 'native';
+  readonly #stages: NativeStages;
+  /** Alive as long as the engine. */
+  readonly buffers: readonly [Tables, Arena];
+
+  constructor(stages: NativeStages, tables: Tables, arena: Arena) {
+    this.#stages = stages;
+    this.buffers = [tables, arena];
+  }
+
+  wait(timeoutMs: number, spin: number): void {
+    this.#stages.wait(timeoutMs, spin);
+  }
+
+  readTap(vlan: number): number {
+    return this.#stages.readTap(vlan);
+  }
+
+  classify(frameCount: number): void {
+    this.#stages.classify(frameCount);
+  }
+
+  segment(from: number, frameCount: number): number {
+    return this.#stages.segment(from, frameCount);
+  }
+
+  seal(count: number): void {
+    this.#stages.seal(count);
+  }
+
+  train(count: number): number {
+    return this.#stages.train(count);
+  }
+
+  closeLink(train: number): number {
+    return this.#stages.closeLink(train);
+  }
+
+  send(train: number): void {
+    this.#stages.send(train);
+  }
+
+  receive(): number {
+    return this.#stages.receive();
+  }
+
+  openLink(count: number, carrier: number): void {
+    this.#stages.openLink(count, carrier);
+  }
+
+  forward(count: number): void {
+    this.#stages.forward(count);
+  }
+
+  openFrame(count: number): void {
+    this.#stages.openFrame(count);
+  }
+
+  learn(count: number): void {
+    this.#stages.learn(count);
+  }
+
+  coalesce(count: number): number {
+    return this.#stages.coalesce(count);
+  }
+
+  writeTap(count: number): void {
+    this.#stages.writeTap(count);
+  }
+
+  sendLink(lane: number, bodyBytes: number): number {
+    return this.#stages.sendLink(lane, bodyBytes);
+  }
+
+  close(): void {
+    this.#stages.close();
+  }
+}
+
+/**
+ * Binds the native stages to a worker's memory.
+ *
+ * @param tables - the daemon's
+ * @param arena - this worker's; one engine at a time uses it
+ * @throws InvariantError where {@link nativeAvailability} is not ok; Error when a buffer has another layout
+ */
+export function createNativeEngine(tables: Tables, arena: Arena): Engine {
+  const loaded = loadAddon();
+  invariant(loaded.ok, 'the native engine was chosen where it is not available');
+  return new NativeEngine(new loaded.addon.NativeStages(tables.bytes, arena.bytes), tables, arena);
+}
