@@ -329,9 +329,13 @@ export interface SetVlansInput {
   readonly kind: 'set-vlans';
   readonly vlans: readonly Uint8Array[];
 }
-/** Addresses at which this node's datagram sockets may be reached; port is worker 0's. Also libp2p's own. */
+/**
+ * Where this node may be reached, for the Hellos to come: `datagramPort` is the bound port of worker 0 (0: none),
+ * `datagram` full addresses beside the one that the libp2p connection shows, `listen` libp2p's multiaddrs.
+ */
 export interface SetAddressesInput {
   readonly kind: 'set-addresses';
+  readonly datagramPort: number;
   readonly datagram: readonly DatagramAddress[];
   readonly listen: readonly string[];
 }

@@ -1,0 +1,203 @@
+/**
+ * A peer's connections and streams: dialling, one control stream a pair, the carrier stream, loss and retry.
+ *
+ * Main thread, pure. Rules: who dialled opens the trunk stream; of two that raced, both ends keep the one that
+ * the lower PeerId opened; else the newer one is a reconnection and replaces the older. The initiator opens the
+ * carrier stream, on the control stream's connection.
+ */
+import { loseStream, type Peer, type PeerTable } from './peer.ts';
+import type { TrunkContext } from './trunk-context.ts';
+import type { ConnectedInput, DialFailedInput, DisconnectedInput, StreamClosedInput, StreamFailedInput, StreamId, StreamOpenedInput } from './trunk-port.ts';
+import { refreshTrunk, type Trunk } from './trunk.ts';
+
+/** A dial or an opening without any result for this long is given up. */
+const DIAL_PATIENCE_MS = 15_000;
+const CARRIER_RETRY_MS = 1_000;
+
+export function handleConnected(context: TrunkContext, table: PeerTable, input: ConnectedInput): Peer {
+  const peer = table.obtain(context, input.peer);
+  peer.connections.set(input.connection, { remoteIp: input.remoteIp });
+  table.connections.set(input.connection, peer);
+  if (input.dialled) {
+    peer.dialling = false;
+    if (peer.stream === undefined && peer.opening === undefined) {
+      peer.opening = input.connection;
+      peer.deadlineMs = context.nowMs + context.config.handshakeTimeoutMs;
+      context.emit({ kind: 'open-stream', connection: input.connection, protocol: 'trunk' });
+    }
+  }
+  return peer;
+}
+
+export function handleDisconnected(context: TrunkContext, table: PeerTable, input: DisconnectedInput): Peer | undefined {
+  const peer = table.connections.get(input.connection);
+  table.connections.delete(input.connection);
+  peer?.connections.delete(input.connection);
+  if (peer?.opening === input.connection) {
+    failOpening(context, peer, 'the connection was lost');
+  }
+  if (peer?.stream?.connection === input.connection) {
+    closeStream(context, table, { kind: 'stream-closed', stream: peer.stream.id, reason: 'the connection was lost' });
+  }
+  return peer;
+}
+
+export function handleDialFailed(context: TrunkContext, table: PeerTable, input: DialFailedInput): Peer | undefined {
+  const peer = table.peers.get(input.peer);
+  if (peer?.dialling === true) {
+    failOpening(context, peer, input.reason);
+  }
+  return peer;
+}
+
+export function handleStreamFailed(context: TrunkContext, table: PeerTable, input: StreamFailedInput): Peer | undefined {
+  const peer = table.peers.get(input.peer);
+  if (peer === undefined) {
+    return undefined;
+  }
+  if (input.protocol === 'carrier') {
+    peer.openingCarrier = false;
+    if (peer.trunk !== undefined) {
+      peer.trunk.carrierStreamRetryAtMs = context.nowMs + CARRIER_RETRY_MS;
+    }
+  } else if (peer.opening === input.connection) {
+    failOpening(context, peer, input.reason);
+  }
+  return peer;
+}
+
+function failOpening(context: TrunkContext, peer: Peer, reason: string): void {
+  peer.opening = undefined;
+  peer.dialling = false;
+  peer.lastError = reason;
+  context.log('info', 'trunk-unreachable', `cannot reach the peer: ${reason}`, peer.id);
+  // A stream may have come up from the other side meanwhile; its exchange has a deadline of its own.
+  if (peer.stream === undefined) {
+    loseStream(context, peer);
+  }
+}
+
+/** @returns the peer, and whether this stream is now its control stream */
+export function handleStreamOpened(context: TrunkContext, table: PeerTable, input: StreamOpenedInput): { readonly peer: Peer; readonly isNewControl: boolean } {
+  const peer = table.obtain(context, input.peer);
+  if (input.protocol === 'carrier') {
+    bindCarrierStream(context, table, peer, input);
+    return { peer, isNewControl: false };
+  }
+  if (peer.opening === input.connection && input.openedHere) {
+    peer.opening = undefined;
+  }
+  if (peer.stream !== undefined && isLoser(context, peer, input)) {
+    context.emit({ kind: 'close-stream', stream: input.stream, abort: true });
+    return { peer, isNewControl: false };
+  }
+  const old = peer.stream;
+  if (old !== undefined) {
+    table.streams.delete(old.id);
+    context.emit({ kind: 'close-stream', stream: old.id, abort: true });
+    loseStream(context, peer);
+  }
+  peer.stream = { id: input.stream, connection: input.connection, openedHere: input.openedHere, openedAtMs: context.nowMs };
+  peer.retryAtMs = context.nowMs;
+  peer.deadlineMs = context.nowMs + context.config.handshakeTimeoutMs;
+  table.streams.set(input.stream, { peer, protocol: 'trunk' });
+  return { peer, isNewControl: true };
+}
+
+function isLoser(context: TrunkContext, peer: Peer, input: StreamOpenedInput): boolean {
+  const old = peer.stream;
+  if (old === undefined || old.openedHere === input.openedHere || context.nowMs - old.openedAtMs > context.config.streamRaceMs) {
+    return false;
+  }
+  const isOpenedByLower = input.openedHere === peer.isInitiator;
+  return !isOpenedByLower;
+}
+
+function bindCarrierStream(context: TrunkContext, table: PeerTable, peer: Peer, input: StreamOpenedInput): void {
+  const { trunk } = peer;
+  if (input.openedHere) {
+    peer.openingCarrier = false;
+  }
+  if (trunk === undefined || input.openedHere !== peer.isInitiator) {
+    context.emit({ kind: 'close-stream', stream: input.stream, abort: true });
+    return;
+  }
+  if (trunk.carrierStream !== undefined) {
+    table.streams.delete(trunk.carrierStream);
+    context.emit({ kind: 'close-stream', stream: trunk.carrierStream, abort: true });
+  }
+  setCarrierStream(context, trunk, input.stream);
+  table.streams.set(input.stream, { peer, protocol: 'carrier' });
+}
+
+function setCarrierStream(context: TrunkContext, trunk: Trunk, stream: StreamId | undefined): void {
+  trunk.carrierStream = stream;
+  context.emit({ kind: 'bind-carrier', trunk: trunk.id, stream });
+  for (const slot of trunk.slots.stream.values()) {
+    for (const lane of [slot.current, slot.next]) {
+      if (lane !== undefined) {
+        lane.nextAskAtMs = Math.min(lane.nextAskAtMs, context.nowMs);
+      }
+    }
+  }
+  refreshTrunk(context, trunk);
+}
+
+/** A stream is gone, by whichever side. @returns its peer, if it was one that counts */
+export function closeStream(context: TrunkContext, table: PeerTable, input: StreamClosedInput): Peer | undefined {
+  const entry = table.streams.get(input.stream);
+  table.streams.delete(input.stream);
+  if (entry === undefined) {
+    return undefined;
+  }
+  const { peer } = entry;
+  if (peer.stream?.id === input.stream) {
+    peer.lastError ??= input.reason;
+    loseStream(context, peer);
+  } else if (peer.trunk?.carrierStream === input.stream) {
+    peer.trunk.carrierStreamRetryAtMs = context.nowMs + CARRIER_RETRY_MS;
+    setCarrierStream(context, peer.trunk, undefined);
+  }
+  return peer;
+}
+
+/** Dials, or opens the carrier stream, when that is due. */
+export function reachOut(context: TrunkContext, peer: Peer): void {
+  const { nowMs } = context;
+  if (mayDial(peer) && nowMs >= peer.retryAtMs) {
+    peer.dialling = true;
+    peer.deadlineMs = nowMs + DIAL_PATIENCE_MS;
+    context.emit({ kind: 'dial', peer: peer.id, addresses: dialAddresses(peer) });
+  }
+  const { trunk, stream } = peer;
+  if (mayOpenCarrier(peer) && stream !== undefined && trunk !== undefined && nowMs >= trunk.carrierStreamRetryAtMs) {
+    peer.openingCarrier = true;
+    context.emit({ kind: 'open-stream', connection: stream.connection, protocol: 'carrier' });
+  }
+}
+
+/** @returns when `reachOut` has something to do */
+export function reachOutAtMs(peer: Peer): number {
+  const dialAtMs = mayDial(peer) ? peer.retryAtMs : Number.POSITIVE_INFINITY;
+  const carrierAtMs = mayOpenCarrier(peer) ? (peer.trunk?.carrierStreamRetryAtMs ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
+  return Math.min(dialAtMs, carrierAtMs);
+}
+
+function mayDial(peer: Peer): boolean {
+  const isWanted = peer.configured || peer.trunk !== undefined;
+  return isWanted && peer.stream === undefined && !peer.dialling && peer.opening === undefined && dialAddresses(peer).length > 0;
+}
+
+function mayOpenCarrier(peer: Peer): boolean {
+  return peer.isInitiator && peer.stream !== undefined && peer.trunk !== undefined && peer.trunk.carrierStream === undefined && !peer.openingCarrier;
+}
+
+function dialAddresses(peer: Peer): readonly string[] {
+  return [...new Set([...peer.addresses, ...(peer.trunk?.party.listenAddresses ?? [])])];
+}
+
+/** What an overdue dial or opening comes to. */
+export function giveUpDial(context: TrunkContext, peer: Peer): void {
+  failOpening(context, peer, 'no answer in time');
+  peer.deadlineMs = Number.POSITIVE_INFINITY;
+}

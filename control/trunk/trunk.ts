@@ -1,0 +1,287 @@
+/**
+ * A trunk: one authenticated adjacency, its lanes by carrier and number, and which of them carry frames.
+ *
+ * Main thread, pure. It decides the carrier (section 2: `udp` when proven, else `stream`), swaps lanes when
+ * their successors are proven (make-before-break), retires the old ones, and tells when there is nothing left.
+ * Handshakes are exchange.ts, probes lane-probing.ts.
+ */
+import { removeLane, type Lane } from './lane.ts';
+import type { Party } from './messages/trunk-messages.ts';
+import { PathMtu } from './path-mtu.ts';
+import { TokenBucket } from './token-bucket.ts';
+import type { TrunkContext } from './trunk-context.ts';
+import type { Carrier, DatagramAddress, PeerIdText, StreamId, TrunkDown, TrunkId } from './trunk-port.ts';
+
+export const CARRIERS: readonly Carrier[] = ['udp', 'stream'];
+
+/** One lane number of one carrier: the lane in use, and the one that is to take over. */
+export interface Slot {
+  current: Lane | undefined;
+  next: Lane | undefined;
+}
+
+export interface Trunk {
+  readonly id: TrunkId;
+  readonly peer: PeerIdText;
+  readonly session: Uint8Array;
+  readonly isInitiator: boolean;
+  /** Of the first exchange; meet tags hang on it. */
+  readonly transcript: Uint8Array;
+  readonly createdAtMs: number;
+  party: Party;
+  generation: number;
+  /** Highest generation of which the peer has proven to have the keys; before that the responder is silent. */
+  confirmedGeneration: number;
+  rekeyAtMs: number;
+  readonly slots: Readonly<Record<Carrier, Map<number, Slot>>>;
+  readonly retired: Lane[];
+  readonly mtu: PathMtu;
+  readonly answers: TokenBucket;
+  /** The carrier stream that frames go by. */
+  carrierStream: StreamId | undefined;
+  carrierStreamRetryAtMs: number;
+  isUp: boolean;
+  /** What the last `set-trunk` said. */
+  told: { carrier: Carrier | undefined; datagramMtuBytes: number };
+  /** Whether the carrier in use is known to get through. */
+  isLive: boolean;
+  /** Since when there is neither control stream nor live carrier. */
+  silentSinceMs: number | undefined;
+  readonly meetPads: Uint8Array[];
+  peerTags: ReadonlySet<string>;
+  /** The shared VLANs as last told, and as they are when that is still to be told. */
+  sharedVlans: string;
+  untoldVlans: readonly Uint8Array[] | undefined;
+}
+
+export interface TrunkOrigin {
+  readonly peer: PeerIdText;
+  readonly session: Uint8Array;
+  readonly isInitiator: boolean;
+  readonly transcript: Uint8Array;
+  readonly party: Party;
+  readonly generation: number;
+}
+
+/** Makes the trunk and tells the data plane of it; lanes follow. */
+export function createTrunk(context: TrunkContext, origin: TrunkOrigin): Trunk {
+  const { config, nowMs } = context;
+  const ceilingBytes = Math.min(config.linkMtuBytes, origin.party.linkMtuBytes);
+  const mtu = new PathMtu({ ceilingBytes, tries: config.mtuTries, raiseMs: config.mtuRaiseMs, blackHoleProbes: config.blackHoleProbes });
+  const trunk: Trunk = {
+    ...origin,
+    id: context.nextTrunkId(),
+    createdAtMs: nowMs,
+    confirmedGeneration: 0,
+    rekeyAtMs: Number.POSITIVE_INFINITY,
+    slots: { udp: new Map(), stream: new Map() },
+    retired: [],
+    mtu,
+    answers: new TokenBucket({ burst: config.answerBurst, perSecond: config.answersPerSecond }, nowMs),
+    carrierStream: undefined,
+    carrierStreamRetryAtMs: nowMs,
+    isUp: false,
+    told: { carrier: undefined, datagramMtuBytes: mtu.mtuBytes },
+    isLive: false,
+    silentSinceMs: undefined,
+    meetPads: [],
+    peerTags: new Set(),
+    sharedVlans: '',
+    untoldVlans: undefined,
+  };
+  context.emit({ kind: 'add-trunk', trunk: trunk.id, peer: trunk.peer });
+  context.emit({ kind: 'set-trunk', trunk: trunk.id, ...trunk.told });
+  return trunk;
+}
+
+export function slotOf(trunk: Trunk, carrier: Carrier, number: number): Slot {
+  let slot = trunk.slots[carrier].get(number);
+  if (slot === undefined) {
+    slot = { current: undefined, next: undefined };
+    trunk.slots[carrier].set(number, slot);
+  }
+  return slot;
+}
+
+/** @returns the lanes that stand for this trunk now, current or about to be; not the retired ones */
+export function standingLanes(trunk: Trunk): Lane[] {
+  const lanes: Lane[] = [];
+  for (const carrier of CARRIERS) {
+    for (const slot of trunk.slots[carrier].values()) {
+      lanes.push(...[slot.current, slot.next].filter((lane) => lane !== undefined));
+    }
+  }
+  return lanes;
+}
+
+/** @returns the carrier's lanes in use, lowest number first */
+export function currentLanes(trunk: Trunk, carrier: Carrier): Lane[] {
+  const lanes = [...trunk.slots[carrier].values()].map((slot) => slot.current).filter((lane) => lane !== undefined);
+  return lanes.sort((left, right) => left.number - right.number);
+}
+
+/** Puts a newly keyed lane into its slot; what stood there and was not in use yet goes on opening for a while. */
+export function placeLane(context: TrunkContext, trunk: Trunk, lane: Lane): void {
+  const slot = slotOf(trunk, lane.carrier, lane.number);
+  if (slot.next !== undefined) {
+    retireLane(context, trunk, slot.next);
+  }
+  slot.next = lane;
+}
+
+/**
+ * Brings everything that follows from the lanes' state up to date: swaps, carrier, use of lanes, size.
+ *
+ * Called after each change; it tells the data plane only what has changed.
+ */
+export function refreshTrunk(context: TrunkContext, trunk: Trunk): void {
+  for (const carrier of CARRIERS) {
+    for (const slot of trunk.slots[carrier].values()) {
+      swapLane(context, trunk, slot);
+    }
+  }
+  const isUdpLive = refreshUse(context, trunk);
+  const streamLanes = trunk.carrierStream === undefined ? [] : currentLanes(trunk, 'stream');
+  const hasUdp = [...trunk.slots.udp.values()].some((slot) => slot.current?.used === true);
+  // Without anything better, frames go on the dead path: it may be back before the next probe.
+  const fallback = hasUdp ? 'udp' : undefined;
+  const carrier = isUdpLive ? 'udp' : streamLanes.length > 0 ? 'stream' : fallback;
+  trunk.isLive = isUdpLive || streamLanes.length > 0;
+  tellTrunk(context, trunk, carrier);
+}
+
+/** The swap of make-before-break: the successor takes over once its keys are proven at both ends. */
+function swapLane(context: TrunkContext, trunk: Trunk, slot: Slot): void {
+  const lane = slot.next;
+  if (lane === undefined || !lane.accepted || !lane.live) {
+    return;
+  }
+  const old = slot.current;
+  slot.current = lane;
+  slot.next = undefined;
+  lane.used = true;
+  context.emit({ kind: 'use-lane', handle: lane.handle });
+  if (old !== undefined) {
+    old.used = false;
+    retireLane(context, trunk, old);
+  }
+}
+
+/** Rests dead `udp` lanes while others live. @returns whether one lives */
+function refreshUse(context: TrunkContext, trunk: Trunk): boolean {
+  const lanes = currentLanes(trunk, 'udp');
+  const isAnyLive = lanes.some((lane) => lane.live);
+  for (const lane of lanes) {
+    const isWanted = lane.live || !isAnyLive;
+    if (isWanted !== lane.used) {
+      lane.used = isWanted;
+      context.emit({ kind: isWanted ? 'use-lane' : 'rest-lane', handle: lane.handle });
+    }
+  }
+  return isAnyLive;
+}
+
+function tellTrunk(context: TrunkContext, trunk: Trunk, carrier: Carrier | undefined): void {
+  const ceilingBytes = Math.min(context.config.linkMtuBytes, trunk.party.linkMtuBytes);
+  const datagramMtuBytes = carrier === 'stream' ? ceilingBytes : Math.min(trunk.mtu.mtuBytes, ceilingBytes);
+  if (carrier !== trunk.told.carrier) {
+    context.count('carrierChanges');
+    context.log('info', 'trunk-carrier', `trunk carrier is now ${carrier ?? 'none'}`, trunk.peer);
+  }
+  if (carrier !== trunk.told.carrier || datagramMtuBytes !== trunk.told.datagramMtuBytes) {
+    trunk.told = { carrier, datagramMtuBytes };
+    context.emit({ kind: 'set-trunk', trunk: trunk.id, carrier, datagramMtuBytes });
+  }
+  if (!trunk.isUp && trunk.isLive && carrier !== undefined) {
+    trunk.isUp = true;
+    context.emit({ kind: 'trunk-up', trunk: trunk.id, peer: trunk.peer });
+    context.log('info', 'trunk-up', `trunk is up over ${carrier}`, trunk.peer);
+  }
+}
+
+function retireLane(context: TrunkContext, trunk: Trunk, lane: Lane): void {
+  lane.retiredAtMs = context.nowMs;
+  lane.asks.clear();
+  trunk.retired.push(lane);
+  const retiredMax = 4 * (trunk.slots.udp.size + trunk.slots.stream.size);
+  while (trunk.retired.length > retiredMax) {
+    const oldest = trunk.retired.shift();
+    if (oldest !== undefined) {
+      removeLane(context, oldest);
+    }
+  }
+}
+
+/** Frees lanes whose time is over. @returns whether one that stood was among them */
+export function expireLanes(context: TrunkContext, trunk: Trunk): boolean {
+  const { nowMs, config } = context;
+  for (let index = trunk.retired.length - 1; index >= 0; index--) {
+    const lane = trunk.retired[index];
+    const isQuiet = lane !== undefined && nowMs - lane.receivedAtMs >= config.trafficWindowMs;
+    if (lane !== undefined && (nowMs >= lane.notAfterMs || (isQuiet && nowMs - (lane.retiredAtMs ?? nowMs) >= config.retireMs))) {
+      trunk.retired.splice(index, 1);
+      removeLane(context, lane);
+    }
+  }
+  return dropLanes(context, trunk, (lane) => nowMs >= lane.notAfterMs);
+}
+
+/** Removes standing lanes by a rule, without successors. @returns whether there was one */
+export function dropLanes(context: TrunkContext, trunk: Trunk, isDropped: (lane: Lane) => boolean): boolean {
+  let hasDropped = false;
+  for (const carrier of CARRIERS) {
+    for (const slot of trunk.slots[carrier].values()) {
+      for (const place of ['current', 'next'] as const) {
+        const lane = slot[place];
+        if (lane !== undefined && isDropped(lane)) {
+          slot[place] = undefined;
+          removeLane(context, lane);
+          hasDropped = true;
+        }
+      }
+    }
+  }
+  return hasDropped;
+}
+
+/** Frees a worker's retired lanes. */
+export function dropRetired(context: TrunkContext, trunk: Trunk, worker: number): void {
+  for (let index = trunk.retired.length - 1; index >= 0; index--) {
+    const lane = trunk.retired[index];
+    if (lane?.worker === worker) {
+      trunk.retired.splice(index, 1);
+      removeLane(context, lane);
+    }
+  }
+}
+
+/** Ends the trunk: all lanes go, then the trunk. */
+export function removeTrunk(context: TrunkContext, trunk: Trunk, reason: TrunkDown['reason']): void {
+  dropLanes(context, trunk, () => true);
+  for (const lane of trunk.retired.splice(0)) {
+    removeLane(context, lane);
+  }
+  if (trunk.carrierStream !== undefined) {
+    trunk.carrierStream = undefined;
+    context.emit({ kind: 'bind-carrier', trunk: trunk.id, stream: undefined });
+  }
+  context.emit({ kind: 'remove-trunk', trunk: trunk.id });
+  if (trunk.isUp) {
+    context.emit({ kind: 'trunk-down', trunk: trunk.id, peer: trunk.peer, reason });
+  }
+  context.log('info', 'trunk-down', `trunk is down: ${reason}`, trunk.peer);
+}
+
+/** @returns when the trunk's lanes need the clock for their ages */
+export function expiryAtMs(context: TrunkContext, trunk: Trunk): number {
+  const standing = standingLanes(trunk).map((lane) => lane.notAfterMs);
+  const retired = trunk.retired.map((lane) =>
+    Math.min(lane.notAfterMs, Math.max((lane.retiredAtMs ?? 0) + context.config.retireMs, lane.receivedAtMs + context.config.trafficWindowMs)),
+  );
+  return Math.min(Number.POSITIVE_INFINITY, ...standing, ...retired);
+}
+
+/** @returns the proven address in use, for status */
+export function trunkAddress(trunk: Trunk): DatagramAddress | undefined {
+  return trunk.told.carrier === 'udp' ? currentLanes(trunk, 'udp').find((lane) => lane.live)?.address : undefined;
+}
