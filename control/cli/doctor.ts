@@ -2,8 +2,8 @@
  * `peertap doctor`: checks this machine line by line and says what to do about what is missing.
  *
  * facts (machine-facts.ts) → findings (doctor-checks.ts) ┐
- * config, identity, daemon, ports (here) ────────────────┼→ lines or JSON; exit 1 when one fails
- * engine, offload self-test (control/dataplane-link) ────┘
+ * engine, offloads (dataplane-checks.ts) ────────────────┼→ lines or JSON; exit 1 when one fails
+ * config, identity, daemon, ports (here) ────────────────┘
  *
  * Must never change the machine: no identity is made, no file written.
  */
@@ -43,7 +43,9 @@ async function checkSetup(options: { config?: string; socket?: string }): Promis
     const { config, path } = await findConfig(options.config, options.socket);
     const found = path ?? 'no file; the defaults hold';
     const status = await new AdminClient(config.controlSocket).status().catch(() => undefined);
+    const { checkDataplane } = await import('./dataplane-checks.ts');
     return [
+      ...checkDataplane(config),
       ok('config', found),
       await checkIdentity(config),
       checkDaemon(config, status),
