@@ -2,18 +2,19 @@
  * One recvmmsg for many messages, each with its source, the local address and the GRO segment size, over memory that
  * is laid out once. The thread that made it; nothing is allocated per receive.
  *
- *   per message: 0 mmsghdr 64 │ 64 iovec 16 │ 80 control 96 │ 176 source 32      208 bytes
+ *   mmsghdr[count], 64 bytes each, as the kernel steps through them
+ *   per message: 0 iovec 16 │ 16 control 96 │ 112 source 32                      144 bytes
  */
 import { libc } from './libc.ts';
 import { allocateNative, type NativeMemory, writeWord64 } from './native-memory.ts';
 import { SOCKADDR_IN6_BYTES } from './sockaddr.ts';
 import { IP_PKTINFO, IPV6_PKTINFO, SOL_IP, SOL_IPV6, SOL_UDP, UDP_GRO } from './udp-socket.ts';
 
-const STRIDE = 208;
-const IOVEC = 64;
-const CONTROL = 80;
+const HEADER_BYTES = 64;
+const STRIDE = 144;
+const CONTROL = 16;
 const CONTROL_BYTES = 96;
-const NAME = 176;
+const NAME = 112;
 const MESSAGE_LENGTH = 56;
 const CONTROL_LENGTH = 40;
 const MSG_DONTWAIT = 0x40;
@@ -38,16 +39,17 @@ export class MessageReceiver {
     this.#fd = fd;
     this.#count = places.count;
     this.#used = places.count;
-    this.#memory = allocateNative(STRIDE * places.count);
+    this.#memory = allocateNative((HEADER_BYTES + STRIDE) * places.count);
     for (let i = 0; i < places.count; i++) {
-      const at = STRIDE * i;
-      const base = this.#memory.address + at;
-      writeWord64(this.#memory, at, base + NAME);
-      writeWord64(this.#memory, at + 16, base + IOVEC);
-      writeWord64(this.#memory, at + 24, 1);
-      writeWord64(this.#memory, at + 32, base + CONTROL);
-      writeWord64(this.#memory, at + IOVEC, places.address + places.bytes * i);
-      writeWord64(this.#memory, at + IOVEC + 8, places.bytes);
+      const header = HEADER_BYTES * i;
+      const parts = this.#partsAt(i);
+      const address = this.#memory.address + parts;
+      writeWord64(this.#memory, header, address + NAME);
+      writeWord64(this.#memory, header + 16, address);
+      writeWord64(this.#memory, header + 24, 1);
+      writeWord64(this.#memory, header + 32, address + CONTROL);
+      writeWord64(this.#memory, parts, places.address + places.bytes * i);
+      writeWord64(this.#memory, parts + 8, places.bytes);
     }
   }
 
@@ -60,8 +62,8 @@ export class MessageReceiver {
     const { u32, address } = this.#memory;
     // The kernel overwrote these lengths in the messages that it filled.
     for (let i = 0; i < this.#used; i++) {
-      u32[(STRIDE * i + 8) >> 2] = SOCKADDR_IN6_BYTES;
-      u32[(STRIDE * i + CONTROL_LENGTH) >> 2] = CONTROL_BYTES;
+      u32[(HEADER_BYTES * i + 8) >> 2] = SOCKADDR_IN6_BYTES;
+      u32[(HEADER_BYTES * i + CONTROL_LENGTH) >> 2] = CONTROL_BYTES;
     }
     const received = libc.recvmmsg(this.#fd, address, this.#count, MSG_DONTWAIT, 0);
     this.#used = Math.max(received, 0);
@@ -75,15 +77,20 @@ export class MessageReceiver {
    */
   parse(index: number, into: Uint8Array, sourceAt: number, localAt: number): void {
     const { bytes, u32 } = this.#memory;
-    const at = STRIDE * index;
+    const at = HEADER_BYTES * index;
+    const name = this.#partsAt(index) + NAME;
     this.length = u32[(at + MESSAGE_LENGTH) >> 2] ?? 0;
     this.addressBytes = Math.min(u32[(at + 8) >> 2] ?? 0, SOCKADDR_IN6_BYTES);
     this.segmentBytes = 0;
     for (let i = 0; i < SOCKADDR_IN6_BYTES; i++) {
-      into[sourceAt + i] = i < this.addressBytes ? (bytes[at + NAME + i] ?? 0) : 0;
+      into[sourceAt + i] = i < this.addressBytes ? (bytes[name + i] ?? 0) : 0;
     }
     for (let i = 0; i < 16; i++) into[localAt + i] = 0;
-    this.#parseControl(at + CONTROL, u32[(at + CONTROL_LENGTH) >> 2] ?? 0, into, localAt);
+    this.#parseControl(this.#partsAt(index) + CONTROL, u32[(at + CONTROL_LENGTH) >> 2] ?? 0, into, localAt);
+  }
+
+  #partsAt(index: number): number {
+    return HEADER_BYTES * this.#count + STRIDE * index;
   }
 
   #parseControl(from: number, controlBytes: number, into: Uint8Array, localAt: number): void {
