@@ -13,7 +13,7 @@ import { delimiter, isAbsolute, join } from 'node:path';
 import { undoAtExit } from './cleanup.ts';
 
 /** What went wrong with an outside program. */
-export type LabErrorCode = 'missing-tool' | 'command-failed' | 'deadline' | 'not-permitted';
+export type LabErrorCode = 'missing-tool' | 'command-failed' | 'deadline' | 'not-permitted' | 'daemon-ended';
 
 /** An operating error of the lab: the message says what to do about it. */
 export class LabError extends Error {

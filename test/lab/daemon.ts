@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { undoAtExit } from './cleanup.ts';
-import { type CommandResult, exitStatus, runSync } from './command.ts';
+import { type CommandResult, exitStatus, LabError, runSync } from './command.ts';
 import { type DaemonConfig, type DaemonStatus, parseStatus, type VlanConfig } from './daemon-config.ts';
 import { waitFor } from './deadline.ts';
 import { PEERTAP_MAIN } from './paths.ts';
@@ -95,6 +95,12 @@ export class LabDaemon {
     return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
+  /** @throws LabError `daemon-ended`, with the end of the log */
+  assertRunning(): void {
+    if (this.isRunning) return;
+    throw new LabError('daemon-ended', `the daemon has ended by itself\n${this.logTail()}`);
+  }
+
   /** Replaces parts of the config on disk; a running daemon reads it at SIGHUP. */
   writeConfig(changes: Partial<DaemonConfig>): void {
     Object.assign(this.config, changes);
@@ -170,7 +176,7 @@ export class LabDaemon {
   /** Looks at the status until it is as wanted. @throws LabError `deadline`, with the end of the log */
   waitFor(what: string, isSo: (status: DaemonStatus) => boolean, timeoutMs: number): Promise<DaemonStatus> {
     const look = async (): Promise<DaemonStatus | undefined> => {
-      if (!this.isRunning) return undefined;
+      this.assertRunning();
       const status = await this.status();
       return isSo(status) ? status : undefined;
     };

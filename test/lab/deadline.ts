@@ -21,7 +21,8 @@ export interface WaitOptions {
  * Looks until a value appears.
  *
  * @param what - completes the sentence "timed out waiting for …"
- * @param look - returns undefined or false as long as it is not so; what it throws counts as "not yet"
+ * @param look - returns undefined or false as long as it is not so; what it throws counts as "not yet", but for
+ * `daemon-ended`
  * @throws {@link LabError} `deadline`
  */
 export async function waitFor<T>(
@@ -36,6 +37,8 @@ export async function waitFor<T>(
       const value = await look();
       if (value !== undefined && value !== false) return value;
     } catch (error) {
+      // What has ended will not come any more.
+      if (error instanceof LabError && error.code === 'daemon-ended') throw error;
       lastError = error;
     }
     if (performance.now() >= endMs) break;

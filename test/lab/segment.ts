@@ -89,8 +89,10 @@ export class Segment {
   async waitForPing(timeoutMs = UP_TIMEOUT_MS): Promise<void> {
     const explain = (): string => `${this.a.logTail()}\n${this.b.logTail()}`;
     const probe = { count: 1, waitSeconds: 0.2 };
-    const once = async (): Promise<boolean> =>
-      (await ping(this.a.machine.namespace, this.addressOfB, probe)).receivedCount > 0;
+    const once = async (): Promise<boolean> => {
+      for (const daemon of [this.a, this.b]) daemon.assertRunning();
+      return (await ping(this.a.machine.namespace, this.addressOfB, probe)).receivedCount > 0;
+    };
     await waitFor('the first ping through the VLAN', once, { timeoutMs, intervalMs: 10, explain });
   }
 

@@ -5,9 +5,12 @@
  */
 
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, it } from 'node:test';
 
+import { undoAtExit } from '../lab/cleanup.ts';
+import { runSync } from '../lab/command.ts';
 import { LabDaemon } from '../lab/daemon.ts';
 import { parseStatus, randomVlanId } from '../lab/daemon-config.ts';
 import { waitFor } from '../lab/deadline.ts';
@@ -240,6 +243,36 @@ describeOnce('a daemon that cannot start', (engine) => {
   }
 });
 
+describeOnce('a daemon whose disk is full', (engine) => {
+  it('says so when it has something to keep, and goes on', async () => {
+    const pair = makePair('gso');
+    const daemon = new LabDaemon(pair.a, { engine });
+    const disk = mountSmallDisk(join(daemon.directory, 'small'));
+    daemon.writeConfig({ stateDirectory: disk.path });
+    daemon.spawn();
+    const explain = (): string => daemon.logTail();
+    await waitFor('the daemon to answer', () => daemon.status(), { ...SOON, explain });
+    disk.fill();
+    const result = await daemon.command('vlan', 'create', 'one-too-many');
+    assert.equal(result.status, 1, result.stdout);
+    assert.match(result.stderr, /ENOSPC|space|full/i);
+    assert.equal((await daemon.status()).vlans.length, 0);
+    await daemon.stop();
+    disk.unmount();
+    pair.remove();
+  });
+});
+
+describeOnce('the doctor', (engine) => {
+  it('looks at the machine without a daemon, and says what it found', async () => {
+    const pair = makePair('gso');
+    const result = await new LabDaemon(pair.a, { engine }).command('doctor');
+    pair.remove();
+    for (const subject of [/kernel/i, /\/dev\/net\/tun/, /GSO/, /engine/i, /clock/i])
+      assert.match(result.stdout, subject);
+  });
+});
+
 describeOnce('a VLAN that nobody else is on', (engine) => {
   it('says after 10 s that no member was found', async () => {
     const segment = new Segment({ engine });
@@ -250,3 +283,16 @@ describeOnce('a VLAN that nobody else is on', (engine) => {
     await segment.remove();
   });
 });
+
+/** A disk of a few pages, which goes with the process. */
+function mountSmallDisk(path: string): { path: string; fill: () => void; unmount: () => void } {
+  mkdirSync(path);
+  runSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', path]);
+  const unmount = undoAtExit(() => runSync('umount', ['--lazy', path]));
+  const fill = (): void => {
+    assert.throws(() => {
+      writeFileSync(join(path, 'filler'), Buffer.alloc(128 * 1024));
+    }, /ENOSPC/);
+  };
+  return { path, fill, unmount };
+}
