@@ -25,7 +25,7 @@ export async function runTunnelSection(options: BenchOptions): Promise<SectionRe
   const startedAt = new Date().toISOString();
   const timesBefore = readCpuTimes();
   const subjects = await makeSubjects(options);
-  const samples: Samples = new Map(subjects.map((subject) => [subject.name, new Map()]));
+  const samples: Samples = new Map(subjects.map((subject) => [subject.name, new Map<FigureKey, number[]>()]));
   for (let repeat = 0; repeat < options.repeatCount; repeat++) {
     await runRepeat(subjects, samples, { repeat, options });
   }

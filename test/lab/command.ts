@@ -129,15 +129,15 @@ export async function run(
   const stdout = collect(child, 'stdout');
   const stderr = collect(child, 'stderr');
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-  let late = false;
+  const deadline = { passed: false };
   const timer = setTimeout(() => {
-    late = true;
+    deadline.passed = true;
     child.kill('SIGKILL');
   }, timeoutMs);
   const status = await exitStatus(child);
   clearTimeout(timer);
   const result = { status, stdout: stdout(), stderr: stderr() };
-  if (late && options.allowFailure !== true) {
+  if (deadline.passed && options.allowFailure !== true) {
     throw new LabError(
       'deadline',
       `${[name, ...args].join(' ')}: still running after ${timeoutMs} ms\n${result.stdout}${result.stderr}`,
