@@ -7,6 +7,7 @@ import { access } from 'node:fs/promises';
 import { type Config, parseConfig } from '../config/config.ts';
 import { DEFAULT_CONFIG_PATH } from '../config/defaults.ts';
 import { loadConfig } from '../config/load-config.ts';
+import { errnoOf } from '../identity/identity-error.ts';
 
 /** A config and the file that it came from, if there was one. */
 export interface FoundConfig {
@@ -28,9 +29,10 @@ export async function findConfig(named: string | undefined, socket?: string): Pr
   return { config: parseConfig({ ...config, controlSocket: socket }), path };
 }
 
-async function exists(path: string): Promise<boolean> {
+/** A path that cannot be looked at counts as there, so that the error is about it. */
+export async function exists(path: string): Promise<boolean> {
   return access(path).then(
     () => true,
-    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
+    (error: unknown) => errnoOf(error) !== 'ENOENT',
   );
 }

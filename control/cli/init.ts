@@ -5,7 +5,6 @@
  *
  * Must never overwrite either.
  */
-import { access } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { parseConfig } from '../config/config.ts';
 import { DEFAULT_CONFIG_PATH } from '../config/defaults.ts';
@@ -13,6 +12,7 @@ import { loadOrCreateIdentity } from '../identity/node-identity.ts';
 import { createFileDurably, ensureStateDirectory } from '../identity/state-directory.ts';
 import { CommandError } from './command-error.ts';
 import type { CommandIo } from './command-io.ts';
+import { exists } from './default-config.ts';
 import { startingConfig } from './starting-config.ts';
 
 /** Where `peertap init` writes. */
@@ -44,12 +44,5 @@ export async function runInit(options: InitOptions, io: CommandIo): Promise<void
 function alreadyThere(path: string): CommandError {
   return new CommandError(
     `${path} exists and was left as it is. \`peertap id\` prints the PeerId; to start anew, move the file away`,
-  );
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
   );
 }

@@ -55,7 +55,7 @@ export async function loadOrCreateIdentity(
   await ensureStateDirectory(stateDirectory);
   const { privateKey } = generateKeyPairSync('ed25519');
   const identity = identityOf(privateKey);
-  const pem = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
+  const pem = privateKey.export({ format: 'pem', type: 'pkcs8' });
   if (await createFileDurably(identityPath(stateDirectory), `# PeerId: ${identity.peerId}\n${pem}`)) {
     return { identity, created: true };
   }
