@@ -13,6 +13,9 @@ import { createLogger } from './logger.ts';
 /** Exit code of a process that a signal ended, as shells count. */
 const EXIT_FORCED = 130;
 
+/** Ctrl-C comes from the terminal, from npm and from the shim: within this time it is one signal, not three. */
+const SAME_SIGNAL_MS = 500;
+
 /** Runs until it is stopped. */
 export async function runDaemon(options: { config?: string; socket?: string }): Promise<void> {
   const found = await findConfig(options.config, options.socket);
@@ -42,16 +45,17 @@ function startOptions(found: FoundConfig, socket: string | undefined) {
   return { config: found.config, ...(found.path === undefined ? {} : { configPath: found.path }), reload };
 }
 
-/** Resolves at the first signal; the second one ends the process. */
+/** Resolves at the first signal; a second one ends the process. */
 function watchStopSignals(logger: Logger): Promise<void> {
   return new Promise((resolve) => {
-    let isStopping = false;
+    let firstMs: number | undefined;
     const stop = (signal: NodeJS.Signals): void => {
-      if (isStopping) {
+      if (firstMs !== undefined) {
+        if (performance.now() - firstMs < SAME_SIGNAL_MS) return;
         logger.warn({ signal }, 'ending at once');
         process.exit(EXIT_FORCED);
       }
-      isStopping = true;
+      firstMs = performance.now();
       logger.info({ signal }, 'stopping');
       resolve();
     };
