@@ -3,7 +3,7 @@
  * test/style/import-rules.test.ts proves that each of them fires.
  */
 
-const TEST = '[.-](test|fixture)\\.ts$';
+const TEST = '(\\.(test|fixture)|-fixture)\\.ts$';
 
 /** Sans-I/O: no system, no clock, no timers; they run on virtual time and in both engines' tests. */
 const PURE_DATAPLANE = '^dataplane/(base|contract|shm|wire|pipeline)/';

@@ -20,7 +20,7 @@ const MANIFEST = ['--manifest-path', 'rust-accel/Cargo.toml'];
 /** Name, command line, and whether it can run here. */
 const STEPS = [
   ['types', ['tsc', '--noEmit']],
-  ['format', ['biome', 'ci', '--error-on-warnings', '.']],
+  ['format', ['biome', 'ci', '--reporter=summary', '--error-on-warnings', '.']],
   ['lint', ['eslint', '--max-warnings=0', '.']],
   ['imports', ['depcruise', '--config', '.dependency-cruiser.mjs', 'control', 'dataplane', 'bench', 'test']],
   ['dead code', ['knip', '--no-progress']],
@@ -35,6 +35,10 @@ const STEPS = [
   ['clippy', ['cargo', 'clippy', ...MANIFEST, '--all-targets', '--', '-D', 'warnings'], hasCargo()],
   ['rust tests', ['cargo', 'test', '--quiet', ...MANIFEST], hasCargo()],
 ];
+
+const { FORCE_COLOR: _, ...inherited } = process.env;
+/** What failed is read in logs too. */
+const PLAIN = { ...inherited, NO_COLOR: '1' };
 
 const only = process.argv.slice(2);
 let failed = 0;
@@ -58,7 +62,7 @@ process.exitCode = failed === 0 ? 0 : 1;
 
 function run([command, ...args]) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: PLAIN });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => {
