@@ -20,7 +20,7 @@ const MANIFEST = ['--manifest-path', 'rust-accel/Cargo.toml'];
 /** Name, command line, and whether it can run here. */
 const STEPS = [
   ['types', ['tsc', '--noEmit']],
-  ['format', ['biome', 'ci', '--reporter=summary', '--error-on-warnings', '.']],
+  ['format', ['biome', 'ci', '--colors=off', '--reporter=summary', '--error-on-warnings', '.']],
   ['lint', ['eslint', '--max-warnings=0', '.']],
   ['imports', ['depcruise', '--config', '.dependency-cruiser.mjs', 'control', 'dataplane', 'bench', 'test']],
   ['dead code', ['knip', '--no-progress']],
