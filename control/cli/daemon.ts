@@ -7,6 +7,7 @@
  */
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
+import { ConfigError } from '../config/config-error.ts';
 import { type FoundConfig, findConfig } from './default-config.ts';
 import { createLogger } from './logger.ts';
 
@@ -27,17 +28,23 @@ export async function runDaemon(options: { config?: string; socket?: string }): 
   const { startDaemon } = await import('../daemon.ts');
   const daemon = await startDaemon({ ...startOptions(found, options.socket), logger });
   process.on('SIGHUP', () => {
-    daemon.reload().then(
-      () => {
-        logger.info('config reloaded');
-      },
-      (error: unknown) => {
-        logger.error({ err: error }, 'the config was not reloaded; the one before stays in use');
-      },
-    );
+    reload(daemon, logger);
   });
   await stopRequested;
   await daemon.stop();
+}
+
+function reload(daemon: { reload(): Promise<void> }, logger: Logger): void {
+  daemon.reload().then(
+    () => {
+      logger.info('config reloaded');
+    },
+    (error: unknown) => {
+      // What the user can mend needs no stack.
+      const details = error instanceof ConfigError ? { problems: error.message.split('\n') } : { err: error };
+      logger.error(details, 'the config was not reloaded; the one before stays in use');
+    },
+  );
 }
 
 function startOptions(found: FoundConfig, socket: string | undefined) {

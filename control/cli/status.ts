@@ -23,7 +23,7 @@ export function describeStatus(status: DaemonStatus): string[] {
     `PeerTap ${status.version}, up ${formatDuration(status.uptimeSeconds)}, ${formatBytes(status.residentBytes)} resident`,
     `peer id    ${status.peerId}`,
     `engine     ${engine}, ${status.workers} worker${status.workers === 1 ? '' : 's'}`,
-    `listening  ${[...status.listen.libp2p, ...status.listen.datagram].join('  ')}`,
+    `listening  ${cell([...status.listen.libp2p, ...status.listen.datagram].join('  '))}`,
     '',
     ...section('trunks', status.trunks.length, trunkTable(status.trunks)),
     ...section('vlans', status.vlans.length, vlanTable(status.vlans)),

@@ -174,6 +174,36 @@ test('whatever a document holds, it is a config or a list of problems', () => {
   );
 });
 
+test('whatever a file holds, it is a config or a list of problems', () => {
+  const piece = fc.constantFrom(
+    '{',
+    '}',
+    '[',
+    ']',
+    ':',
+    ',',
+    '"',
+    '//',
+    '/*',
+    '*/',
+    '\\',
+    '"log"',
+    '"vlans"',
+    '1e9',
+    'null',
+    '\n',
+  );
+  fc.assert(
+    fc.property(fc.array(fc.oneof(piece, fc.string()), { maxLength: 30 }), (pieces) => {
+      try {
+        parseConfigText(pieces.join(''));
+      } catch (error) {
+        assert.ok(error instanceof ConfigError && error.problems.length > 0, String(error));
+      }
+    }),
+  );
+});
+
 test('comments and trailing commas are allowed', () => {
   const config = parseConfigText('// mine\n{ "log": { "level": "warn", /* quiet */ }, }\n');
   assert.equal(config.log.level, 'warn');
@@ -184,6 +214,7 @@ test('a syntax error names line and column', () => {
     ['{\n  "log": { "level" "x" }\n}', /^line 2:20: colon expected at/],
     ['{"log": {}', /^line 1:11: close brace expected at the end/],
     ['', /value expected|the file is empty/],
+    ['['.repeat(100_000), /nested more than 64 deep/],
     ['{"log":{},"log":{}}', /^log: is given twice \(line 1\)/],
   ];
   for (const [text, expected] of cases) {

@@ -19,6 +19,8 @@ import { ConfigError, type ConfigProblem } from './config-error.ts';
 
 /** A config of more is a mistake: 256 VLANs take some 50 KiB. */
 const MAX_CONFIG_BYTES = 1_048_576;
+/** A config has 4. */
+const MAX_NESTING = 64;
 
 /**
  * Reads and checks a config file.
@@ -81,6 +83,10 @@ function readFailure(path: string, error: unknown): string {
 
 function parseDocument(text: string): JsonNode {
   const errors: ParseError[] = [];
+  if (isNestedTooDeeply(text)) {
+    const message = `braces and brackets are nested more than ${MAX_NESTING} deep; is this a config?`;
+    throw new ConfigError('syntax', [{ path: '', message }]);
+  }
   const root = parseTree(text, errors, { allowTrailingComma: true, disallowComments: false });
   const problems = errors.slice(0, 1).map((error) => syntaxProblem(error, text));
   if (problems.length > 0) throw new ConfigError('syntax', problems);
@@ -90,6 +96,17 @@ function parseDocument(text: string): JsonNode {
   const repeated = repeatedKeys(root, [], text);
   if (repeated.length > 0) throw new ConfigError('syntax', repeated);
   return root;
+}
+
+/** The parser recurses, so depth is bounded before it runs; counting those in comments and strings too does no harm. */
+function isNestedTooDeeply(text: string): boolean {
+  let depth = 0;
+  for (const character of text) {
+    if (character === '{' || character === '[') depth++;
+    else if (character === '}' || character === ']') depth--;
+    if (depth > MAX_NESTING) return true;
+  }
+  return false;
 }
 
 /** jsonc-parser reports what it missed at the token after it; the place is good enough to find it. */
