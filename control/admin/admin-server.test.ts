@@ -141,7 +141,7 @@ test('a join gets its defaults and is seen by the next list', async () => {
   assert.equal(status, 200);
   const [vlan] = await client.vlans();
   assert.equal(vlan?.interface, 'ptap0');
-  assert.equal(vlan?.mtuBytes, 1500);
+  assert.equal(vlan.mtuBytes, 1500);
 });
 
 test('creating a VLAN answers with its id', async () => {
