@@ -62,7 +62,7 @@ export interface Engine {
 
   /**
    * Writes bytes 0‥31 of each datagram of a train under its lane's keys: masked control, receiver, counter, token block.
-   * @returns 0, or the drop code for the whole train (lane-exhausted, lane-down)
+   * @returns 0, or the drop code for the whole train (lane-exhausted, lane-down), which the graph counts
    */
   closeLink(train: number): number
 
@@ -109,7 +109,8 @@ export interface Engine {
 
   /**
    * Seals one probe and sends it. At ARENA.scratch lies its endpoint (ENDPOINT_BYTES), and the plaintext body at once
-   * after it. On a lane of the stream carrier nothing is sent: the closed datagram is left at ARENA.txBuffer, and the
+   * after it. A lane that only receives so far (LANE_RECEIVES) sends probes too: they prove it before frames use it. On
+   * a lane of the stream carrier nothing is sent: the closed datagram is left at ARENA.txBuffer, and the
    * graph rings it out.
    *
    * @param lane - lane slot
