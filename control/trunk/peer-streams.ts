@@ -7,7 +7,8 @@
  */
 import { loseStream, type Peer, type PeerTable } from './peer.ts';
 import type { TrunkContext } from './trunk-context.ts';
-import type { ConnectedInput, DialFailedInput, DisconnectedInput, StreamClosedInput, StreamFailedInput, StreamId, StreamOpenedInput } from './trunk-port.ts';
+import type { ConnectedInput, DisconnectedInput, StreamClosedInput, StreamFailedInput, StreamId, StreamOpenedInput } from './network-port.ts';
+import type { PeerIdText } from './trunk-port.ts';
 import { refreshTrunk, type Trunk } from './trunk.ts';
 
 /** A dial or an opening without any result for this long is given up. */
@@ -33,6 +34,9 @@ export function handleDisconnected(context: TrunkContext, table: PeerTable, inpu
   const peer = table.connections.get(input.connection);
   table.connections.delete(input.connection);
   peer?.connections.delete(input.connection);
+  if (peer !== undefined && peer.stream?.connection === input.connection) {
+    peer.openingCarrier = false;
+  }
   if (peer?.opening === input.connection) {
     failOpening(context, peer, 'the connection was lost');
   }
@@ -42,10 +46,10 @@ export function handleDisconnected(context: TrunkContext, table: PeerTable, inpu
   return peer;
 }
 
-export function handleDialFailed(context: TrunkContext, table: PeerTable, input: DialFailedInput): Peer | undefined {
-  const peer = table.peers.get(input.peer);
+export function handleDialFailed(context: TrunkContext, table: PeerTable, id: PeerIdText, reason: string): Peer | undefined {
+  const peer = table.peers.get(id);
   if (peer?.dialling === true) {
-    failOpening(context, peer, input.reason);
+    failOpening(context, peer, reason);
   }
   return peer;
 }

@@ -9,7 +9,8 @@ import { removeLane, type Lane } from './lane.ts';
 import { encodeTrunkMessage, type LaneOffer, type TrunkMessage } from './messages/trunk-messages.ts';
 import { TokenBucket } from './token-bucket.ts';
 import type { TrunkContext } from './trunk-context.ts';
-import type { ConnectionId, PeerIdText, StreamId, TrunkErrorCode } from './trunk-port.ts';
+import type { ConnectionId, StreamId } from './network-port.ts';
+import type { PeerIdText, TrunkErrorCode } from './trunk-port.ts';
 import type { Trunk } from './trunk.ts';
 
 export interface TrunkStream {

@@ -15,8 +15,10 @@ import { closeStream, giveUpDial, handleConnected, handleDialFailed, handleDisco
 import { dropPending, failPeer, loseStream, penalise, PeerTable, sendMessage, type LaneName, type Peer } from './peer.ts';
 import { DEFAULT_TRUNK_CONFIG, type TrunkConfig } from './trunk-config.ts';
 import { hexText, TrunkContext, type TrunkCounter, type TrunkPorts } from './trunk-context.ts';
-import type { DataplaneInput, LocalInput, MessageInput, SetPeersInput, SetVlansInput, TrunkEffect, TrunkInput, TrunkStatus, WorkerRestartedInput } from './trunk-port.ts';
+import type { DialFailedInput, MessageInput } from './network-port.ts';
+import type { DataplaneInput, LocalInput, SetPeersInput, SetVlansInput, TrunkEffect, TrunkInput, TrunkStatus, WorkerRestartedInput } from './trunk-port.ts';
 import { peerStatus } from './trunk-status.ts';
+import { UnnamedPeers } from './unnamed-peers.ts';
 import { dropLanes, dropRetired, expireLanes, expiryAtMs, refreshTrunk, removeTrunk, type Trunk } from './trunk.ts';
 
 /** A wake-up this late means that the process stood still, not that peers were silent. */
@@ -27,7 +29,9 @@ const REKEY_RETRY_MS = 5_000;
 export class TrunkMachine {
   readonly #context: TrunkContext;
   readonly #table = new PeerTable();
+  readonly #unnamed = new UnnamedPeers();
   readonly #touched = new Set<Peer>();
+  #named: SetPeersInput['peers'] = [];
   #stopped = false;
 
   constructor(ports: TrunkPorts, config: Partial<TrunkConfig> = {}) {
@@ -52,12 +56,15 @@ export class TrunkMachine {
       this.#settle(peer);
     }
     this.#touched.clear();
+    if (!this.#stopped) {
+      this.#unnamed.reachOut(context);
+    }
     return context.takeEffects();
   }
 
   /** @returns when the next `tick` is due, on the clock of `nowMs`; Infinity when nothing waits for time */
   nextTimeoutMs(): number {
-    let atMs = Number.POSITIVE_INFINITY;
+    let atMs = this.#stopped ? Number.POSITIVE_INFINITY : this.#unnamed.nextAtMs();
     for (const peer of this.#table.peers.values()) {
       atMs = Math.min(atMs, peer.nextAtMs);
     }
@@ -101,8 +108,12 @@ export class TrunkMachine {
       case 'disconnected':
         this.#touch(handleDisconnected(context, table, input));
         return;
+      case 'peer-named':
+        this.#unnamed.nameKnown(input.address, input.peer);
+        this.#configurePeers();
+        return;
       case 'dial-failed':
-        this.#touch(handleDialFailed(context, table, input));
+        this.#handleDialFailed(input);
         return;
       case 'stream-failed':
         this.#touch(handleStreamFailed(context, table, input));
@@ -261,7 +272,9 @@ export class TrunkMachine {
     const context = this.#context;
     switch (input.kind) {
       case 'set-peers':
-        this.#setPeers(input);
+        this.#named = input.peers;
+        this.#unnamed.set(context, input.unnamed ?? []);
+        this.#configurePeers();
         return;
       case 'set-vlans':
         this.#setVlans(input);
@@ -283,8 +296,23 @@ export class TrunkMachine {
     }
   }
 
-  #setPeers(input: SetPeersInput): void {
-    const wanted = new Map(input.peers.filter(({ peer }) => peer !== this.#context.ports.self).map((entry) => [entry.peer, entry.addresses]));
+  #handleDialFailed(input: DialFailedInput): void {
+    if (input.peer === undefined) {
+      this.#unnamed.dialFailed(this.#context, input.address ?? '', input.reason);
+      return;
+    }
+    this.#touch(handleDialFailed(this.#context, this.#table, input.peer, input.reason));
+    if (this.#unnamed.forgetName(this.#context, this.#table, input.peer)) {
+      this.#configurePeers();
+    }
+  }
+
+  #configurePeers(): void {
+    const wanted = this.#unnamed.named();
+    for (const { peer, addresses } of this.#named) {
+      wanted.set(peer, [...addresses, ...(wanted.get(peer) ?? [])]);
+    }
+    wanted.delete(this.#context.ports.self);
     for (const id of wanted.keys()) {
       this.#table.obtain(this.#context, id);
     }

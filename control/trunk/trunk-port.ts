@@ -13,6 +13,8 @@
  * (`Number(process.hrtime.bigint()) / 1e6`), which the workers and Rust read as well.
  */
 
+import type { NetworkEffect, NetworkInput } from './network-port.ts';
+
 /** A libp2p PeerId in its text form (`12D3KooW…`). For Ed25519 ids, text order is byte order. */
 export type PeerIdText = string;
 
@@ -21,10 +23,6 @@ export type TrunkId = number;
 
 /** Names one lane (both directions, one generation) between the machine and the data plane. */
 export type LaneHandle = number;
-
-/** Names a libp2p connection or stream between the machine and control/network; never reused. */
-export type ConnectionId = number;
-export type StreamId = number;
 
 export type Carrier = 'udp' | 'stream';
 
@@ -197,7 +195,7 @@ export interface LaneAllocator {
 /**
  * The data plane as the trunk driver sees it; implemented by control/dataplane-link.
  *
- * After `attach`, the implementation calls the host from the main thread only, never from inside `perform`.
+ * After `attach`, the implementation calls the host from the main thread only.
  */
 export interface TrunkDataplane extends LaneAllocator {
   /** Data workers, 1‥16; fixed for the life of the daemon. */
@@ -224,95 +222,6 @@ export interface TrunkDataplaneHost {
   sendStream(trunk: TrunkId, bytes: Uint8Array, offset: number, length: number): boolean;
 }
 
-// ── Network ────────────────────────────────────────────────────────────────────────────────────────────
-
-export type StreamProtocol = 'trunk' | 'carrier';
-
-export interface Dial {
-  readonly kind: 'dial';
-  readonly peer: PeerIdText;
-  /** Multiaddrs, the `/p2p/` part optional; tried until one works. */
-  readonly addresses: readonly string[];
-}
-export interface OpenStream {
-  readonly kind: 'open-stream';
-  readonly connection: ConnectionId;
-  readonly protocol: StreamProtocol;
-}
-/** One protobuf message; control/network adds the length prefix. */
-export interface SendMessage {
-  readonly kind: 'send-message';
-  readonly stream: StreamId;
-  readonly message: Uint8Array;
-}
-/** Closes in order, so that a `Bye` before it arrives; `abort` drops what is queued. */
-export interface CloseStream {
-  readonly kind: 'close-stream';
-  readonly stream: StreamId;
-  readonly abort: boolean;
-}
-/** Frames of this trunk's `stream` carrier go by this stream; `undefined`: by none. For the driver alone. */
-export interface BindCarrier {
-  readonly kind: 'bind-carrier';
-  readonly trunk: TrunkId;
-  readonly stream: StreamId | undefined;
-}
-
-export type NetworkEffect = Dial | OpenStream | SendMessage | CloseStream | BindCarrier;
-
-export interface ConnectedInput {
-  readonly kind: 'connected';
-  readonly peer: PeerIdText;
-  readonly connection: ConnectionId;
-  readonly dialled: boolean;
-  /** The peer's IP as the connection shows it; its datagrams may come from there. */
-  readonly remoteIp: string | undefined;
-}
-export interface DisconnectedInput {
-  readonly kind: 'disconnected';
-  readonly peer: PeerIdText;
-  readonly connection: ConnectionId;
-}
-export interface DialFailedInput {
-  readonly kind: 'dial-failed';
-  readonly peer: PeerIdText;
-  readonly reason: string;
-}
-export interface StreamOpenedInput {
-  readonly kind: 'stream-opened';
-  readonly peer: PeerIdText;
-  readonly connection: ConnectionId;
-  readonly stream: StreamId;
-  readonly protocol: StreamProtocol;
-  readonly openedHere: boolean;
-}
-export interface StreamFailedInput {
-  readonly kind: 'stream-failed';
-  readonly peer: PeerIdText;
-  readonly connection: ConnectionId;
-  readonly protocol: StreamProtocol;
-  readonly reason: string;
-}
-export interface MessageInput {
-  readonly kind: 'message';
-  readonly stream: StreamId;
-  readonly message: Uint8Array;
-}
-export interface StreamClosedInput {
-  readonly kind: 'stream-closed';
-  readonly stream: StreamId;
-  readonly reason: string;
-}
-
-export type NetworkInput =
-  | ConnectedInput
-  | DisconnectedInput
-  | DialFailedInput
-  | StreamOpenedInput
-  | StreamFailedInput
-  | MessageInput
-  | StreamClosedInput;
-
 // ── Local ──────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Time has passed; the driver sends it at `nextTimeoutMs()`. */
@@ -322,6 +231,8 @@ export interface TickInput {
 /** The peers to keep trunks with (configured, later discovered); those left out are not dialled again. */
 export interface SetPeersInput {
   readonly kind: 'set-peers';
+  /** Addresses without a PeerId: whoever answers there is taken as it is. */
+  readonly unnamed?: readonly string[];
   readonly peers: readonly { readonly peer: PeerIdText; readonly addresses: readonly string[] }[];
 }
 /** The VLANs of this node: 16-byte ids. They are told to neighbours only as meet tags. */

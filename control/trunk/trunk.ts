@@ -10,7 +10,8 @@ import type { Party } from './messages/trunk-messages.ts';
 import { PathMtu } from './path-mtu.ts';
 import { TokenBucket } from './token-bucket.ts';
 import type { TrunkContext } from './trunk-context.ts';
-import type { Carrier, DatagramAddress, PeerIdText, StreamId, TrunkDown, TrunkId } from './trunk-port.ts';
+import type { StreamId } from './network-port.ts';
+import type { Carrier, DatagramAddress, PeerIdText, TrunkDown, TrunkId } from './trunk-port.ts';
 
 export const CARRIERS: readonly Carrier[] = ['udp', 'stream'];
 

@@ -7,7 +7,8 @@
 import assert from 'node:assert/strict';
 import type { TrunkConfig } from '../../control/trunk/trunk-config.ts';
 import { TrunkMachine } from '../../control/trunk/trunk-machine.ts';
-import type { DatagramAddress, InstallLane, NetworkInput, NoticeEffect, PeerIdText, StreamId, TrunkEffect, TrunkId, TrunkInput, TrunkStatus } from '../../control/trunk/trunk-port.ts';
+import type { NetworkInput, StreamId } from '../../control/trunk/network-port.ts';
+import type { DatagramAddress, InstallLane, NoticeEffect, PeerIdText, TrunkEffect, TrunkId, TrunkInput, TrunkStatus } from '../../control/trunk/trunk-port.ts';
 import { createSimCrypto } from './sim-crypto.ts';
 import { SimDataplane, type SealedDomains, type SimDatagram } from './sim-dataplane.ts';
 import type { Simulation } from './simulation.ts';
@@ -173,6 +174,9 @@ export class SimNode implements VirtualHost {
       case 'dial':
         network.dial(this, effect.peer, effect.addresses);
         return;
+      case 'dial-unnamed':
+        assert.fail('simulated peers all have names');
+        break;
       case 'open-stream':
         network.open(this, effect.connection, effect.protocol);
         return;

@@ -7,7 +7,8 @@
  *
  * It calls hosts only from events of the simulation, never from inside a host's call.
  */
-import type { DatagramAddress, NetworkInput, PeerIdText, StreamProtocol } from '../../control/trunk/trunk-port.ts';
+import type { NetworkInput, StreamProtocol } from '../../control/trunk/network-port.ts';
+import type { DatagramAddress, PeerIdText } from '../../control/trunk/trunk-port.ts';
 import type { Simulation } from './simulation.ts';
 
 /** What a node gives the network; `ip` changes when it roams. */

@@ -1,0 +1,300 @@
+/**
+ * The libp2p node: listening, dialling, and the two protocols of a trunk, told as `NetworkInput`s.
+ *
+ * Main thread; this folder is the only importer of libp2p. No libp2p type leaves it. It runs the smallest node
+ * that can do this: TCP, Noise, yamux; no identify (the dialer opens the trunk stream at once), no discovery,
+ * no automatic dialling (the trunk machine decides whom to dial and when).
+ *
+ *   /peertap/trunk/1.0.0     messages, varint length prefix, at most 64 KiB
+ *   /peertap/carrier/1.0.0   link datagrams, u16 length prefix, batched
+ */
+import { noise } from '@chainsafe/libp2p-noise';
+import { yamux } from '@chainsafe/libp2p-yamux';
+import { privateKeyFromRaw } from '@libp2p/crypto/keys';
+import type { Connection, Libp2p, Stream } from '@libp2p/interface';
+import { tcp } from '@libp2p/tcp';
+import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
+import { createLibp2p } from 'libp2p';
+import { canonicalIp } from '../trunk/ip-text.ts';
+import type { BindCarrier, ConnectionId, NetworkEffect, StreamId, StreamProtocol, TrunkNetwork, TrunkNetworkHost } from '../trunk/network-port.ts';
+import type { PeerIdText } from '../trunk/trunk-port.ts';
+import { NetworkError } from './network-error.ts';
+import { CarrierChannel, ControlChannel, type Channel } from './stream-channel.ts';
+
+export interface NetworkOptions {
+  /** Ed25519 seed ‖ public key, 64 bytes. */
+  readonly privateKey: Uint8Array;
+  /** Multiaddrs to listen on; none: only dials. */
+  readonly listen: readonly string[];
+  /** Connections at once; a connection costs about 172 kB. */
+  readonly connectionsMax?: number;
+}
+
+const PROTOCOLS: Readonly<Record<StreamProtocol, string>> = { trunk: '/peertap/trunk/1.0.0', carrier: '/peertap/carrier/1.0.0' };
+const CONNECTIONS_MAX = 1_200;
+const DIAL_TIMEOUT_MS = 5_000;
+const OPEN_TIMEOUT_MS = 5_000;
+/** A connection whose peer answers nothing is aborted by the second of these at the latest. */
+const PING_INTERVAL_MS = 10_000;
+/** A peer opens one stream of each kind; two more may be on their way out. */
+const STREAMS_PER_PROTOCOL_MAX = 4;
+/** yamux's own default is no limit at all. A carrier batch is 64 KiB, and one is sent when it has drained. */
+const WRITE_BUFFER_MAX_BYTES = 2_097_152;
+/** Connections that one host may open in a second, and that may be in their handshake. */
+const INBOUND_PER_SECOND_MAX = 32;
+const INBOUND_PENDING_MAX = 64;
+
+const EMPTY_HOST: TrunkNetworkHost = { input: () => undefined, carrierDatagram: () => undefined };
+
+/**
+ * Starts the node.
+ *
+ * @returns the running network, which tells nothing before `attach`
+ * @throws NetworkError `listen-failed`, `bad-address` or `start-failed`
+ */
+export async function startNetwork(options: NetworkOptions): Promise<Libp2pNetwork> {
+  for (const address of options.listen) {
+    parseAddress(address);
+  }
+  try {
+    const node = await createLibp2p({
+      privateKey: privateKeyFromRaw(options.privateKey),
+      addresses: { listen: [...options.listen] },
+      transports: [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })],
+      connectionEncrypters: [noise()],
+      streamMuxers: [yamux({ streamOptions: { maxWriteBufferLength: WRITE_BUFFER_MAX_BYTES } })],
+      connectionManager: {
+        maxConnections: options.connectionsMax ?? CONNECTIONS_MAX,
+        dialTimeout: DIAL_TIMEOUT_MS,
+        addressDialTimeout: DIAL_TIMEOUT_MS,
+        reconnectRetries: 0,
+        inboundConnectionThreshold: INBOUND_PER_SECOND_MAX,
+        maxIncomingPendingConnections: INBOUND_PENDING_MAX,
+      },
+      connectionMonitor: { enabled: true, pingInterval: PING_INTERVAL_MS },
+    });
+    return await Libp2pNetwork.adopt(node);
+  } catch (cause) {
+    const reason = rootMessage(cause);
+    const listen = options.listen.join(', ');
+    const refusal = /listen E[A-Z]+: [^\n]*/.exec(reason)?.[0];
+    if (refusal !== undefined) {
+      const message = `cannot listen on ${listen} (${refusal}). Choose another address in listen.libp2p, or stop what uses this one.`;
+      throw new NetworkError('listen-failed', message, { address: listen, cause });
+    }
+    throw new NetworkError('start-failed', `the libp2p node did not start: ${reason}`, { cause });
+  }
+}
+
+export class Libp2pNetwork implements TrunkNetwork {
+  readonly peerId: PeerIdText;
+  readonly #node: Libp2p;
+  readonly #connectionIds = new Map<Connection, ConnectionId>();
+  readonly #connections = new Map<ConnectionId, Connection>();
+  readonly #controls = new Map<StreamId, ControlChannel>();
+  readonly #carriers = new Map<StreamId, CarrierChannel>();
+  #host = EMPTY_HOST;
+  #nextId = 1;
+  #isStopped = false;
+
+  private constructor(node: Libp2p) {
+    this.#node = node;
+    this.peerId = node.peerId.toString();
+  }
+
+  static async adopt(node: Libp2p): Promise<Libp2pNetwork> {
+    const network = new Libp2pNetwork(node);
+    node.addEventListener('connection:open', ({ detail }) => {
+      if (detail.direction === 'inbound') {
+        network.#idOf(detail);
+      }
+    });
+    node.addEventListener('connection:close', ({ detail }) => network.#forget(detail));
+    for (const protocol of ['trunk', 'carrier'] as const) {
+      await node.handle(PROTOCOLS[protocol], (stream, connection) => network.#adoptStream(stream, connection, protocol, false), {
+        maxInboundStreams: STREAMS_PER_PROTOCOL_MAX,
+        maxOutboundStreams: STREAMS_PER_PROTOCOL_MAX,
+      });
+    }
+    return network;
+  }
+
+  /** Tells the host from now on, and of connections that came before. */
+  attach(host: TrunkNetworkHost): void {
+    this.#host = host;
+    for (const connection of this.#node.getConnections()) {
+      this.#idOf(connection);
+    }
+  }
+
+  /** @returns the addresses that the node listens on, ports resolved, without the `/p2p/` part */
+  listenAddresses(): string[] {
+    return this.#node.getMultiaddrs().map((address) => address.toString().replace(/\/p2p\/[^/]+$/, ''));
+  }
+
+  perform(effect: Exclude<NetworkEffect, BindCarrier>): void {
+    switch (effect.kind) {
+      case 'dial':
+        void this.#dial(effect.peer, effect.addresses);
+        return;
+      case 'dial-unnamed':
+        void this.#dialUnnamed(effect.address);
+        return;
+      case 'open-stream':
+        void this.#open(effect.connection, effect.protocol);
+        return;
+      case 'send-message':
+        this.#controls.get(effect.stream)?.send(effect.message);
+        return;
+      case 'close-stream':
+        (this.#controls.get(effect.stream) ?? this.#carriers.get(effect.stream))?.close(effect.abort);
+    }
+  }
+
+  sendCarrier(stream: StreamId, bytes: Uint8Array, offset: number, length: number): boolean {
+    return this.#carriers.get(stream)?.send(bytes, offset, length) ?? false;
+  }
+
+  /** Closes every connection and socket; tells the host nothing more. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#host = EMPTY_HOST;
+    await this.#node.stop();
+  }
+
+  async #dial(peer: PeerIdText, addresses: readonly string[]): Promise<void> {
+    try {
+      const targets = addresses.map((address) => namedAddress(address, peer)).filter((address) => address !== undefined);
+      if (targets.length === 0) {
+        throw new NetworkError('bad-address', 'none of the peer’s addresses can be dialled');
+      }
+      const connection = await this.#node.dial(targets, { signal: AbortSignal.timeout(DIAL_TIMEOUT_MS) });
+      // Noise has authenticated the remote key, and libp2p compares it with the /p2p/ part; this is the last word.
+      if (connection.remotePeer.toString() !== peer) {
+        connection.abort(new Error('another peer answered'));
+        throw new NetworkError('bad-address', `another peer answered: ${connection.remotePeer.toString()}`);
+      }
+      this.#tellDialled(connection);
+    } catch (cause) {
+      this.#host.input({ kind: 'dial-failed', peer, reason: rootMessage(cause) });
+    }
+  }
+
+  async #dialUnnamed(address: string): Promise<void> {
+    try {
+      const connection = await this.#node.dial(parseAddress(address), { signal: AbortSignal.timeout(DIAL_TIMEOUT_MS) });
+      this.#host.input({ kind: 'peer-named', address, peer: connection.remotePeer.toString() });
+      this.#tellDialled(connection);
+    } catch (cause) {
+      this.#host.input({ kind: 'dial-failed', peer: undefined, address, reason: rootMessage(cause) });
+    }
+  }
+
+  #tellDialled(connection: Connection): void {
+    if (this.#isStopped || connection.status !== 'open') {
+      throw new NetworkError('start-failed', 'the connection closed at once');
+    }
+    const id = this.#connectionIds.get(connection) ?? this.#register(connection);
+    this.#host.input({ kind: 'connected', peer: connection.remotePeer.toString(), connection: id, dialled: true, remoteIp: remoteIp(connection) });
+  }
+
+  async #open(id: ConnectionId, protocol: StreamProtocol): Promise<void> {
+    const connection = this.#connections.get(id);
+    if (connection === undefined) {
+      // Its `disconnected` has been told, or is about to be: the machine no longer waits for this stream.
+      return;
+    }
+    try {
+      const stream = await connection.newStream(PROTOCOLS[protocol], { signal: AbortSignal.timeout(OPEN_TIMEOUT_MS) });
+      this.#adoptStream(stream, connection, protocol, true);
+    } catch (cause) {
+      const reason = isUnsupported(cause) ? 'the peer does not speak this protocol: it is no PeerTap, or another version of it' : rootMessage(cause);
+      this.#host.input({ kind: 'stream-failed', peer: connection.remotePeer.toString(), connection: id, protocol, reason });
+    }
+  }
+
+  #adoptStream(stream: Stream, connection: Connection, protocol: StreamProtocol, openedHere: boolean): void {
+    const id = this.#nextId++;
+    const connectionId = this.#idOf(connection);
+    const channels: Map<StreamId, Channel> = protocol === 'trunk' ? this.#controls : this.#carriers;
+    const host: TrunkNetworkHost = {
+      input: (input) => this.#host.input(input),
+      carrierDatagram: (streamId, bytes, offset, length) => this.#host.carrierDatagram(streamId, bytes, offset, length),
+    };
+    const origin = { id, connection: connectionId, stream, host, ended: () => channels.delete(id) };
+    // What the stream has buffered reaches the channel's listener in a later microtask: `stream-opened` is told first.
+    channels.set(id, protocol === 'trunk' ? new ControlChannel(origin) : new CarrierChannel(origin));
+    this.#host.input({ kind: 'stream-opened', peer: connection.remotePeer.toString(), connection: connectionId, stream: id, protocol, openedHere });
+    if (stream.status !== 'open' && channels.delete(id)) {
+      this.#host.input({ kind: 'stream-closed', stream: id, reason: 'closed while it was opened' });
+    }
+  }
+
+  #idOf(connection: Connection): ConnectionId {
+    const known = this.#connectionIds.get(connection);
+    if (known !== undefined) {
+      return known;
+    }
+    const id = this.#register(connection);
+    this.#host.input({ kind: 'connected', peer: connection.remotePeer.toString(), connection: id, dialled: false, remoteIp: remoteIp(connection) });
+    return id;
+  }
+
+  #register(connection: Connection): ConnectionId {
+    const id = this.#nextId++;
+    this.#connectionIds.set(connection, id);
+    this.#connections.set(id, connection);
+    return id;
+  }
+
+  #forget(connection: Connection): void {
+    const id = this.#connectionIds.get(connection);
+    if (id !== undefined) {
+      this.#connectionIds.delete(connection);
+      this.#connections.delete(id);
+      this.#host.input({ kind: 'disconnected', peer: connection.remotePeer.toString(), connection: id });
+    }
+  }
+}
+
+function parseAddress(address: string): Multiaddr {
+  try {
+    return multiaddr(address);
+  } catch (cause) {
+    throw new NetworkError('bad-address', `${address} is not a libp2p address`, { address, cause });
+  }
+}
+
+/** @returns the address with the expected peer at its end, or undefined for one that names another peer or is none */
+function namedAddress(address: string, peer: PeerIdText): Multiaddr | undefined {
+  try {
+    const parsed = multiaddr(address);
+    const named = parsed.getComponents().find((component) => component.name === 'p2p')?.value;
+    if (named === undefined) {
+      return parsed.encapsulate(`/p2p/${peer}`);
+    }
+    return named === peer ? parsed : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function remoteIp(connection: Connection): string | undefined {
+  const component = connection.remoteAddr.getComponents().find(({ name }) => name === 'ip4' || name === 'ip6');
+  return component?.value === undefined ? undefined : canonicalIp(component.value);
+}
+
+function isUnsupported(cause: unknown): boolean {
+  return cause instanceof Error && cause.name === 'UnsupportedProtocolError';
+}
+
+/** The innermost message: libp2p wraps what the socket said in several layers. */
+function rootMessage(cause: unknown): string {
+  if (cause instanceof AggregateError && cause.errors.length > 0) {
+    return rootMessage(cause.errors[0]);
+  }
+  if (cause instanceof Error) {
+    return cause.cause instanceof Error ? rootMessage(cause.cause) : cause.message;
+  }
+  return String(cause);
+}

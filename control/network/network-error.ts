@@ -1,0 +1,16 @@
+/** What can go wrong when the network starts, with a sentence that says what to do. Main thread. */
+
+export type NetworkErrorCode = 'listen-failed' | 'bad-address' | 'start-failed';
+
+export class NetworkError extends Error {
+  readonly code: NetworkErrorCode;
+  /** The multiaddr in question, if there is one. */
+  readonly address: string | undefined;
+
+  constructor(code: NetworkErrorCode, message: string, details: { readonly address?: string; readonly cause?: unknown } = {}) {
+    super(message, { cause: details.cause });
+    this.name = 'NetworkError';
+    this.code = code;
+    this.address = details.address;
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * Two drivers over two real libp2p nodes on loopback, with real key exchange.
+ *
+ *   driver A ── libp2p, 127.0.0.1 tcp ── driver B
+ *      └─ LoopbackDataplane ── in memory ──┘        datagrams without ciphers, between two fake UDP ports
+ */
+import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
+import { test } from 'node:test';
+import { startNetwork, type Libp2pNetwork } from '../network/libp2p-network.ts';
+import { TrunkDriver } from './trunk-driver.ts';
+import type { DataplaneEffect, DatagramAddress, InstallLane, LaneAllocation, LaneStats, NoticeEffect, TrunkDataplane, TrunkDataplaneHost, TrunkId } from './trunk-port.ts';
+
+const HEADER_BYTES = 64;
+
+/** Lanes without ciphers: a datagram names its receiver index, and its body is in the clear. */
+class LoopbackDataplane implements TrunkDataplane {
+  readonly workerCount = 2;
+  readonly lanes = new Map<number, { readonly index: number; installed: InstallLane | undefined; isAccepted: boolean }>();
+  readonly effects: DataplaneEffect[] = [];
+  readonly ports: Map<number, LoopbackDataplane>;
+  readonly basePort: number;
+  isUdpBlocked = false;
+  #host: TrunkDataplaneHost | undefined;
+  #next = 1;
+
+  constructor(ports: Map<number, LoopbackDataplane>, basePort: number) {
+    this.ports = ports;
+    this.basePort = basePort;
+    for (let worker = 0; worker < this.workerCount; worker++) {
+      ports.set(basePort + worker, this);
+    }
+  }
+
+  attach(host: TrunkDataplaneHost): void {
+    this.#host = host;
+  }
+
+  allocateLane(): LaneAllocation {
+    const handle = this.#next++;
+    this.lanes.set(handle, { index: handle + 1_000, installed: undefined, isAccepted: false });
+    return { handle, receiverIndex: handle + 1_000 };
+  }
+
+  perform(effect: DataplaneEffect): void {
+    this.effects.push(effect);
+    if (effect.kind === 'install-lane') {
+      const lane = this.lanes.get(effect.handle) ?? assert.fail('install of an unknown lane');
+      lane.installed = effect;
+    } else if (effect.kind === 'remove-lane') {
+      this.lanes.delete(effect.handle);
+    } else if (effect.kind === 'send-probe') {
+      this.#send(effect.handle, effect.address, effect.body);
+    }
+  }
+
+  laneStats(): LaneStats[] {
+    return [];
+  }
+
+  deliverStream(_trunk: TrunkId, bytes: Uint8Array, offset: number, length: number): void {
+    this.receive(bytes.slice(offset, offset + length), undefined);
+  }
+
+  receive(datagram: Uint8Array, source: DatagramAddress | undefined): void {
+    const receiver = new DataView(datagram.buffer, datagram.byteOffset).getUint32(4, true);
+    for (const [handle, lane] of this.lanes) {
+      if (lane.index === receiver && lane.installed !== undefined) {
+        this.#host?.input({ kind: 'probe', handle, source, body: datagram.slice(HEADER_BYTES) });
+      }
+    }
+  }
+
+  #send(handle: number, address: DatagramAddress | undefined, body: Uint8Array): void {
+    const lane = this.lanes.get(handle)?.installed ?? assert.fail('probe on a lane that is not installed');
+    const datagram = new Uint8Array(HEADER_BYTES + body.length);
+    new DataView(datagram.buffer).setUint32(4, lane.peerIndex, true);
+    datagram.set(body, HEADER_BYTES);
+    if (address === undefined) {
+      this.#host?.sendStream(lane.trunk, datagram, 0, datagram.length);
+    } else if (!this.isUdpBlocked && address.ip === '127.0.0.1') {
+      const source = { ip: '127.0.0.1', port: this.basePort + lane.worker };
+      queueMicrotask(() => this.ports.get(address.port)?.receive(datagram, source));
+    }
+  }
+}
+
+interface TestNode {
+  readonly network: Libp2pNetwork;
+  readonly dataplane: LoopbackDataplane;
+  readonly driver: TrunkDriver;
+  readonly notices: NoticeEffect[];
+  /** Resolves with the first notice of the kind that fits, past ones included. */
+  until(fits: (notice: NoticeEffect) => boolean): Promise<NoticeEffect>;
+}
+
+async function createNode(ports: Map<number, LoopbackDataplane>, basePort: number): Promise<TestNode> {
+  const jwk = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
+  const privateKey = Buffer.concat([jwk.d ?? '', jwk.x ?? ''].map((part) => Buffer.from(part, 'base64url')));
+  const network = await startNetwork({ privateKey, listen: ['/ip4/127.0.0.1/tcp/0'] });
+  const dataplane = new LoopbackDataplane(ports, basePort);
+  const notices: NoticeEffect[] = [];
+  const waiters: { readonly fits: (notice: NoticeEffect) => boolean; readonly resolve: (notice: NoticeEffect) => void }[] = [];
+  const notify = (notice: NoticeEffect): void => {
+    notices.push(notice);
+    for (const waiter of waiters.filter(({ fits }) => fits(notice))) {
+      waiter.resolve(notice);
+    }
+  };
+  const driver = new TrunkDriver({ self: network.peerId, network, dataplane, notify });
+  driver.start();
+  driver.input({ kind: 'set-addresses', datagramPort: basePort, datagram: [], listen: network.listenAddresses() });
+  const until = (fits: (notice: NoticeEffect) => boolean): Promise<NoticeEffect> => {
+    const past = notices.find(fits);
+    return past === undefined ? new Promise((resolve) => waiters.push({ fits, resolve })) : Promise.resolve(past);
+  };
+  return { network, dataplane, driver, notices, until };
+}
+
+const isCarrier = (carrier: string) => (notice: NoticeEffect) => notice.kind === 'log' && notice.message === `trunk carrier is now ${carrier}`;
+
+function installs(node: TestNode): Map<string, InstallLane> {
+  const found = node.dataplane.effects.filter((effect) => effect.kind === 'install-lane');
+  return new Map(found.map((effect) => [`${effect.carrier}/${effect.lane}/${effect.generation}`, effect]));
+}
+
+test('two nodes make a trunk with the same keys, find their shared VLAN, and part in order', { timeout: 20_000 }, async () => {
+  const ports = new Map<number, LoopbackDataplane>();
+  const [a, b] = [await createNode(ports, 20_000), await createNode(ports, 21_000)];
+  const [shared, lonely] = [new Uint8Array(16).fill(1), new Uint8Array(16).fill(2)];
+  a.driver.input({ kind: 'set-vlans', vlans: [shared, lonely] });
+  b.driver.input({ kind: 'set-vlans', vlans: [shared] });
+  a.driver.input({ kind: 'set-peers', peers: [], unnamed: b.network.listenAddresses() });
+  const met = await Promise.all([a.until((notice) => notice.kind === 'vlans-shared'), b.until((notice) => notice.kind === 'vlans-shared')]);
+  for (const notice of met) {
+    assert.deepEqual(notice.kind === 'vlans-shared' && notice.vlans, [shared]);
+  }
+  await Promise.all([a.until(isCarrier('udp')), b.until(isCarrier('udp'))]);
+
+  const [ofA, ofB] = [installs(a), installs(b)];
+  assert.deepEqual([...ofA.keys()].sort(), [...ofB.keys()].sort());
+  for (const [name, lane] of ofA) {
+    assert.deepEqual(lane.tx, ofB.get(name)?.rx, name);
+    assert.deepEqual(lane.rx, ofB.get(name)?.tx, name);
+    assert.equal(lane.peerIndex, ofB.get(name)?.localIndex);
+  }
+  assert.equal(ofA.size, 4);
+  assert.equal(a.driver.status()[0]?.state, 'up');
+
+  b.driver.stop();
+  await a.until((notice) => notice.kind === 'trunk-down');
+  a.driver.stop();
+  await Promise.all([a.network.stop(), b.network.stop()]);
+  assert.equal(a.dataplane.lanes.size, 0);
+  assert.equal(b.dataplane.lanes.size, 0);
+});
+
+test('without datagrams the trunk comes up over the carrier stream', { timeout: 20_000 }, async () => {
+  const ports = new Map<number, LoopbackDataplane>();
+  const [a, b] = [await createNode(ports, 20_000), await createNode(ports, 21_000)];
+  a.dataplane.isUdpBlocked = true;
+  b.dataplane.isUdpBlocked = true;
+  b.driver.input({ kind: 'set-peers', peers: [{ peer: a.network.peerId, addresses: a.network.listenAddresses() }] });
+  await Promise.all([a.until(isCarrier('stream')), b.until(isCarrier('stream'))]);
+  assert.equal(b.driver.status()[0]?.carrier, 'stream');
+  a.driver.stop();
+  b.driver.stop();
+  await Promise.all([a.network.stop(), b.network.stop()]);
+});
