@@ -7,17 +7,18 @@
  *
  * Must never change the machine: no identity is made, no file written.
  */
+import { availableParallelism } from 'node:os';
 import { AdminClient } from '../admin/admin-client.ts';
 import type { DaemonStatus } from '../admin/daemon-control.ts';
-import type { Config } from '../config/config.ts';
+import { type Config, workerCount } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { IdentityError } from '../identity/identity-error.ts';
 import { loadIdentity } from '../identity/node-identity.ts';
 import { EXIT_DONE, EXIT_FAILED } from './command-error.ts';
 import type { CommandIo } from './command-io.ts';
 import { findConfig } from './default-config.ts';
-import { checkFacts, type Finding, fail, ok, warn } from './doctor-checks.ts';
-import { gatherFacts, tcpPortProblem } from './machine-facts.ts';
+import { checkFacts, type Finding, fail, ok } from './doctor-checks.ts';
+import { gatherFacts, tcpPortProblem, udpPortProblem } from './machine-facts.ts';
 
 /** Checks the machine; @returns the exit code */
 export async function runDoctor(
@@ -85,16 +86,29 @@ function checkDaemon(config: Config, status: DaemonStatus | undefined): Finding 
 
 /** Only asked when no daemon of ours has the ports. */
 async function checkPorts(config: Config): Promise<Finding[]> {
-  const findings = await Promise.all(config.listen.libp2p.map(checkListenAddress));
-  return findings.filter((finding) => finding !== undefined);
+  const { address, port } = config.listen.datagram;
+  const workers = workerCount(config.dataplane.workers, availableParallelism());
+  const datagramPorts = Array.from({ length: workers }, (_, worker) => port + worker);
+  return Promise.all([
+    ...config.listen.libp2p.map(async (listen) => {
+      const [, , host = '', , tcpPort = '0'] = listen.split('/');
+      return describePort(listen, 'listen.libp2p', await tcpPortProblem(host, Number(tcpPort)));
+    }),
+    ...datagramPorts.map(async (udpPort) =>
+      describePort(
+        `udp ${address} port ${udpPort}`,
+        'listen.datagram',
+        await udpPortProblem(address, udpPort),
+      ),
+    ),
+  ]);
 }
 
-async function checkListenAddress(address: string): Promise<Finding | undefined> {
-  const [, , host = '', , port = '0'] = address.split('/');
-  const problem = await tcpPortProblem(host, Number(port));
-  if (problem === undefined) return ok('ports', `${address} is free`);
+function describePort(name: string, key: string, problem: string | undefined): Finding {
+  if (problem === undefined) return ok('ports', `${name} is free`);
   if (problem === 'EADDRINUSE') {
-    return fail('ports', `${address} is in use`, `find its owner with \`ss -ltnp\`, or change listen.libp2p`);
+    return fail('ports', `${name} is in use`, `find its owner with \`ss -lntup\`, or change ${key}`);
   }
-  return warn('ports', `${address} cannot be listened on: ${problem}`, 'correct listen.libp2p in the config');
+  const reason = problem === 'EADDRNOTAVAIL' ? 'this machine has no such address' : problem;
+  return fail('ports', `${name} cannot be bound: ${reason}`, `correct ${key} in the config`);
 }

@@ -3,9 +3,10 @@
  *
  * Main thread of the command. Must never throw: what cannot be read is `undefined`.
  */
+import { createSocket } from 'node:dgram';
 import { constants } from 'node:fs';
 import { access, readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createServer, isIPv6 } from 'node:net';
 import { arch, release } from 'node:os';
 import koffi from 'koffi';
 
@@ -57,6 +58,26 @@ export function tcpPortProblem(host: string, port: number): Promise<string | und
     });
     server.listen({ host, port, exclusive: true }, () => {
       server.close(() => {
+        resolve(undefined);
+      });
+    });
+  });
+}
+
+/**
+ * Tries to bind a UDP port.
+ *
+ * @returns undefined when it is free, else the system's code
+ */
+export function udpPortProblem(address: string, port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      socket.close();
+      resolve(error.code ?? error.message);
+    });
+    socket.bind({ address, port, exclusive: true }, () => {
+      socket.close(() => {
         resolve(undefined);
       });
     });
