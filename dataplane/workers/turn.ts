@@ -1,0 +1,55 @@
+/**
+ * One turn of a worker. The worker's thread; the loop around it is data-worker.ts.
+ *
+ *   1. wait          until something is ready; spinning first when the last turn moved something
+ *   2. injections    of the main thread and of other workers, within their budget
+ *   3. egress        one batch of each ready TAP, and after each
+ *   4. ingress       one batch of the socket, so that neither direction waits for the whole of the other
+ *   5. finish        the turn is counted, and the main thread woken when it has events
+ */
+import { invariant } from '../base/invariant.ts';
+import { ArenaHeader, LIMIT, READY_UDP, TablesHeader } from '../shm/layout.ts';
+import { ARENA } from '../shm/memory-map.ts';
+import { egress } from './egress.ts';
+import { ingress } from './ingress.ts';
+import { drainInjections } from './injections.ts';
+import { headerWord, type WorkerContext } from './worker-context.ts';
+
+/** A sleeping worker looks around this often, so that a lost wake-up costs no more. */
+const IDLE_WAIT_MS = 1000;
+/** Batches of the socket in a turn when no TAP is ready: with more, injections would wait. */
+export const INGRESS_BATCHES = 4;
+
+/**
+ * Runs one turn.
+ *
+ * @param movedBefore - what the last turn moved
+ * @returns frames, datagrams and messages moved
+ */
+export function runTurn(context: WorkerContext, movedBefore: number): number {
+  const { engine, arena } = context;
+  engine.wait(context.backlog ? 0 : IDLE_WAIT_MS, movedBefore > 0 ? 1 : 0);
+  invariant(Atomics.load(arena.u32, ArenaHeader.at.crashRequest >> 2) === 0, 'a crash was asked for');
+  let moved = drainInjections(context);
+  let mayReceive = (headerWord(arena, ArenaHeader.at.ready) & READY_UDP) !== 0;
+  const taps = Math.min(headerWord(arena, ArenaHeader.at.readyTapCount), LIMIT.vlans);
+  for (let i = 0; i < Math.max(taps, INGRESS_BATCHES); i++) {
+    if (i >= taps && !mayReceive) break;
+    if (i < taps) moved += egress(context, headerWord(arena, ARENA.readyTaps + 4 * i));
+    const received = mayReceive ? ingress(context) : 0;
+    mayReceive = received > 0;
+    moved += received;
+  }
+  finish(context);
+  return moved;
+}
+
+/** Stage 5. The main thread waits on mainWake by Atomics.waitAsync. */
+function finish(context: WorkerContext): void {
+  Atomics.add(context.arena.u32, ArenaHeader.at.turns >> 2, 1);
+  if (!context.eventsPut) return;
+  context.eventsPut = false;
+  const wake = TablesHeader.at.mainWake >> 2;
+  Atomics.add(context.tables.i32, wake, 1);
+  Atomics.notify(context.tables.i32, wake);
+}
