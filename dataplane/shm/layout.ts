@@ -251,7 +251,8 @@ export const Token = struct('Token', 48, {
 export const BATCH = {
   frames: 64,
   txDatagrams: 2048,
-  trains: 2048,
+  /** A flooded frame becomes a train for each trunk of its set: 64 frames to 124 trunks. */
+  trains: 8192,
   messages: 32,
   rxDatagrams: 2048,
   writes: 2048,

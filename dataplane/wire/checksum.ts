@@ -71,10 +71,10 @@ export function ipv4ChecksumHolds(bytes: DataView, ip: number): boolean {
   return sumBytes(bytes, ip, IPV4_HEADER_BYTES) === 0xffff;
 }
 
-/** Writes the IP length field so that the packet ends at `end`; the IPv4 checksum is the caller's. */
-export function writeIpLength(bytes: DataView, view: FrameView, end: number): void {
-  if (view.ipVersion === 4) bytes.setUint16(view.network + IPV4.length, end - view.network);
-  else bytes.setUint16(view.network + IPV6.length, end - view.network - IPV6_HEADER_BYTES);
+/** Writes the IP length field of the packet at `ip` so that it ends at `end`; the IPv4 checksum is the caller's. */
+export function writeIpLength(bytes: DataView, ipVersion: number, ip: number, end: number): void {
+  if (ipVersion === 4) bytes.setUint16(ip + IPV4.length, end - ip);
+  else bytes.setUint16(ip + IPV6.length, end - ip - IPV6_HEADER_BYTES);
 }
 
 function fold(sum: number): number {

@@ -44,7 +44,15 @@ export const IPV4 = {
 /** Byte offsets within an IPv6 header. */
 export const IPV6 = { length: 4, nextHeader: 6, hopLimit: 7, source: 8 } as const;
 /** Byte offsets within a TCP header. */
-export const TCP = { ports: 0, sequence: 4, acknowledgment: 8, flags: 13, window: 14, checksum: 16 } as const;
+export const TCP = {
+  ports: 0,
+  sequence: 4,
+  acknowledgment: 8,
+  flags: 13,
+  window: 14,
+  checksum: 16,
+  urgent: 18,
+} as const;
 /** Byte offsets within a UDP header. */
 export const UDP = { ports: 0, length: 4, checksum: 6 } as const;
 

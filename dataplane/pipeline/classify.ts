@@ -1,0 +1,182 @@
+/**
+ * Egress, first stage: decides for each frame from a TAP where it goes and under which key. Worker threads.
+ *
+ *   length → VLAN → source (told to the main thread when unknown) → destination
+ *     group address or unknown   flooded to the VLAN's trunks under this worker's group key
+ *     a member's station         to that member's trunk under the pairwise key
+ *     a station on this very TAP dropped
+ *
+ * The source of a frame only ever becomes ours by announcement: nothing is learned here.
+ */
+import { COUNTER } from '../base/counter.ts';
+import { DROP } from '../base/drop-code.ts';
+import { count } from '../shm/arena.ts';
+import {
+  ArenaHeader,
+  BATCH,
+  Epoch,
+  FRAME_FLOOD,
+  FRAME_UNICAST,
+  ForwardSet,
+  FrameDescriptor,
+  NONE,
+  Seen,
+  STATION_LOCAL,
+  Station,
+  Trunk,
+  Vlan,
+} from '../shm/layout.ts';
+import { ARENA, TABLE } from '../shm/memory-map.ts';
+import { findStation } from '../shm/tables.ts';
+import { ETHERNET_HEADER_BYTES, parseFrame } from '../wire/frame-view.ts';
+import { flowHash } from './flow-hash.ts';
+import { LE } from './memory.ts';
+import { dropFrame, frameAt, isStable, nowMs, type StageContext } from './stage-context.ts';
+
+/** Two VLAN tags may stand between the Ethernet header and a full MTU. */
+const TAG_ALLOWANCE_BYTES = 8;
+/** A super-frame: an IP packet of 65,535 bytes behind an Ethernet header and a tag. */
+const SUPER_FRAME_BYTES = 65_535 + 18;
+/** A trunk whose path takes less than this carries nothing: no carrier is up, or its size is not known. */
+const PATH_MIN_BYTES = 256;
+
+/** Fills in the verdicts of frames 0 … frameCount-1; see Engine.classify. */
+export function classify(context: StageContext, frameCount: number): void {
+  context.memory.setUint32(ARENA.header + ArenaHeader.at.seenCount, 0, LE);
+  for (let index = 0; index < frameCount; index++) classifyFrame(context, frameAt(index));
+}
+
+function classifyFrame(context: StageContext, at: number): void {
+  const { memory, table } = context;
+  const offset = memory.getUint32(at + FrameDescriptor.at.offset, LE);
+  const length = memory.getUint32(at + FrameDescriptor.at.length, LE);
+  const vlan = memory.getUint32(at + FrameDescriptor.at.vlan, LE);
+  const vlanAt = TABLE.vlans + vlan * Vlan.size;
+  if (length < ETHERNET_HEADER_BYTES) return dropFrame(context, at, DROP['frame-short']);
+  if (length > longestFrame(context, at, vlanAt)) return dropFrame(context, at, DROP['frame-oversize']);
+  const epoch = table.getUint32(vlanAt + Vlan.at.txEpoch, LE);
+  if (!isLive(context, vlanAt, Vlan.at.state) || epoch === NONE)
+    return dropFrame(context, at, DROP['vlan-down']);
+  const epochAt = TABLE.epochs + epoch * Epoch.size;
+  if (!isLive(context, epochAt, Epoch.at.state)) return dropFrame(context, at, DROP['vlan-down']);
+  memory.setUint32(at + FrameDescriptor.at.epoch, epoch, LE);
+  describeFlow(context, at, offset, length);
+  noteSource(context, vlan, memory.getUint32(offset + 6, LE), memory.getUint16(offset + 10, LE));
+  const macLow = memory.getUint32(offset, LE);
+  const isGroup = (macLow & 1) !== 0;
+  const station = isGroup
+    ? NONE
+    : findStation(context.tables, vlan, macLow, memory.getUint16(offset + 4, LE));
+  if (station === NONE) flood(context, at, vlanAt, epochAt);
+  else unicast(context, at, TABLE.stations + station * Station.size);
+}
+
+function longestFrame(context: StageContext, at: number, vlanAt: number): number {
+  const gsoType = (context.memory.getUint32(at + FrameDescriptor.at.virtioFlags, LE) >>> 8) & 0xff;
+  if (gsoType !== 0) return SUPER_FRAME_BYTES;
+  const mtuBytes = context.table.getUint32(vlanAt + Vlan.at.mtuBytes, LE);
+  return Math.min(SUPER_FRAME_BYTES, mtuBytes + ETHERNET_HEADER_BYTES + TAG_ALLOWANCE_BYTES);
+}
+
+function isLive(context: StageContext, slotAt: number, stateField: number): boolean {
+  return isStable(context, slotAt) && context.table.getUint32(slotAt + stateField, LE) === 1;
+}
+
+/** Flow hash, and class: the tag's priority, else the upper three bits of the DSCP. */
+function describeFlow(context: StageContext, at: number, offset: number, length: number): void {
+  const { memory, frame } = context;
+  parseFrame(memory, offset, length, frame);
+  memory.setUint32(at + FrameDescriptor.at.flowHash, flowHash(memory, frame), LE);
+  const frameClass = frame.priority >= 0 ? frame.priority : frame.trafficClass >> 5;
+  memory.setUint32(at + FrameDescriptor.at.class, frameClass, LE);
+}
+
+function noteSource(context: StageContext, vlan: number, macLow: number, macHigh: number): void {
+  if ((macLow & 1) !== 0) return; // no station has a group address; receivers drop such a frame
+  const station = findStation(context.tables, vlan, macLow, macHigh);
+  if (station !== NONE) {
+    const at = TABLE.stations + station * Station.size;
+    if ((context.table.getUint32(at + Station.at.flags, LE) & STATION_LOCAL) !== 0) {
+      context.table.setUint32(at + Station.at.lastSeenMs, nowMs(context), LE);
+      return;
+    }
+  }
+  reportSeen(context, vlan, macLow, macHigh);
+}
+
+/** Each source once a batch, at most BATCH.seen of them: what is left out shows up again with its next frame. */
+function reportSeen(context: StageContext, vlan: number, macLow: number, macHigh: number): void {
+  const { memory } = context;
+  const seen = memory.getUint32(ARENA.header + ArenaHeader.at.seenCount, LE);
+  for (let index = 0; index < seen; index++) {
+    const at = ARENA.seen + index * Seen.size;
+    const isSame =
+      memory.getUint32(at + Seen.at.macLow, LE) === macLow &&
+      memory.getUint32(at + Seen.at.macHigh, LE) === macHigh &&
+      memory.getUint32(at + Seen.at.vlan, LE) === vlan;
+    if (isSame) return;
+  }
+  if (seen === BATCH.seen) return;
+  const at = ARENA.seen + seen * Seen.size;
+  memory.setUint32(at + Seen.at.vlan, vlan, LE);
+  memory.setUint32(at + Seen.at.macLow, macLow, LE);
+  memory.setUint32(at + Seen.at.macHigh, macHigh, LE);
+  memory.setUint32(ARENA.header + ArenaHeader.at.seenCount, seen + 1, LE);
+}
+
+function flood(context: StageContext, at: number, vlanAt: number, epochAt: number): void {
+  const { memory, table, worker } = context;
+  const set = table.getUint32(vlanAt + Vlan.at.floodSet, LE);
+  const pathBytes = set === NONE ? 0 : leastPathBytes(context, set);
+  if (pathBytes === 0) return dropFrame(context, at, DROP['no-member']);
+  const key = table.getUint32(epochAt + Epoch.at.groupKeys + worker * 4, LE);
+  if (key === NONE) return dropFrame(context, at, DROP['no-key']);
+  memory.setUint32(at + FrameDescriptor.at.verdict, FRAME_FLOOD, LE);
+  memory.setUint32(at + FrameDescriptor.at.frameKey, key, LE);
+  memory.setUint32(at + FrameDescriptor.at.destination, set, LE);
+  memory.setUint32(at + FrameDescriptor.at.tokenOffset, epochAt + Epoch.at.broadcastToken, LE);
+  memory.setUint32(at + FrameDescriptor.at.datagramMtuBytes, pathBytes, LE);
+  count(context.arena, COUNTER.framesFlooded, 1);
+}
+
+/** Least path size over the set's trunks that carry anything; 0 when none does. */
+function leastPathBytes(context: StageContext, set: number): number {
+  const setAt = TABLE.sets + set * ForwardSet.size;
+  if (!isStable(context, setAt)) return 0;
+  const trunks = context.table.getUint32(setAt + ForwardSet.at.count, LE);
+  let least = 0;
+  for (let index = 0; index < trunks; index++) {
+    const pathBytes = trunkPathBytes(
+      context,
+      context.table.getUint16(setAt + ForwardSet.at.trunks + 2 * index, LE),
+    );
+    if (pathBytes !== 0 && (least === 0 || pathBytes < least)) least = pathBytes;
+  }
+  return least;
+}
+
+/** A trunk's path size, or 0 when it carries nothing. */
+function trunkPathBytes(context: StageContext, trunk: number): number {
+  const trunkAt = TABLE.trunks + trunk * Trunk.size;
+  if (!isLive(context, trunkAt, Trunk.at.state)) return 0;
+  const pathBytes = context.table.getUint32(trunkAt + Trunk.at.datagramMtuBytes, LE);
+  return pathBytes < PATH_MIN_BYTES ? 0 : pathBytes;
+}
+
+function unicast(context: StageContext, at: number, stationAt: number): void {
+  const { memory, table, worker } = context;
+  if ((table.getUint32(stationAt + Station.at.flags, LE) & STATION_LOCAL) !== 0) {
+    return dropFrame(context, at, DROP['destination-local']);
+  }
+  const trunk = table.getUint32(stationAt + Station.at.trunk, LE);
+  const pathBytes = trunk === NONE ? 0 : trunkPathBytes(context, trunk);
+  if (pathBytes === 0) return dropFrame(context, at, DROP['no-trunk']);
+  const keys = table.getUint32(stationAt + Station.at.pairKeys, LE);
+  if (keys === NONE) return dropFrame(context, at, DROP['no-key']);
+  memory.setUint32(at + FrameDescriptor.at.verdict, FRAME_UNICAST, LE);
+  memory.setUint32(at + FrameDescriptor.at.epoch, table.getUint32(stationAt + Station.at.epoch, LE), LE);
+  memory.setUint32(at + FrameDescriptor.at.frameKey, keys + worker, LE);
+  memory.setUint32(at + FrameDescriptor.at.destination, trunk, LE);
+  memory.setUint32(at + FrameDescriptor.at.tokenOffset, stationAt + Station.at.token, LE);
+  memory.setUint32(at + FrameDescriptor.at.datagramMtuBytes, pathBytes, LE);
+}

@@ -1,0 +1,141 @@
+/**
+ * Ingress, second stage: decides by its token where each opened datagram goes (protocol sections 3 and 5). Worker
+ * threads.
+ *
+ *   kind 5     the lane's own link token → body opened in place → window → main thread
+ *   otherwise  token table, all 16 bytes → window → hops → kind
+ *                local       kinds 1 and 2 → openFrame
+ *                control     kind 3 → main thread
+ *                for others  dropped: this node does not relay
+ *
+ * The token is its own authenticator: a datagram whose token is in no table was forged, altered or is not for us, and
+ * leaves no trace but a count. One whose token is found enters the window whatever becomes of it then.
+ */
+import { DROP } from '../base/drop-code.ts';
+import {
+  ArenaHeader,
+  KIND_CONTROL,
+  KIND_ECHO,
+  KIND_FRAGMENT,
+  KIND_FRAME,
+  KIND_LINK,
+  Lane,
+  NONE,
+  RX_LOCAL,
+  RX_OPEN,
+  RX_PUNTED,
+  RxDatagram,
+  TOKEN_CONTROL,
+  TOKEN_LOCAL,
+  Token,
+} from '../shm/layout.ts';
+import { ARENA, TABLE } from '../shm/memory-map.ts';
+import { findToken } from '../shm/tables.ts';
+import { controlHops, controlKind, LINK } from '../wire/link-datagram.ts';
+import { insertLaneWindow, WINDOW_ACCEPT, WINDOW_REPLAY } from './lane-window.ts';
+import { openLinkBody } from './link-body.ts';
+import { copy16, equal16, LE } from './memory.ts';
+import { dropRx, nowMs, rxAt, type StageContext } from './stage-context.ts';
+
+/** Decides for datagrams 0 … datagramCount-1; see Engine.forward. */
+export function forward(context: StageContext, datagramCount: number): void {
+  const { memory } = context;
+  for (let index = 0; index < datagramCount; index++) {
+    const at = rxAt(index);
+    if (memory.getUint32(at + RxDatagram.at.verdict, LE) !== RX_OPEN) continue;
+    const kind = controlKind(memory.getUint32(at + RxDatagram.at.control, LE));
+    if (kind === KIND_LINK) forwardLink(context, index, at);
+    else forwardByToken(context, index, at, kind);
+  }
+}
+
+/** Puts a datagram on the list of what the main thread is told. */
+export function punt(context: StageContext, index: number): void {
+  const countAt = ARENA.header + ArenaHeader.at.puntCount;
+  const punts = context.memory.getUint32(countAt, LE);
+  context.memory.setUint32(ARENA.punts + 4 * punts, index, LE);
+  context.memory.setUint32(countAt, punts + 1, LE);
+}
+
+/**
+ * A link datagram's body authenticates it, not its token alone: a genuine header with another body must not use up
+ * the genuine datagram's counter.
+ */
+function forwardLink(context: StageContext, index: number, at: number): void {
+  const { memory, table } = context;
+  const laneAt = TABLE.lanes + memory.getUint32(at + RxDatagram.at.lane, LE) * Lane.size;
+  if (!equal16(memory, at + RxDatagram.at.token, table, laneAt + Lane.at.rxLinkToken)) {
+    return dropRx(context, at, DROP['token-unknown']);
+  }
+  if (!openLinkBody(context, at)) return dropRx(context, at, DROP['link-body-invalid']);
+  if (!enterWindow(context, at)) return;
+  memory.setUint32(at + RxDatagram.at.verdict, RX_PUNTED, LE);
+  punt(context, index);
+}
+
+function forwardByToken(context: StageContext, index: number, at: number, kind: number): void {
+  const { memory, table } = context;
+  const tokenAt = at + RxDatagram.at.token;
+  const slot = findToken(
+    context.tables,
+    memory.getUint32(tokenAt, LE),
+    memory.getUint32(tokenAt + 4, LE),
+    memory.getUint32(tokenAt + 8, LE),
+    memory.getUint32(tokenAt + 12, LE),
+  );
+  if (slot === NONE) return dropRx(context, at, DROP['token-unknown']);
+  if (!enterWindow(context, at)) return;
+  const entryAt = TABLE.tokens + slot * Token.size;
+  memory.setUint32(at + RxDatagram.at.epoch, table.getUint32(entryAt + Token.at.epoch, LE), LE);
+  memory.setUint32(at + RxDatagram.at.set, table.getUint32(entryAt + Token.at.set, LE), LE);
+  if (controlHops(memory.getUint32(at + RxDatagram.at.control, LE)) === 0) {
+    return dropRx(context, at, DROP['hops-exceeded']);
+  }
+  deliver(context, index, at, kind, table.getUint32(entryAt + Token.at.flags, LE));
+}
+
+function deliver(context: StageContext, index: number, at: number, kind: number, flags: number): void {
+  const { memory } = context;
+  if (kind < KIND_FRAME || kind > KIND_ECHO) return dropRx(context, at, DROP['kind-invalid']);
+  if ((flags & (TOKEN_LOCAL | TOKEN_CONTROL)) === 0) return dropRx(context, at, DROP['not-forwarding']);
+  if ((flags & TOKEN_LOCAL) !== 0 && (kind === KIND_FRAME || kind === KIND_FRAGMENT)) {
+    memory.setUint32(at + RxDatagram.at.verdict, RX_LOCAL, LE);
+  } else if ((flags & TOKEN_CONTROL) !== 0 && kind === KIND_CONTROL) {
+    showToken(context, at);
+    memory.setUint32(at + RxDatagram.at.verdict, RX_PUNTED, LE);
+    punt(context, index);
+  } else {
+    dropRx(context, at, DROP['kind-invalid']);
+  }
+}
+
+/** A control datagram is told as token ‖ masked sender ‖ sealed body ‖ tag: the opened token takes its block's place. */
+function showToken(context: StageContext, at: number): void {
+  const { memory } = context;
+  const offset = memory.getUint32(at + RxDatagram.at.offset, LE);
+  copy16(memory, at + RxDatagram.at.token, memory, offset + LINK.token);
+  memory.setUint32(at + RxDatagram.at.frameOffset, offset + LINK.token, LE);
+  memory.setUint32(
+    at + RxDatagram.at.frameLength,
+    memory.getUint32(at + RxDatagram.at.length, LE) - LINK.token,
+    LE,
+  );
+}
+
+/** Enters the counter, once, and notes that the lane is alive. A copy within one batch is found out here. */
+function enterWindow(context: StageContext, at: number): boolean {
+  const { memory, table } = context;
+  const lane = memory.getUint32(at + RxDatagram.at.lane, LE);
+  const low = memory.getUint32(at + RxDatagram.at.counterLow, LE);
+  const window = insertLaneWindow(table, lane, low, memory.getUint32(at + RxDatagram.at.counterHigh, LE));
+  if (window !== WINDOW_ACCEPT) {
+    dropRx(context, at, window === WINDOW_REPLAY ? DROP['link-replay'] : DROP['link-too-old']);
+    return false;
+  }
+  const laneAt = TABLE.lanes + lane * Lane.size;
+  const bytes = memory.getUint32(at + RxDatagram.at.length, LE);
+  table.setFloat64(laneAt + Lane.at.rxAccepted, table.getFloat64(laneAt + Lane.at.rxAccepted, LE) + 1, LE);
+  table.setFloat64(laneAt + Lane.at.rxBytes, table.getFloat64(laneAt + Lane.at.rxBytes, LE) + bytes, LE);
+  table.setUint32(laneAt + Lane.at.lastRxMs, nowMs(context), LE);
+  return true;
+}
