@@ -106,7 +106,7 @@ export function readNetlinkReply(bytes: Uint8Array): NetlinkReply | undefined {
     const linkIndex = length >= HEADER_BYTES + 8 ? view.getInt32(HEADER_BYTES + 4, true) : 0;
     return { sequence, error: undefined, explanation: undefined, linkIndex };
   }
-  const error = -view.getInt32(HEADER_BYTES, true);
+  const error = Math.abs(view.getInt32(HEADER_BYTES, true));
   return { sequence, error, explanation: readExplanation(view, length), linkIndex: 0 };
 }
 

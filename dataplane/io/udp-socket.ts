@@ -127,7 +127,7 @@ function bindSocket(fd: number, ipv6: boolean, address: SocketAddress): SocketAd
   if (libc.getsockname(fd, memory.address, memory.address + 32) !== 0) {
     throw unexpectedError('read the datagram socket address', errno());
   }
-  return decodeSocketAddress(memory.bytes, 0, memory.u32[8] ?? 0) ?? address;
+  return decodeSocketAddress(memory.bytes, 0, memory.u32[8]) ?? address;
 }
 
 function bindError(address: SocketAddress, number: number): SystemError {

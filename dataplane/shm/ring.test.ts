@@ -109,9 +109,9 @@ test('two threads move 200,000 messages, each whole and in order', async () => {
   const worker = new Worker(new URL('./ring.fixture.ts', import.meta.url), { workerData: start });
   const consumer = new RingConsumer(start.buffer, 0);
   const message = emptyMessage();
-  let failure: unknown;
+  let failure: Error | undefined;
   worker.once('error', (error) => {
-    failure = error;
+    failure = error as Error;
   });
   let next = 0;
   while (next < start.count) {

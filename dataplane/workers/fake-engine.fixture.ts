@@ -55,13 +55,12 @@ export function setReady(arena: Arena, ready: number, taps: readonly number[]): 
 }
 
 function fakeEngine(stages: Stages, calls: string[]): Engine {
-  const stage = <K extends keyof Stages>(name: K): NonNullable<Stages[K]> => {
-    const run = (...parameters: number[]): number => {
+  const stage = (name: keyof Stages): ((...parameters: number[]) => number) => {
+    return (...parameters) => {
       calls.push(`${name}(${parameters.join(',')})`);
       const told = stages[name] as ((...parameters: number[]) => number) | undefined;
       return told?.(...parameters) ?? 0;
     };
-    return run as unknown as NonNullable<Stages[K]>;
   };
   return {
     name: 'typescript',

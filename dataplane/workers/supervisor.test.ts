@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { INJECTION } from '../contract/ring-message.ts';
 import type { WorkerStart } from '../contract/worker-start.ts';
 import { type Arena, createArena } from '../shm/arena.ts';
-import { ArenaHeader, TablesHeader } from '../shm/layout.ts';
+import { ArenaHeader, TablesHeader, TapQueue } from '../shm/layout.ts';
 import { ARENA } from '../shm/memory-map.ts';
 import { emptyMessage, RingProducer } from '../shm/ring.ts';
 import { createTables, type Tables } from '../shm/tables.ts';
@@ -197,11 +197,11 @@ test('a crash is asked for only where debugging is allowed', async () => {
 
 test('a TAP queue is published with its generation, and withdrawn', async () => {
   const { supervisor, arenas } = await started();
-  const generation = (): number => arenas[0]?.u32[ArenaHeader.at.tapGeneration >> 2] ?? 0;
+  const generation = (): number | undefined => arenas[0]?.u32[ArenaHeader.at.tapGeneration >> 2];
+  const fd = (): number | undefined =>
+    arenas[0]?.i32[(ARENA.tapQueues + 3 * TapQueue.size + TapQueue.at.fd) >> 2];
   supervisor.attachTap(0, 3, 9);
-  const before = generation();
-  assert.equal(arenas[0]?.i32[(ARENA.tapQueues + 3 * 16 + 4) >> 2], 9);
+  assert.deepEqual([generation(), fd()], [1, 9]);
   supervisor.detachTap(0, 3);
-  assert.equal(generation(), before + 1);
-  assert.equal(arenas[0]?.i32[(ARENA.tapQueues + 3 * 16 + 4) >> 2], -1);
+  assert.deepEqual([generation(), fd()], [2, -1]);
 });

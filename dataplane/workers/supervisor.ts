@@ -184,7 +184,9 @@ export class WorkerSupervisor {
     const outcome = await Promise.race([Promise.all(ends), deadline]);
     late();
     if (outcome !== 'late') return true;
-    await Promise.all(this.#slots.map((slot) => slot.thread?.terminate()));
+    await Promise.all(
+      this.#slots.flatMap((slot) => (slot.thread === undefined ? [] : [slot.thread.terminate()])),
+    );
     return false;
   }
 
