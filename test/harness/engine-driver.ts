@@ -1,0 +1,118 @@
+/**
+ * Drives an engine's stages in the order of a worker's graph, over a fixture's memory: frames in, datagrams out, and
+ * back. Works with either engine; system calls are left out.
+ */
+import { DROP_CODES, type DropName } from '../../dataplane/base/drop-code.ts';
+import type { Engine } from '../../dataplane/contract/engine.ts';
+import type { PacketIo } from '../../dataplane/contract/packet-io.ts';
+import { chooseCrypto } from '../../dataplane/crypto/choose-crypto.ts';
+import { ArenaHeader, CARRIER_UDP, RxDatagram } from '../../dataplane/shm/layout.ts';
+import { ARENA } from '../../dataplane/shm/memory-map.ts';
+import { composeEngine } from '../../dataplane/workers/typescript-engine.ts';
+import {
+  createPair,
+  type FixtureNode,
+  type FixtureOptions,
+  putDatagrams,
+  putFrames,
+  type TapFrame,
+  takeTrain,
+  takeWrites,
+  type WrittenFrame,
+} from './dataplane-fixture.ts';
+import { getField, setFields } from './table-writer.ts';
+
+/** A node with an engine. */
+export interface DrivenNode extends FixtureNode {
+  readonly engine: Engine;
+}
+
+/** Both sides of a fixture, with engines. */
+export interface DrivenPair {
+  readonly left: DrivenNode;
+  readonly right: DrivenNode;
+}
+
+/** Both sides over the TypeScript engine. */
+export function createDrivenPair(options: FixtureOptions = {}): DrivenPair {
+  const { left, right } = createPair(options);
+  return { left: withTypescript(left), right: withTypescript(right) };
+}
+
+/** A node over the TypeScript engine. */
+export function withTypescript(node: FixtureNode): DrivenNode {
+  const crypto = chooseCrypto(node.tables, node.arena);
+  return { ...node, engine: composeEngine(node.tables, node.arena, NO_IO, crypto) };
+}
+
+/** Runs frames through the egress stages. @returns the closed datagrams, in the order of their trains */
+export function egress(node: DrivenNode, frames: readonly TapFrame[]): Uint8Array[] {
+  const { engine } = node;
+  const count = putFrames(node, frames);
+  engine.classify(count);
+  const out: Uint8Array[] = [];
+  for (let from = 0; from < count; ) {
+    from = engine.segment(from, count);
+    const datagrams = header(node, 'txDatagramCount');
+    engine.seal(datagrams);
+    const trains = engine.train(datagrams);
+    for (let train = 0; train < trains; train++) {
+      const code = engine.closeLink(train);
+      if (code === 0) out.push(...takeTrain(node, train));
+      else node.arena.counters[code] = (node.arena.counters[code] ?? 0) + 1;
+    }
+  }
+  return out;
+}
+
+/** Runs datagrams through the ingress stages. @returns what would be written to the TAPs */
+export function ingress(
+  node: DrivenNode,
+  datagrams: readonly Uint8Array[],
+  carrier: number = CARRIER_UDP,
+): WrittenFrame[] {
+  const { engine } = node;
+  const count = putDatagrams(node, datagrams);
+  engine.openLink(count, carrier);
+  engine.forward(count);
+  engine.openFrame(count);
+  engine.learn(count);
+  return takeWrites(node, engine.coalesce(count));
+}
+
+/** Verdict (RX_*) of received datagram `index`. */
+export function verdict(node: FixtureNode, index: number): number {
+  return getField(node.arena.buffer, RxDatagram, ARENA.rxDatagrams + index * RxDatagram.size, 'verdict');
+}
+
+/** The drop codes that a node counted since {@link clearDrops}. */
+export function drops(node: FixtureNode): Partial<Record<DropName, number>> {
+  const entries = DROP_CODES.map((name, code) => [name, node.arena.counters[code] ?? 0] as const);
+  return Object.fromEntries(entries.filter(([, count]) => count > 0));
+}
+
+/** Forgets all counts. */
+export function clearDrops(node: FixtureNode): void {
+  node.arena.counters.fill(0);
+}
+
+/** Reads a word of the arena's header. */
+export function header(node: FixtureNode, field: keyof typeof ArenaHeader.at & string): number {
+  return getField(node.arena.buffer, ArenaHeader, ARENA.header, field);
+}
+
+/** Moves a node's clock. */
+export function setClock(node: FixtureNode, nowMs: number): void {
+  setFields(node.arena.buffer, ArenaHeader, ARENA.header, { nowMs });
+}
+
+/** No kernel: what a test wants to see, it takes from the arena. */
+const NO_IO: PacketIo = {
+  wait: () => undefined,
+  readTap: () => 0,
+  receive: () => 0,
+  send: () => undefined,
+  writeTap: () => undefined,
+  sendTo: () => undefined,
+  close: () => undefined,
+};
