@@ -27,7 +27,10 @@ export class CarrierWriter {
 
   /** @returns false when the queue is full, and the datagram was dropped */
   push(bytes: Uint8Array, offset: number, length: number): boolean {
-    if (this.#queuedBytes + this.#filledBytes + PREFIX_BYTES + length > this.#queueMaxBytes || length > DATAGRAM_MAX_BYTES) {
+    if (
+      this.#queuedBytes + this.#filledBytes + PREFIX_BYTES + length > this.#queueMaxBytes ||
+      length > DATAGRAM_MAX_BYTES
+    ) {
       return false;
     }
     if (this.#filledBytes + PREFIX_BYTES + length > CARRIER_BATCH_BYTES) {
@@ -105,7 +108,11 @@ export class CarrierReader {
   }
 
   /** Fills the datagram that was cut. @returns the bytes taken, or -1 for broken framing */
-  #takePartial(chunk: Uint8Array, at: number, deliver: (bytes: Uint8Array, offset: number, length: number) => void): number {
+  #takePartial(
+    chunk: Uint8Array,
+    at: number,
+    deliver: (bytes: Uint8Array, offset: number, length: number) => void,
+  ): number {
     const partial = this.#partial;
     let takenBytes = 0;
     while (this.#partialBytes < PREFIX_BYTES && at + takenBytes < chunk.length) {
@@ -118,7 +125,10 @@ export class CarrierReader {
     if (length < DATAGRAM_MIN_BYTES) {
       return -1;
     }
-    const part = chunk.subarray(at + takenBytes, at + takenBytes + PREFIX_BYTES + length - this.#partialBytes);
+    const part = chunk.subarray(
+      at + takenBytes,
+      at + takenBytes + PREFIX_BYTES + length - this.#partialBytes,
+    );
     partial.set(part, this.#partialBytes);
     this.#partialBytes += part.length;
     if (this.#partialBytes === PREFIX_BYTES + length) {

@@ -13,13 +13,21 @@ import { yamux } from '@chainsafe/libp2p-yamux';
 import { privateKeyFromRaw } from '@libp2p/crypto/keys';
 import type { Connection, Libp2p, Stream } from '@libp2p/interface';
 import { tcp } from '@libp2p/tcp';
-import { multiaddr, type Multiaddr } from '@multiformats/multiaddr';
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
 import { canonicalIp } from '../trunk/ip-text.ts';
-import type { BindCarrier, ConnectionId, NetworkEffect, StreamId, StreamProtocol, TrunkNetwork, TrunkNetworkHost } from '../trunk/network-port.ts';
+import type {
+  BindCarrier,
+  ConnectionId,
+  NetworkEffect,
+  StreamId,
+  StreamProtocol,
+  TrunkNetwork,
+  TrunkNetworkHost,
+} from '../trunk/network-port.ts';
 import type { PeerIdText } from '../trunk/trunk-port.ts';
 import { NetworkError } from './network-error.ts';
-import { CarrierChannel, ControlChannel, type Channel } from './stream-channel.ts';
+import { CarrierChannel, type Channel, ControlChannel } from './stream-channel.ts';
 
 export interface NetworkOptions {
   /** Ed25519 seed ‖ public key, 64 bytes. */
@@ -30,7 +38,10 @@ export interface NetworkOptions {
   readonly connectionsMax?: number;
 }
 
-const PROTOCOLS: Readonly<Record<StreamProtocol, string>> = { trunk: '/peertap/trunk/1.0.0', carrier: '/peertap/carrier/1.0.0' };
+const PROTOCOLS: Readonly<Record<StreamProtocol, string>> = {
+  trunk: '/peertap/trunk/1.0.0',
+  carrier: '/peertap/carrier/1.0.0',
+};
 const CONNECTIONS_MAX = 1_200;
 const DIAL_TIMEOUT_MS = 5_000;
 const OPEN_TIMEOUT_MS = 5_000;
@@ -111,10 +122,14 @@ export class Libp2pNetwork implements TrunkNetwork {
     });
     node.addEventListener('connection:close', ({ detail }) => network.#forget(detail));
     for (const protocol of ['trunk', 'carrier'] as const) {
-      await node.handle(PROTOCOLS[protocol], (stream, connection) => network.#adoptStream(stream, connection, protocol, false), {
-        maxInboundStreams: STREAMS_PER_PROTOCOL_MAX,
-        maxOutboundStreams: STREAMS_PER_PROTOCOL_MAX,
-      });
+      await node.handle(
+        PROTOCOLS[protocol],
+        (stream, connection) => network.#adoptStream(stream, connection, protocol, false),
+        {
+          maxInboundStreams: STREAMS_PER_PROTOCOL_MAX,
+          maxOutboundStreams: STREAMS_PER_PROTOCOL_MAX,
+        },
+      );
     }
     return network;
   }
@@ -164,7 +179,9 @@ export class Libp2pNetwork implements TrunkNetwork {
 
   async #dial(peer: PeerIdText, addresses: readonly string[]): Promise<void> {
     try {
-      const targets = addresses.map((address) => namedAddress(address, peer)).filter((address) => address !== undefined);
+      const targets = addresses
+        .map((address) => namedAddress(address, peer))
+        .filter((address) => address !== undefined);
       if (targets.length === 0) {
         throw new NetworkError('bad-address', 'none of the peer’s addresses can be dialled');
       }
@@ -182,7 +199,9 @@ export class Libp2pNetwork implements TrunkNetwork {
 
   async #dialUnnamed(address: string): Promise<void> {
     try {
-      const connection = await this.#node.dial(parseAddress(address), { signal: AbortSignal.timeout(DIAL_TIMEOUT_MS) });
+      const connection = await this.#node.dial(parseAddress(address), {
+        signal: AbortSignal.timeout(DIAL_TIMEOUT_MS),
+      });
       this.#host.input({ kind: 'peer-named', address, peer: connection.remotePeer.toString() });
       this.#tellDialled(connection);
     } catch (cause) {
@@ -195,7 +214,13 @@ export class Libp2pNetwork implements TrunkNetwork {
       throw new NetworkError('start-failed', 'the connection closed at once');
     }
     const id = this.#connectionIds.get(connection) ?? this.#register(connection);
-    this.#host.input({ kind: 'connected', peer: connection.remotePeer.toString(), connection: id, dialled: true, remoteIp: remoteIp(connection) });
+    this.#host.input({
+      kind: 'connected',
+      peer: connection.remotePeer.toString(),
+      connection: id,
+      dialled: true,
+      remoteIp: remoteIp(connection),
+    });
   }
 
   async #open(id: ConnectionId, protocol: StreamProtocol): Promise<void> {
@@ -205,11 +230,21 @@ export class Libp2pNetwork implements TrunkNetwork {
       return;
     }
     try {
-      const stream = await connection.newStream(PROTOCOLS[protocol], { signal: AbortSignal.timeout(OPEN_TIMEOUT_MS) });
+      const stream = await connection.newStream(PROTOCOLS[protocol], {
+        signal: AbortSignal.timeout(OPEN_TIMEOUT_MS),
+      });
       this.#adoptStream(stream, connection, protocol, true);
     } catch (cause) {
-      const reason = isUnsupported(cause) ? 'the peer does not speak this protocol: it is no PeerTap, or another version of it' : rootMessage(cause);
-      this.#host.input({ kind: 'stream-failed', peer: connection.remotePeer.toString(), connection: id, protocol, reason });
+      const reason = isUnsupported(cause)
+        ? 'the peer does not speak this protocol: it is no PeerTap, or another version of it'
+        : rootMessage(cause);
+      this.#host.input({
+        kind: 'stream-failed',
+        peer: connection.remotePeer.toString(),
+        connection: id,
+        protocol,
+        reason,
+      });
     }
   }
 
@@ -219,12 +254,20 @@ export class Libp2pNetwork implements TrunkNetwork {
     const channels: Map<StreamId, Channel> = protocol === 'trunk' ? this.#controls : this.#carriers;
     const host: TrunkNetworkHost = {
       input: (input) => this.#host.input(input),
-      carrierDatagram: (streamId, bytes, offset, length) => this.#host.carrierDatagram(streamId, bytes, offset, length),
+      carrierDatagram: (streamId, bytes, offset, length) =>
+        this.#host.carrierDatagram(streamId, bytes, offset, length),
     };
     const origin = { id, connection: connectionId, stream, host, ended: () => channels.delete(id) };
     // What the stream has buffered reaches the channel's listener in a later microtask: `stream-opened` is told first.
     channels.set(id, protocol === 'trunk' ? new ControlChannel(origin) : new CarrierChannel(origin));
-    this.#host.input({ kind: 'stream-opened', peer: connection.remotePeer.toString(), connection: connectionId, stream: id, protocol, openedHere });
+    this.#host.input({
+      kind: 'stream-opened',
+      peer: connection.remotePeer.toString(),
+      connection: connectionId,
+      stream: id,
+      protocol,
+      openedHere,
+    });
     if (stream.status !== 'open' && channels.delete(id)) {
       this.#host.input({ kind: 'stream-closed', stream: id, reason: 'closed while it was opened' });
     }
@@ -236,7 +279,13 @@ export class Libp2pNetwork implements TrunkNetwork {
       return known;
     }
     const id = this.#register(connection);
-    this.#host.input({ kind: 'connected', peer: connection.remotePeer.toString(), connection: id, dialled: false, remoteIp: remoteIp(connection) });
+    this.#host.input({
+      kind: 'connected',
+      peer: connection.remotePeer.toString(),
+      connection: id,
+      dialled: false,
+      remoteIp: remoteIp(connection),
+    });
     return id;
   }
 
@@ -280,7 +329,9 @@ function namedAddress(address: string, peer: PeerIdText): Multiaddr | undefined 
 }
 
 function remoteIp(connection: Connection): string | undefined {
-  const component = connection.remoteAddr.getComponents().find(({ name }) => name === 'ip4' || name === 'ip6');
+  const component = connection.remoteAddr
+    .getComponents()
+    .find(({ name }) => name === 'ip4' || name === 'ip6');
   return component?.value === undefined ? undefined : canonicalIp(component.value);
 }
 

@@ -7,7 +7,11 @@ export class NetworkError extends Error {
   /** The multiaddr in question, if there is one. */
   readonly address: string | undefined;
 
-  constructor(code: NetworkErrorCode, message: string, details: { readonly address?: string; readonly cause?: unknown } = {}) {
+  constructor(
+    code: NetworkErrorCode,
+    message: string,
+    details: { readonly address?: string; readonly cause?: unknown } = {},
+  ) {
     super(message, { cause: details.cause });
     this.name = 'NetworkError';
     this.code = code;

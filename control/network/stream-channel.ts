@@ -25,7 +25,12 @@ export interface Channel {
 }
 
 /** What both kinds have in common: closing, and telling once that the stream has ended. */
-function manageClosing(stream: Stream, id: StreamId, host: TrunkNetworkHost, ended: () => void): (abort: boolean) => void {
+function manageClosing(
+  stream: Stream,
+  id: StreamId,
+  host: TrunkNetworkHost,
+  ended: () => void,
+): (abort: boolean) => void {
   stream.addEventListener(
     'close',
     (event) => {

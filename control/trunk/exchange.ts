@@ -12,15 +12,22 @@
  * Both keep the older lanes until the new ones have proven themselves (trunk.ts). A rekey may name only some
  * lanes: those of a restarted worker, or those that only the peer's larger number of workers makes.
  */
-import { offerLane, removeLane, type Lane } from './lane.ts';
-import { probeTrunk, seedAddresses } from './lane-probing.ts';
-import { deriveLinkKeys, exchangeKey, transcriptHash, type LinkContext } from './link-keys.ts';
+import { type Lane, offerLane, removeLane, seedAddresses } from './lane.ts';
+import { deriveLinkKeys, exchangeKey, type LinkContext, transcriptHash } from './link-keys.ts';
 import { sendMeet } from './meet.ts';
-import { SESSION_BYTES, TRUNK_VERSION_MAX, type Hello, type HelloReply, type LaneOffer, type Party } from './messages/trunk-messages.ts';
-import { failPeer, sendMessage, type LaneName, type Peer, type PeerTable } from './peer.ts';
+import {
+  type Hello,
+  type HelloReply,
+  type LaneOffer,
+  type Party,
+  SESSION_BYTES,
+  TRUNK_VERSION_MAX,
+} from './messages/trunk-messages.ts';
+import { endTrunk, failPeer, type LaneName, type Peer, type PeerTable, sendMessage } from './peer.ts';
+import { probeTrunk } from './probe-schedule.ts';
+import { CARRIERS, createTrunk, placeLane, refreshTrunk, slotOf, type Trunk } from './trunk.ts';
 import { sameBytes, type TrunkContext } from './trunk-context.ts';
 import type { DatagramAddress } from './trunk-port.ts';
-import { CARRIERS, createTrunk, placeLane, refreshTrunk, removeTrunk, slotOf, type Trunk } from './trunk.ts';
 
 /** The responder asks for a rekey only when the initiator is this late with its own. */
 const RESPONDER_PATIENCE = 1.15;
@@ -46,13 +53,27 @@ export function startExchange(context: TrunkContext, table: PeerTable, peer: Pee
   const session = trunk?.session ?? context.randomBytes(SESSION_BYTES);
   const { x25519PublicKey, mlKemPublicKey } = crypto;
   const party = ownParty(context, lanes);
-  const hello = sendMessage(context, peer, { kind: 'hello', session, generation, x25519PublicKey, mlKemPublicKey, party, rekey: trunk !== undefined });
+  const hello = sendMessage(context, peer, {
+    kind: 'hello',
+    session,
+    generation,
+    x25519PublicKey,
+    mlKemPublicKey,
+    party,
+    rekey: trunk !== undefined,
+  });
   peer.pending = { session, generation, crypto, hello, lanes, isFull };
   peer.deadlineMs = context.nowMs + context.config.handshakeTimeoutMs;
 }
 
 /** The responder's part. @param encoded - the message as it came: the transcript is over these bytes */
-export function handleHello(context: TrunkContext, table: PeerTable, peer: Peer, hello: Hello, encoded: Uint8Array): void {
+export function handleHello(
+  context: TrunkContext,
+  table: PeerTable,
+  peer: Peer,
+  hello: Hello,
+  encoded: Uint8Array,
+): void {
   if (peer.isInitiator) {
     context.count('unexpectedMessages');
     failPeer(context, peer, 'unexpected-message', 'Hello comes from the lower PeerId');
@@ -80,28 +101,53 @@ export function handleHello(context: TrunkContext, table: PeerTable, peer: Peer,
   }
   const { session, generation, party } = hello;
   const { x25519PublicKey, mlKemCiphertext } = answered;
-  const reply = { kind: 'hello-reply' as const, version: TRUNK_VERSION_MAX, session, generation, x25519PublicKey, mlKemCiphertext, party: ownParty(context, lanes) };
+  const reply = {
+    kind: 'hello-reply' as const,
+    version: TRUNK_VERSION_MAX,
+    session,
+    generation,
+    x25519PublicKey,
+    mlKemCiphertext,
+    party: ownParty(context, lanes),
+  };
   const encodedReply = sendMessage(context, peer, reply);
   const transcript = transcriptHash(encoded, encodedReply);
-  const trunk = known ?? createTrunk(context, { peer: peer.id, session, isInitiator: false, transcript, party, generation });
+  const trunk =
+    known ??
+    createTrunk(context, { peer: peer.id, session, isInitiator: false, transcript, party, generation });
   const exchange = { trunk, party, generation, lanes, prk: exchangeKey(answered.sharedSecret, transcript) };
   const isFull = known === undefined || party.lanes.length >= 2 * laneCount(context, party);
   concludeExchange(context, peer, { ...exchange, isFull });
 }
 
 /** The initiator's second part. */
-export function handleHelloReply(context: TrunkContext, peer: Peer, reply: HelloReply, encoded: Uint8Array): void {
+export function handleHelloReply(
+  context: TrunkContext,
+  peer: Peer,
+  reply: HelloReply,
+  encoded: Uint8Array,
+): void {
   const { pending } = peer;
-  if (pending === undefined || reply.generation !== pending.generation || !sameBytes(reply.session, pending.session)) {
+  if (
+    pending === undefined ||
+    reply.generation !== pending.generation ||
+    !sameBytes(reply.session, pending.session)
+  ) {
     context.count('unexpectedMessages');
     failPeer(context, peer, 'unexpected-message', 'a HelloReply to no Hello');
     return;
   }
   const sharedSecret = pending.crypto.finish(reply.x25519PublicKey, reply.mlKemCiphertext);
-  const isSameNode = peer.trunk === undefined || sameBytes(peer.trunk.party.incarnation, reply.party.incarnation);
+  const isSameNode =
+    peer.trunk === undefined || sameBytes(peer.trunk.party.incarnation, reply.party.incarnation);
   if (sharedSecret === undefined || !isSameNode) {
     context.count('handshakesFailed');
-    failPeer(context, peer, 'handshake-failed', isSameNode ? 'a key of the HelloReply cannot be used' : 'another incarnation answered a rekey');
+    failPeer(
+      context,
+      peer,
+      'handshake-failed',
+      isSameNode ? 'a key of the HelloReply cannot be used' : 'another incarnation answered a rekey',
+    );
     return;
   }
   peer.pending = undefined;
@@ -109,15 +155,29 @@ export function handleHelloReply(context: TrunkContext, peer: Peer, reply: Hello
   const { party } = reply;
   const transcript = transcriptHash(pending.hello, encoded);
   const isFirst = peer.trunk === undefined;
-  const trunk = peer.trunk ?? createTrunk(context, { peer: peer.id, session, isInitiator: true, transcript, party, generation });
-  concludeExchange(context, peer, { trunk, party, generation, lanes: pending.lanes, prk: exchangeKey(sharedSecret, transcript), isFull });
+  const trunk =
+    peer.trunk ??
+    createTrunk(context, { peer: peer.id, session, isInitiator: true, transcript, party, generation });
+  concludeExchange(context, peer, {
+    trunk,
+    party,
+    generation,
+    lanes: pending.lanes,
+    prk: exchangeKey(sharedSecret, transcript),
+    isFull,
+  });
   if (isFirst && laneCount(context, party) > context.ports.workerCount) {
     peer.wanted = laneNames(context.ports.workerCount, laneCount(context, party));
   }
 }
 
 /** @returns the trunk that this Hello rekeys, undefined for a new one, or 'refused' when the peer was told off */
-function knownTrunk(context: TrunkContext, table: PeerTable, peer: Peer, hello: Hello): Trunk | undefined | 'refused' {
+function knownTrunk(
+  context: TrunkContext,
+  table: PeerTable,
+  peer: Peer,
+  hello: Hello,
+): Trunk | undefined | 'refused' {
   const { trunk } = peer;
   const isSession = trunk !== undefined && sameBytes(trunk.session, hello.session);
   if (hello.rekey) {
@@ -126,7 +186,11 @@ function knownTrunk(context: TrunkContext, table: PeerTable, peer: Peer, hello: 
       return trunk;
     }
     // Not an offence: this node may have restarted or given the trunk up. The initiator begins anew on this stream.
-    sendMessage(context, peer, { kind: 'bye', code: 'unknown-session', detail: 'this node has no such trunk' });
+    sendMessage(context, peer, {
+      kind: 'bye',
+      code: 'unknown-session',
+      detail: 'this node has no such trunk',
+    });
     peer.deadlineMs = context.nowMs + context.config.handshakeTimeoutMs;
     return 'refused';
   }
@@ -136,8 +200,7 @@ function knownTrunk(context: TrunkContext, table: PeerTable, peer: Peer, hello: 
     return 'refused';
   }
   if (trunk !== undefined) {
-    removeTrunk(context, trunk, 'replaced');
-    peer.trunk = undefined;
+    endTrunk(context, table, peer, 'replaced');
   } else if (table.trunkCount() >= context.config.trunksMax) {
     context.count('handshakesRefused');
     failPeer(context, peer, 'too-many-trunks', `this node keeps at most ${context.config.trunksMax} trunks`);
@@ -168,7 +231,9 @@ function concludeExchange(context: TrunkContext, peer: Peer, conclusion: Conclus
   trunk.party = party;
   context.count('exchanges');
   if (conclusion.isFull) {
-    const share = trunk.isInitiator ? REKEY_EARLIEST + (1 - REKEY_EARLIEST) * context.random() : RESPONDER_PATIENCE;
+    const share = trunk.isInitiator
+      ? REKEY_EARLIEST + (1 - REKEY_EARLIEST) * context.random()
+      : RESPONDER_PATIENCE;
     trunk.rekeyAtMs = nowMs + config.rekeyAfterMs * share;
   }
   const offers = new Map(party.lanes.map((offer) => [`${offer.carrier}/${offer.lane}`, offer.receiverIndex]));
@@ -185,7 +250,13 @@ function concludeExchange(context: TrunkContext, peer: Peer, conclusion: Conclus
   probeTrunk(context, trunk);
 }
 
-function installLane(context: TrunkContext, peer: Peer, conclusion: Conclusion, lane: Lane, peerIndex: number): void {
+function installLane(
+  context: TrunkContext,
+  peer: Peer,
+  conclusion: Conclusion,
+  lane: Lane,
+  peerIndex: number,
+): void {
   const { trunk, generation, prk } = conclusion;
   const { self } = context.ports;
   const old = slotOf(trunk, lane.carrier, lane.number).current;
@@ -196,7 +267,14 @@ function installLane(context: TrunkContext, peer: Peer, conclusion: Conclusion, 
   }
   const keysFor = (direction: LinkContext['direction']) => {
     const [initiator, responder] = trunk.isInitiator ? [self, peer.id] : [peer.id, self];
-    return deriveLinkKeys(prk, { initiator, responder, carrier: lane.carrier, lane: lane.number, direction, generation });
+    return deriveLinkKeys(prk, {
+      initiator,
+      responder,
+      carrier: lane.carrier,
+      lane: lane.number,
+      direction,
+      generation,
+    });
   };
   const own = trunk.isInitiator ? ('from-initiator' as const) : ('from-responder' as const);
   const theirs = trunk.isInitiator ? ('from-responder' as const) : ('from-initiator' as const);
@@ -220,8 +298,10 @@ function installLane(context: TrunkContext, peer: Peer, conclusion: Conclusion, 
 
 /** Where lane k's datagrams may reach the peer: what the connection shows first, then what it tells. */
 function toldAddresses(peer: Peer, party: Party, lane: number): DatagramAddress[] {
-  const remoteIp = peer.stream === undefined ? undefined : peer.connections.get(peer.stream.connection)?.remoteIp;
-  const seen = remoteIp === undefined || party.datagramPort === 0 ? [] : [{ ip: remoteIp, port: party.datagramPort }];
+  const remoteIp =
+    peer.stream === undefined ? undefined : peer.connections.get(peer.stream.connection)?.remoteIp;
+  const seen =
+    remoteIp === undefined || party.datagramPort === 0 ? [] : [{ ip: remoteIp, port: party.datagramPort }];
   return [...seen, ...party.datagramAddresses]
     .map(({ ip, port }) => ({ ip, port: port + (lane % party.workers) }))
     .filter(({ port }) => port <= 0xffff);
@@ -241,7 +321,9 @@ function wantedLanes(context: TrunkContext, peer: Peer): readonly LaneName[] {
   if (peer.trunk === undefined) {
     return laneNames(0, context.ports.workerCount);
   }
-  return peer.wanted === undefined || peer.wanted === 'all' ? laneNames(0, laneCount(context, peer.trunk.party)) : peer.wanted;
+  return peer.wanted === undefined || peer.wanted === 'all'
+    ? laneNames(0, laneCount(context, peer.trunk.party))
+    : peer.wanted;
 }
 
 function acceptableLanes(context: TrunkContext, party: Party): LaneOffer[] {
@@ -261,7 +343,11 @@ function ownParty(context: TrunkContext, lanes: readonly Lane[]): Party {
     linkMtuBytes: context.config.linkMtuBytes,
     features: [],
     roles: [],
-    lanes: lanes.map((lane) => ({ carrier: lane.carrier, lane: lane.number, receiverIndex: lane.localIndex })),
+    lanes: lanes.map((lane) => ({
+      carrier: lane.carrier,
+      lane: lane.number,
+      receiverIndex: lane.localIndex,
+    })),
     datagramAddresses: context.datagramAddresses,
     datagramPort: context.datagramPort,
     listenAddresses: context.listenAddresses,

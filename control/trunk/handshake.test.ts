@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { createTrunkCrypto } from './handshake.ts';
-import { deriveLinkKeys, exchangeKey, transcriptHash, type LinkContext } from './link-keys.ts';
+import { deriveLinkKeys, exchangeKey, type LinkContext, transcriptHash } from './link-keys.ts';
 import { meetKeyOf, meetTag, paddedMeetTags } from './meet-tags.ts';
 
 interface Vectors {
@@ -15,7 +15,9 @@ interface Vectors {
   lanes: { context: LinkContext; k1: string; k2: string; k3: string; k4: string; linkToken: string }[];
   meet: { vlanId: string; direction: 'from-initiator' | 'from-responder'; tag: string }[];
 }
-const vectors = JSON.parse(readFileSync(new URL('../../test/vectors/trunk-link-keys.json', import.meta.url), 'utf8')) as Vectors;
+const vectors = JSON.parse(
+  readFileSync(new URL('../../test/vectors/trunk-link-keys.json', import.meta.url), 'utf8'),
+) as Vectors;
 const hex = (text: string): Uint8Array => hexToBytes(text);
 
 test('both ends of an exchange have the same secret, and no two exchanges have', () => {
@@ -24,7 +26,10 @@ test('both ends of an exchange have the same secret, and no two exchanges have',
     const started = crypto.startExchange();
     const answered = crypto.answerExchange(started.x25519PublicKey, started.mlKemPublicKey);
     assert.ok(answered);
-    assert.deepEqual(started.finish(answered.x25519PublicKey, answered.mlKemCiphertext), answered.sharedSecret);
+    assert.deepEqual(
+      started.finish(answered.x25519PublicKey, answered.mlKemCiphertext),
+      answered.sharedSecret,
+    );
     assert.equal(answered.sharedSecret.length, 64);
     return bytesToHex(answered.sharedSecret);
   });
@@ -55,7 +60,13 @@ test('the key schedule gives the committed vectors', () => {
   for (const { context, ...expected } of vectors.lanes) {
     const keys = deriveLinkKeys(prk, context);
     assert.deepEqual(
-      { k1: bytesToHex(keys.k1), k2: bytesToHex(keys.k2), k3: bytesToHex(keys.k3), k4: bytesToHex(keys.k4), linkToken: bytesToHex(keys.linkToken) },
+      {
+        k1: bytesToHex(keys.k1),
+        k2: bytesToHex(keys.k2),
+        k3: bytesToHex(keys.k3),
+        k4: bytesToHex(keys.k4),
+        linkToken: bytesToHex(keys.linkToken),
+      },
       expected,
     );
   }
@@ -73,7 +84,9 @@ test("the key schedule is RFC 5869's HKDF, as node:crypto has it", () => {
     lp(Uint8Array.of(context.direction === 'from-initiator' ? 0 : 1)),
     lp(Uint8Array.of(context.generation, 0, 0, 0)),
   ]);
-  const okm = new Uint8Array(hkdfSync('sha256', hex(vectors.sharedSecret), hex(vectors.transcript), info, 144));
+  const okm = new Uint8Array(
+    hkdfSync('sha256', hex(vectors.sharedSecret), hex(vectors.transcript), info, 144),
+  );
   const keys = deriveLinkKeys(exchangeKey(hex(vectors.sharedSecret), hex(vectors.transcript)), context);
   assert.deepEqual(okm.slice(0, 32), keys.k1);
   assert.deepEqual(okm.slice(128), keys.linkToken);
@@ -86,7 +99,14 @@ test('each lane, carrier, direction and generation has keys of its own', () => {
     for (const direction of ['from-initiator', 'from-responder'] as const) {
       for (const lane of [0, 1, 15]) {
         for (const generation of [1, 2, 0x0100_0000]) {
-          const keys = deriveLinkKeys(prk, { initiator: 'a', responder: 'b', carrier, lane, direction, generation });
+          const keys = deriveLinkKeys(prk, {
+            initiator: 'a',
+            responder: 'b',
+            carrier,
+            lane,
+            direction,
+            generation,
+          });
           for (const key of [keys.k1, keys.k2, keys.k3, keys.k4]) {
             seen.add(bytesToHex(key));
           }
@@ -105,7 +125,7 @@ test('meet tags give the committed vectors and differ by direction', () => {
 });
 
 test('meet tags are padded to a multiple of 8, sorted, and padding is kept', () => {
-  const { randomBytes } = createTrunkCrypto();
+  const randomBytes = (sizeBytes: number): Uint8Array => createTrunkCrypto().randomBytes(sizeBytes);
   const pads: Uint8Array[] = [];
   const none = paddedMeetTags([], pads, randomBytes);
   assert.equal(none.length, 8);
@@ -113,6 +133,16 @@ test('meet tags are padded to a multiple of 8, sorted, and padding is kept', () 
   const nine = paddedMeetTags(own, pads, randomBytes);
   assert.equal(nine.length, 16);
   assert.equal(nine.filter((tag) => none.includes(tag)).length, 7);
-  assert.deepEqual(nine.map((tag) => bytesToHex(tag)), nine.map((tag) => bytesToHex(tag)).sort());
-  assert.equal(paddedMeetTags(Array.from({ length: 256 }, () => randomBytes(16)), pads, randomBytes).length, 256);
+  assert.deepEqual(
+    nine.map((tag) => bytesToHex(tag)),
+    nine.map((tag) => bytesToHex(tag)).sort(),
+  );
+  assert.equal(
+    paddedMeetTags(
+      Array.from({ length: 256 }, () => randomBytes(16)),
+      pads,
+      randomBytes,
+    ).length,
+    256,
+  );
 });

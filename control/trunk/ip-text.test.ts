@@ -24,7 +24,19 @@ test('text is canonical by RFC 5952 and mapped addresses are IPv4', () => {
 });
 
 test('what is no address is refused', () => {
-  for (const text of ['', '1.2.3', '1.2.3.256', '01.2.3.4', ':', ':::', '1::2::3', '1:2:3:4:5:6:7', '1:2:3:4:5:6:7:8::', 'fe80::1%eth0', 'g::']) {
+  for (const text of [
+    '',
+    '1.2.3',
+    '1.2.3.256',
+    '01.2.3.4',
+    ':',
+    ':::',
+    '1::2::3',
+    '1:2:3:4:5:6:7',
+    '1:2:3:4:5:6:7:8::',
+    'fe80::1%eth0',
+    'g::',
+  ]) {
     assert.equal(canonicalIp(text), undefined, text);
   }
 });

@@ -16,7 +16,8 @@ export function ipFromBytes(bytes: Uint8Array): string | undefined {
   if (bytes.length !== IPV6_BYTES) {
     return undefined;
   }
-  const isMapped = bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff;
+  const isMapped =
+    bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff;
   return isMapped ? bytes.subarray(12).join('.') : ipv6Text(bytes);
 }
 
@@ -47,13 +48,19 @@ export function canonicalIp(text: string): string | undefined {
 
 function unmap(bytes: Uint8Array | undefined): Uint8Array | undefined {
   const isMapped =
-    bytes !== undefined && bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff;
+    bytes !== undefined &&
+    bytes.subarray(0, 10).every((byte) => byte === 0) &&
+    bytes[10] === 0xff &&
+    bytes[11] === 0xff;
   return isMapped ? bytes.slice(12) : bytes;
 }
 
 function parseIpv4(text: string): Uint8Array | undefined {
   const parts = text.split('.');
-  if (parts.length !== IPV4_BYTES || !parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255)) {
+  if (
+    parts.length !== IPV4_BYTES ||
+    !parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255)
+  ) {
     return undefined;
   }
   return Uint8Array.from(parts, Number);
@@ -67,16 +74,26 @@ function parseIpv6(text: string): Uint8Array | undefined {
   const head = halves[0] === '' ? [] : (halves[0] ?? '').split(':');
   const tail = halves[1] === undefined || halves[1] === '' ? [] : halves[1].split(':');
   const missing = 8 - head.length - tail.length;
-  const groups = halves.length === 2 ? [...head, ...Array<string>(Math.max(missing, 0)).fill('0'), ...tail] : head;
-  if (groups.length !== 8 || (halves.length === 2 && missing < 1) || !groups.every((group) => /^[0-9a-f]{1,4}$/i.test(group))) {
+  const groups =
+    halves.length === 2 ? [...head, ...Array<string>(Math.max(missing, 0)).fill('0'), ...tail] : head;
+  if (
+    groups.length !== 8 ||
+    (halves.length === 2 && missing < 1) ||
+    !groups.every((group) => /^[0-9a-f]{1,4}$/i.test(group))
+  ) {
     return undefined;
   }
-  return Uint8Array.from(groups.flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 0xff]));
+  return Uint8Array.from(
+    groups.flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 0xff]),
+  );
 }
 
 /** RFC 5952 §4.2: the longest run of two or more zero groups, the first of equals, becomes `::`. */
 function ipv6Text(bytes: Uint8Array): string {
-  const groups = Array.from({ length: 8 }, (_, index) => ((bytes[2 * index] ?? 0) << 8) | (bytes[2 * index + 1] ?? 0));
+  const groups = Array.from(
+    { length: 8 },
+    (_, index) => ((bytes[2 * index] ?? 0) << 8) | (bytes[2 * index + 1] ?? 0),
+  );
   let best = { start: 0, count: 0 };
   for (let start = 0; start < 8; start++) {
     let count = 0;

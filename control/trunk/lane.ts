@@ -6,9 +6,9 @@
  * `install-lane` and are forgotten.
  */
 import { PathEstimate } from './path-estimate.ts';
+import type { Trunk } from './trunk.ts';
 import type { TrunkContext } from './trunk-context.ts';
 import type { Carrier, DatagramAddress, LaneHandle } from './trunk-port.ts';
-import type { Trunk } from './trunk.ts';
 
 /** An address that the lane's peer may have. What it may be sent is bounded until its challenge came back. */
 export interface Candidate {
@@ -142,7 +142,12 @@ export function findCandidate(lane: Lane, address: DatagramAddress): Candidate |
  *
  * When there are too many, the oldest `heard` one leaves: what the peer told is bounded by its Hello.
  */
-export function addCandidate(context: TrunkContext, lane: Lane, address: DatagramAddress, origin: Candidate['origin']): Candidate | undefined {
+export function addCandidate(
+  context: TrunkContext,
+  lane: Lane,
+  address: DatagramAddress,
+  origin: Candidate['origin'],
+): Candidate | undefined {
   const known = findCandidate(lane, address);
   if (known !== undefined) {
     return known;
@@ -154,7 +159,37 @@ export function addCandidate(context: TrunkContext, lane: Lane, address: Datagra
     }
     lane.candidates.splice(Math.max(oldest, 0), 1);
   }
-  const candidate: Candidate = { address, origin, probes: 0, nextProbeAtMs: context.nowMs, sentBytes: 0, receivedBytes: 0 };
+  const candidate: Candidate = {
+    address,
+    origin,
+    probes: 0,
+    nextProbeAtMs: context.nowMs,
+    sentBytes: 0,
+    receivedBytes: 0,
+  };
   lane.candidates.push(candidate);
   return candidate;
+}
+
+/** Gives a new lane the addresses to try: the old lane's proven one, else what the peer told. */
+export function seedAddresses(
+  context: TrunkContext,
+  lane: Lane,
+  old: Lane | undefined,
+  told: readonly DatagramAddress[],
+): void {
+  for (const address of told) {
+    addCandidate(context, lane, address, 'told');
+  }
+  lane.nextRoundAtMs = context.nowMs;
+  lane.nextAskAtMs = context.nowMs;
+  if (old?.address === undefined) {
+    return;
+  }
+  lane.address = old.address;
+  lane.live = old.live;
+  lane.diedAtMs = old.diedAtMs;
+  if (old.path.rttMs !== undefined) {
+    lane.path.answered(old.path.rttMs, old.path.clockOffsetMs ?? 0);
+  }
 }

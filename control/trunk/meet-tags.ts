@@ -11,7 +11,7 @@
  */
 import { blake3 } from '@noble/hashes/blake3.js';
 import { bytesToHex, concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
-import { MEET_TAGS_MAX, MEET_TAG_BYTES } from './messages/trunk-messages.ts';
+import { MEET_TAG_BYTES, MEET_TAGS_MAX } from './messages/trunk-messages.ts';
 
 const CONTEXT = utf8ToBytes('peertap meet v1');
 const PAD_MULTIPLE = 8;
@@ -34,7 +34,11 @@ export function meetKeyOf(vlanId: Uint8Array): Uint8Array {
  *
  * @param pads - this trunk's random tags so far; more are appended here when needed
  */
-export function paddedMeetTags(tags: readonly Uint8Array[], pads: Uint8Array[], randomBytes: (sizeBytes: number) => Uint8Array): Uint8Array[] {
+export function paddedMeetTags(
+  tags: readonly Uint8Array[],
+  pads: Uint8Array[],
+  randomBytes: (sizeBytes: number) => Uint8Array,
+): Uint8Array[] {
   const wanted = Math.min(MEET_TAGS_MAX, Math.max(1, Math.ceil(tags.length / PAD_MULTIPLE)) * PAD_MULTIPLE);
   while (pads.length < wanted - tags.length) {
     pads.push(randomBytes(MEET_TAG_BYTES));

@@ -3,11 +3,11 @@
  *
  * Main thread, pure. A VLAN id never leaves this node: only tags do.
  */
-import { meetTag, paddedMeetTags, tagText, type MeetDirection } from './meet-tags.ts';
+import { type MeetDirection, meetTag, paddedMeetTags, tagText } from './meet-tags.ts';
 import type { Meet } from './messages/trunk-messages.ts';
-import { sendMessage, type Peer } from './peer.ts';
-import { hexText, type TrunkContext } from './trunk-context.ts';
+import { type Peer, sendMessage } from './peer.ts';
 import type { Trunk } from './trunk.ts';
+import { hexText, type TrunkContext } from './trunk-context.ts';
 
 /** Sends all our tags; after each exchange, since a peer that lost its memory has forgotten them. */
 export function sendMeet(context: TrunkContext, peer: Peer): void {
@@ -16,7 +16,9 @@ export function sendMeet(context: TrunkContext, peer: Peer): void {
     return;
   }
   const direction = trunk.isInitiator ? 'from-initiator' : 'from-responder';
-  const tags = [...context.vlans.values()].map(({ meetKey }) => meetTag(meetKey, direction, trunk.transcript));
+  const tags = [...context.vlans.values()].map(({ meetKey }) =>
+    meetTag(meetKey, direction, trunk.transcript),
+  );
   const padded = paddedMeetTags(tags, trunk.meetPads, (sizeBytes) => context.randomBytes(sizeBytes));
   sendMessage(context, peer, { kind: 'meet', tags: padded });
 }

@@ -36,6 +36,8 @@ export class PathEstimate {
 
   /** @returns after how long a probe without an answer counts as lost (RFC 6298 §2.3) */
   timeoutMs(): number {
-    return this.rttMs === undefined ? INITIAL_TIMEOUT_MS : Math.max(TIMEOUT_MIN_MS, this.rttMs + 4 * this.#varianceMs);
+    return this.rttMs === undefined
+      ? INITIAL_TIMEOUT_MS
+      : Math.max(TIMEOUT_MIN_MS, this.rttMs + 4 * this.#varianceMs);
   }
 }

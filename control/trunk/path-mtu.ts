@@ -8,7 +8,10 @@
 import { BASE_MTU_BYTES } from './messages/trunk-messages.ts';
 
 /** Payloads of IPv4 and IPv6 over PPPoE, tunnels, Ethernet, clouds' and jumbo MTUs, in ascending order. */
-const PLATEAUS_BYTES = [1_232, 1_272, 1_312, 1_352, 1_372, 1_392, 1_412, 1_432, 1_444, 1_452, 1_464, 1_472, 1_972, 2_972, 3_972, 4_452, 7_972, 8_452, 8_852, 8_912, 8_952, 8_972];
+const PLATEAUS_BYTES = [
+  1_232, 1_272, 1_312, 1_352, 1_372, 1_392, 1_412, 1_432, 1_444, 1_452, 1_464, 1_472, 1_972, 2_972, 3_972,
+  4_452, 7_972, 8_452, 8_852, 8_912, 8_952, 8_972,
+];
 /** Plain Ethernet over IPv4: by far the likeliest answer, so it is asked first. */
 const FIRST_GUESS_BYTES = 1_472;
 

@@ -5,11 +5,19 @@
  * the lower PeerId opened; else the newer one is a reconnection and replaces the older. The initiator opens the
  * carrier stream, on the control stream's connection.
  */
+
+import type {
+  ConnectedInput,
+  DisconnectedInput,
+  StreamClosedInput,
+  StreamFailedInput,
+  StreamId,
+  StreamOpenedInput,
+} from './network-port.ts';
 import { loseStream, type Peer, type PeerTable } from './peer.ts';
-import type { TrunkContext } from './trunk-context.ts';
-import type { ConnectedInput, DisconnectedInput, StreamClosedInput, StreamFailedInput, StreamId, StreamOpenedInput } from './network-port.ts';
-import type { PeerIdText } from './trunk-port.ts';
 import { refreshTrunk, type Trunk } from './trunk.ts';
+import type { TrunkContext } from './trunk-context.ts';
+import type { PeerIdText } from './trunk-port.ts';
 
 /** A dial or an opening without any result for this long is given up. */
 const DIAL_PATIENCE_MS = 15_000;
@@ -30,7 +38,11 @@ export function handleConnected(context: TrunkContext, table: PeerTable, input: 
   return peer;
 }
 
-export function handleDisconnected(context: TrunkContext, table: PeerTable, input: DisconnectedInput): Peer | undefined {
+export function handleDisconnected(
+  context: TrunkContext,
+  table: PeerTable,
+  input: DisconnectedInput,
+): Peer | undefined {
   const peer = table.connections.get(input.connection);
   table.connections.delete(input.connection);
   peer?.connections.delete(input.connection);
@@ -41,12 +53,21 @@ export function handleDisconnected(context: TrunkContext, table: PeerTable, inpu
     failOpening(context, peer, 'the connection was lost');
   }
   if (peer?.stream?.connection === input.connection) {
-    closeStream(context, table, { kind: 'stream-closed', stream: peer.stream.id, reason: 'the connection was lost' });
+    closeStream(context, table, {
+      kind: 'stream-closed',
+      stream: peer.stream.id,
+      reason: 'the connection was lost',
+    });
   }
   return peer;
 }
 
-export function handleDialFailed(context: TrunkContext, table: PeerTable, id: PeerIdText, reason: string): Peer | undefined {
+export function handleDialFailed(
+  context: TrunkContext,
+  table: PeerTable,
+  id: PeerIdText,
+  reason: string,
+): Peer | undefined {
   const peer = table.peers.get(id);
   if (peer?.dialling === true) {
     failOpening(context, peer, reason);
@@ -54,7 +75,11 @@ export function handleDialFailed(context: TrunkContext, table: PeerTable, id: Pe
   return peer;
 }
 
-export function handleStreamFailed(context: TrunkContext, table: PeerTable, input: StreamFailedInput): Peer | undefined {
+export function handleStreamFailed(
+  context: TrunkContext,
+  table: PeerTable,
+  input: StreamFailedInput,
+): Peer | undefined {
   const peer = table.peers.get(input.peer);
   if (peer === undefined) {
     return undefined;
@@ -82,7 +107,11 @@ function failOpening(context: TrunkContext, peer: Peer, reason: string): void {
 }
 
 /** @returns the peer, and whether this stream is now its control stream */
-export function handleStreamOpened(context: TrunkContext, table: PeerTable, input: StreamOpenedInput): { readonly peer: Peer; readonly isNewControl: boolean } {
+export function handleStreamOpened(
+  context: TrunkContext,
+  table: PeerTable,
+  input: StreamOpenedInput,
+): { readonly peer: Peer; readonly isNewControl: boolean } {
   const peer = table.obtain(context, input.peer);
   if (input.protocol === 'carrier') {
     bindCarrierStream(context, table, peer, input);
@@ -101,7 +130,12 @@ export function handleStreamOpened(context: TrunkContext, table: PeerTable, inpu
     context.emit({ kind: 'close-stream', stream: old.id, abort: true });
     loseStream(context, peer);
   }
-  peer.stream = { id: input.stream, connection: input.connection, openedHere: input.openedHere, openedAtMs: context.nowMs };
+  peer.stream = {
+    id: input.stream,
+    connection: input.connection,
+    openedHere: input.openedHere,
+    openedAtMs: context.nowMs,
+  };
   peer.retryAtMs = context.nowMs;
   peer.deadlineMs = context.nowMs + context.config.handshakeTimeoutMs;
   table.streams.set(input.stream, { peer, protocol: 'trunk' });
@@ -110,14 +144,23 @@ export function handleStreamOpened(context: TrunkContext, table: PeerTable, inpu
 
 function isLoser(context: TrunkContext, peer: Peer, input: StreamOpenedInput): boolean {
   const old = peer.stream;
-  if (old === undefined || old.openedHere === input.openedHere || context.nowMs - old.openedAtMs > context.config.streamRaceMs) {
+  if (
+    old === undefined ||
+    old.openedHere === input.openedHere ||
+    context.nowMs - old.openedAtMs > context.config.streamRaceMs
+  ) {
     return false;
   }
   const isOpenedByLower = input.openedHere === peer.isInitiator;
   return !isOpenedByLower;
 }
 
-function bindCarrierStream(context: TrunkContext, table: PeerTable, peer: Peer, input: StreamOpenedInput): void {
+function bindCarrierStream(
+  context: TrunkContext,
+  table: PeerTable,
+  peer: Peer,
+  input: StreamOpenedInput,
+): void {
   const { trunk } = peer;
   if (input.openedHere) {
     peer.openingCarrier = false;
@@ -137,7 +180,7 @@ function bindCarrierStream(context: TrunkContext, table: PeerTable, peer: Peer, 
 function setCarrierStream(context: TrunkContext, trunk: Trunk, stream: StreamId | undefined): void {
   trunk.carrierStream = stream;
   context.emit({ kind: 'bind-carrier', trunk: trunk.id, stream });
-  for (const slot of trunk.slots.stream.values()) {
+  for (const slot of trunk.slots.stream) {
     for (const lane of [slot.current, slot.next]) {
       if (lane !== undefined) {
         lane.nextAskAtMs = Math.min(lane.nextAskAtMs, context.nowMs);
@@ -148,7 +191,11 @@ function setCarrierStream(context: TrunkContext, trunk: Trunk, stream: StreamId 
 }
 
 /** A stream is gone, by whichever side. @returns its peer, if it was one that counts */
-export function closeStream(context: TrunkContext, table: PeerTable, input: StreamClosedInput): Peer | undefined {
+export function closeStream(
+  context: TrunkContext,
+  table: PeerTable,
+  input: StreamClosedInput,
+): Peer | undefined {
   const entry = table.streams.get(input.stream);
   table.streams.delete(input.stream);
   if (entry === undefined) {
@@ -174,7 +221,12 @@ export function reachOut(context: TrunkContext, peer: Peer): void {
     context.emit({ kind: 'dial', peer: peer.id, addresses: dialAddresses(peer) });
   }
   const { trunk, stream } = peer;
-  if (mayOpenCarrier(peer) && stream !== undefined && trunk !== undefined && nowMs >= trunk.carrierStreamRetryAtMs) {
+  if (
+    mayOpenCarrier(peer) &&
+    stream !== undefined &&
+    trunk !== undefined &&
+    nowMs >= trunk.carrierStreamRetryAtMs
+  ) {
     peer.openingCarrier = true;
     context.emit({ kind: 'open-stream', connection: stream.connection, protocol: 'carrier' });
   }
@@ -183,17 +235,31 @@ export function reachOut(context: TrunkContext, peer: Peer): void {
 /** @returns when `reachOut` has something to do */
 export function reachOutAtMs(peer: Peer): number {
   const dialAtMs = mayDial(peer) ? peer.retryAtMs : Number.POSITIVE_INFINITY;
-  const carrierAtMs = mayOpenCarrier(peer) ? (peer.trunk?.carrierStreamRetryAtMs ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
+  const carrierAtMs = mayOpenCarrier(peer)
+    ? (peer.trunk?.carrierStreamRetryAtMs ?? Number.POSITIVE_INFINITY)
+    : Number.POSITIVE_INFINITY;
   return Math.min(dialAtMs, carrierAtMs);
 }
 
 function mayDial(peer: Peer): boolean {
   const isWanted = peer.configured || peer.trunk !== undefined;
-  return isWanted && peer.stream === undefined && !peer.dialling && peer.opening === undefined && dialAddresses(peer).length > 0;
+  return (
+    isWanted &&
+    peer.stream === undefined &&
+    !peer.dialling &&
+    peer.opening === undefined &&
+    dialAddresses(peer).length > 0
+  );
 }
 
 function mayOpenCarrier(peer: Peer): boolean {
-  return peer.isInitiator && peer.stream !== undefined && peer.trunk !== undefined && peer.trunk.carrierStream === undefined && !peer.openingCarrier;
+  return (
+    peer.isInitiator &&
+    peer.stream !== undefined &&
+    peer.trunk !== undefined &&
+    peer.trunk.carrierStream === undefined &&
+    !peer.openingCarrier
+  );
 }
 
 function dialAddresses(peer: Peer): readonly string[] {

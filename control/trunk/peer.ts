@@ -5,13 +5,13 @@
  */
 import { Backoff } from './backoff.ts';
 import type { StartedExchange } from './handshake.ts';
-import { removeLane, type Lane } from './lane.ts';
+import { type Lane, removeLane } from './lane.ts';
 import { encodeTrunkMessage, type LaneOffer, type TrunkMessage } from './messages/trunk-messages.ts';
-import { TokenBucket } from './token-bucket.ts';
-import type { TrunkContext } from './trunk-context.ts';
 import type { ConnectionId, StreamId } from './network-port.ts';
-import type { PeerIdText, TrunkErrorCode } from './trunk-port.ts';
-import type { Trunk } from './trunk.ts';
+import { TokenBucket } from './token-bucket.ts';
+import { removeTrunk, type Trunk } from './trunk.ts';
+import type { TrunkContext } from './trunk-context.ts';
+import type { PeerIdText, TrunkDown, TrunkErrorCode } from './trunk-port.ts';
 
 export interface TrunkStream {
   readonly id: StreamId;
@@ -97,7 +97,12 @@ export class PeerTable {
 
   /** Forgets a peer that nothing holds. */
   release(peer: Peer): void {
-    const isHeld = peer.configured || peer.connections.size > 0 || peer.stream !== undefined || peer.trunk !== undefined || peer.dialling;
+    const isHeld =
+      peer.configured ||
+      peer.connections.size > 0 ||
+      peer.stream !== undefined ||
+      peer.trunk !== undefined ||
+      peer.dialling;
     if (!isHeld) {
       this.peers.delete(peer.id);
     }
@@ -111,7 +116,10 @@ export class PeerTable {
       if (this.#budgets.size >= config.budgetsMax) {
         this.#budgets.delete(this.#budgets.keys().next().value ?? '');
       }
-      budget = new TokenBucket({ burst: config.handshakeBurst, perSecond: config.handshakesPerSecond }, nowMs);
+      budget = new TokenBucket(
+        { burst: config.handshakeBurst, perSecond: config.handshakesPerSecond },
+        nowMs,
+      );
       this.#budgets.set(peer.id, budget);
     }
     return budget.take(nowMs);
@@ -148,7 +156,10 @@ export function loseStream(context: TrunkContext, peer: Peer): void {
   dropPending(context, peer);
   peer.stream = undefined;
   peer.requestedAtMs = Number.NEGATIVE_INFINITY;
-  const delayMs = peer.backoff.next({ minMs: context.config.backoffMinMs, maxMs: context.config.backoffMaxMs }, context.random());
+  const delayMs = peer.backoff.next(
+    { minMs: context.config.backoffMinMs, maxMs: context.config.backoffMaxMs },
+    context.random(),
+  );
   peer.retryAtMs = Math.max(peer.retryAtMs, context.nowMs + delayMs);
 }
 
@@ -168,7 +179,41 @@ export function failPeer(context: TrunkContext, peer: Peer, code: TrunkErrorCode
   penalise(context, peer);
 }
 
+/** Ends the peer's trunk, and closes its carrier stream. */
+export function endTrunk(
+  context: TrunkContext,
+  table: PeerTable,
+  peer: Peer,
+  reason: TrunkDown['reason'],
+): void {
+  const { trunk } = peer;
+  if (trunk === undefined) {
+    return;
+  }
+  if (trunk.carrierStream !== undefined) {
+    table.streams.delete(trunk.carrierStream);
+    context.emit({ kind: 'close-stream', stream: trunk.carrierStream, abort: true });
+  }
+  peer.trunk = undefined;
+  removeTrunk(context, trunk, reason);
+}
+
+/** Adds to the lanes that the peer's trunk wants keyed. */
+export function want(peer: Peer, lanes: 'all' | readonly LaneName[]): void {
+  if (lanes === 'all' || peer.wanted === 'all') {
+    peer.wanted = 'all';
+    return;
+  }
+  if (lanes.length > 0) {
+    const names = [...(peer.wanted ?? []), ...lanes].map(
+      (name) => [`${name.carrier}/${name.lane}`, name] as const,
+    );
+    peer.wanted = [...new Map(names).values()];
+  }
+}
+
 export function penalise(context: TrunkContext, peer: Peer): void {
   const { penaltyMs, penaltyMaxMs } = context.config;
-  peer.retryAtMs = context.nowMs + peer.penalty.next({ minMs: penaltyMs, maxMs: penaltyMaxMs }, context.random());
+  peer.retryAtMs =
+    context.nowMs + peer.penalty.next({ minMs: penaltyMs, maxMs: penaltyMaxMs }, context.random());
 }

@@ -8,7 +8,14 @@ import type { TrunkCrypto } from './handshake.ts';
 import type { Lane } from './lane.ts';
 import { TokenBucket } from './token-bucket.ts';
 import type { TrunkConfig } from './trunk-config.ts';
-import type { DatagramAddress, LaneAllocator, LaneHandle, LogNotice, PeerIdText, TrunkEffect } from './trunk-port.ts';
+import type {
+  DatagramAddress,
+  LaneAllocator,
+  LaneHandle,
+  LogNotice,
+  PeerIdText,
+  TrunkEffect,
+} from './trunk-port.ts';
 
 /** What the machine needs from outside, synchronously. */
 export interface TrunkPorts {

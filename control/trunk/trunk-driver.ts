@@ -9,7 +9,16 @@ import { createTrunkCrypto } from './handshake.ts';
 import type { StreamId, TrunkNetwork } from './network-port.ts';
 import type { TrunkConfig } from './trunk-config.ts';
 import { TrunkMachine } from './trunk-machine.ts';
-import type { LocalInput, NoticeEffect, PeerIdText, TrunkDataplane, TrunkEffect, TrunkId, TrunkInput, TrunkStatus } from './trunk-port.ts';
+import type {
+  LocalInput,
+  NoticeEffect,
+  PeerIdText,
+  TrunkDataplane,
+  TrunkEffect,
+  TrunkId,
+  TrunkInput,
+  TrunkStatus,
+} from './trunk-port.ts';
 
 export interface TrunkDriverPorts {
   readonly self: PeerIdText;

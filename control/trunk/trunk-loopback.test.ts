@@ -7,16 +7,29 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
-import { startNetwork, type Libp2pNetwork } from '../network/libp2p-network.ts';
+import { type Libp2pNetwork, startNetwork } from '../network/libp2p-network.ts';
 import { TrunkDriver } from './trunk-driver.ts';
-import type { DataplaneEffect, DatagramAddress, InstallLane, LaneAllocation, LaneStats, NoticeEffect, TrunkDataplane, TrunkDataplaneHost, TrunkId } from './trunk-port.ts';
+import type {
+  DatagramAddress,
+  DataplaneEffect,
+  InstallLane,
+  LaneAllocation,
+  LaneStats,
+  NoticeEffect,
+  TrunkDataplane,
+  TrunkDataplaneHost,
+  TrunkId,
+} from './trunk-port.ts';
 
 const HEADER_BYTES = 64;
 
 /** Lanes without ciphers: a datagram names its receiver index, and its body is in the clear. */
 class LoopbackDataplane implements TrunkDataplane {
   readonly workerCount = 2;
-  readonly lanes = new Map<number, { readonly index: number; installed: InstallLane | undefined; isAccepted: boolean }>();
+  readonly lanes = new Map<
+    number,
+    { readonly index: number; installed: InstallLane | undefined; isAccepted: boolean }
+  >();
   readonly effects: DataplaneEffect[] = [];
   readonly ports: Map<number, LoopbackDataplane>;
   readonly basePort: number;
@@ -100,7 +113,10 @@ async function createNode(ports: Map<number, LoopbackDataplane>, basePort: numbe
   const network = await startNetwork({ privateKey, listen: ['/ip4/127.0.0.1/tcp/0'] });
   const dataplane = new LoopbackDataplane(ports, basePort);
   const notices: NoticeEffect[] = [];
-  const waiters: { readonly fits: (notice: NoticeEffect) => boolean; readonly resolve: (notice: NoticeEffect) => void }[] = [];
+  const waiters: {
+    readonly fits: (notice: NoticeEffect) => boolean;
+    readonly resolve: (notice: NoticeEffect) => void;
+  }[] = [];
   const notify = (notice: NoticeEffect): void => {
     notices.push(notice);
     for (const waiter of waiters.filter(({ fits }) => fits(notice))) {
@@ -109,29 +125,42 @@ async function createNode(ports: Map<number, LoopbackDataplane>, basePort: numbe
   };
   const driver = new TrunkDriver({ self: network.peerId, network, dataplane, notify });
   driver.start();
-  driver.input({ kind: 'set-addresses', datagramPort: basePort, datagram: [], listen: network.listenAddresses() });
+  driver.input({
+    kind: 'set-addresses',
+    datagramPort: basePort,
+    datagram: [],
+    listen: network.listenAddresses(),
+  });
   const until = (fits: (notice: NoticeEffect) => boolean): Promise<NoticeEffect> => {
     const past = notices.find(fits);
-    return past === undefined ? new Promise((resolve) => waiters.push({ fits, resolve })) : Promise.resolve(past);
+    return past === undefined
+      ? new Promise((resolve) => waiters.push({ fits, resolve }))
+      : Promise.resolve(past);
   };
   return { network, dataplane, driver, notices, until };
 }
 
-const isCarrier = (carrier: string) => (notice: NoticeEffect) => notice.kind === 'log' && notice.message === `trunk carrier is now ${carrier}`;
+const isCarrier = (carrier: string) => (notice: NoticeEffect) =>
+  notice.kind === 'log' && notice.message === `trunk carrier is now ${carrier}`;
 
 function installs(node: TestNode): Map<string, InstallLane> {
   const found = node.dataplane.effects.filter((effect) => effect.kind === 'install-lane');
   return new Map(found.map((effect) => [`${effect.carrier}/${effect.lane}/${effect.generation}`, effect]));
 }
 
-test('two nodes make a trunk with the same keys, find their shared VLAN, and part in order', { timeout: 20_000 }, async () => {
+test('two nodes make a trunk with the same keys, find their shared VLAN, and part in order', {
+  timeout: 20_000,
+}, async () => {
   const ports = new Map<number, LoopbackDataplane>();
   const [a, b] = [await createNode(ports, 20_000), await createNode(ports, 21_000)];
   const [shared, lonely] = [new Uint8Array(16).fill(1), new Uint8Array(16).fill(2)];
   a.driver.input({ kind: 'set-vlans', vlans: [shared, lonely] });
   b.driver.input({ kind: 'set-vlans', vlans: [shared] });
   a.driver.input({ kind: 'set-peers', peers: [], unnamed: b.network.listenAddresses() });
-  const met = await Promise.all([a.until((notice) => notice.kind === 'vlans-shared'), b.until((notice) => notice.kind === 'vlans-shared')]);
+  const met = await Promise.all([
+    a.until((notice) => notice.kind === 'vlans-shared'),
+    b.until((notice) => notice.kind === 'vlans-shared'),
+  ]);
   for (const notice of met) {
     assert.deepEqual(notice.kind === 'vlans-shared' && notice.vlans, [shared]);
   }
@@ -160,7 +189,10 @@ test('without datagrams the trunk comes up over the carrier stream', { timeout: 
   const [a, b] = [await createNode(ports, 20_000), await createNode(ports, 21_000)];
   a.dataplane.isUdpBlocked = true;
   b.dataplane.isUdpBlocked = true;
-  b.driver.input({ kind: 'set-peers', peers: [{ peer: a.network.peerId, addresses: a.network.listenAddresses() }] });
+  b.driver.input({
+    kind: 'set-peers',
+    peers: [{ peer: a.network.peerId, addresses: a.network.listenAddresses() }],
+  });
   await Promise.all([a.until(isCarrier('stream')), b.until(isCarrier('stream'))]);
   assert.equal(b.driver.status()[0]?.carrier, 'stream');
   a.driver.stop();

@@ -5,9 +5,9 @@
  */
 import { BASE_MTU_BYTES } from './messages/trunk-messages.ts';
 import type { Peer } from './peer.ts';
+import { currentLanes, trunkAddress } from './trunk.ts';
 import type { TrunkContext } from './trunk-context.ts';
 import type { TrunkState, TrunkStatus } from './trunk-port.ts';
-import { currentLanes, trunkAddress } from './trunk.ts';
 
 export function peerStatus(context: TrunkContext, peer: Peer): TrunkStatus {
   const { trunk } = peer;

@@ -5,12 +5,13 @@
  * their successors are proven (make-before-break), retires the old ones, and tells when there is nothing left.
  * Handshakes are exchange.ts, probes lane-probing.ts.
  */
-import { removeLane, type Lane } from './lane.ts';
+import { invariant } from '../../dataplane/base/invariant.ts';
+import { type Lane, removeLane } from './lane.ts';
 import type { Party } from './messages/trunk-messages.ts';
+import type { StreamId } from './network-port.ts';
 import { PathMtu } from './path-mtu.ts';
 import { TokenBucket } from './token-bucket.ts';
 import type { TrunkContext } from './trunk-context.ts';
-import type { StreamId } from './network-port.ts';
 import type { Carrier, DatagramAddress, PeerIdText, TrunkDown, TrunkId } from './trunk-port.ts';
 
 export const CARRIERS: readonly Carrier[] = ['udp', 'stream'];
@@ -34,7 +35,8 @@ export interface Trunk {
   /** Highest generation of which the peer has proven to have the keys; before that the responder is silent. */
   confirmedGeneration: number;
   rekeyAtMs: number;
-  readonly slots: Readonly<Record<Carrier, Map<number, Slot>>>;
+  /** By carrier, then by lane number. */
+  readonly slots: Readonly<Record<Carrier, Slot[]>>;
   readonly retired: Lane[];
   readonly mtu: PathMtu;
   readonly answers: TokenBucket;
@@ -68,14 +70,19 @@ export interface TrunkOrigin {
 export function createTrunk(context: TrunkContext, origin: TrunkOrigin): Trunk {
   const { config, nowMs } = context;
   const ceilingBytes = Math.min(config.linkMtuBytes, origin.party.linkMtuBytes);
-  const mtu = new PathMtu({ ceilingBytes, tries: config.mtuTries, raiseMs: config.mtuRaiseMs, blackHoleProbes: config.blackHoleProbes });
+  const mtu = new PathMtu({
+    ceilingBytes,
+    tries: config.mtuTries,
+    raiseMs: config.mtuRaiseMs,
+    blackHoleProbes: config.blackHoleProbes,
+  });
   const trunk: Trunk = {
     ...origin,
     id: context.nextTrunkId(),
     createdAtMs: nowMs,
     confirmedGeneration: 0,
     rekeyAtMs: Number.POSITIVE_INFINITY,
-    slots: { udp: new Map(), stream: new Map() },
+    slots: { udp: [], stream: [] },
     retired: [],
     mtu,
     answers: new TokenBucket({ burst: config.answerBurst, perSecond: config.answersPerSecond }, nowMs),
@@ -96,11 +103,12 @@ export function createTrunk(context: TrunkContext, origin: TrunkOrigin): Trunk {
 }
 
 export function slotOf(trunk: Trunk, carrier: Carrier, number: number): Slot {
-  let slot = trunk.slots[carrier].get(number);
-  if (slot === undefined) {
-    slot = { current: undefined, next: undefined };
-    trunk.slots[carrier].set(number, slot);
+  const slots = trunk.slots[carrier];
+  while (slots.length <= number) {
+    slots.push({ current: undefined, next: undefined });
   }
+  const slot = slots[number];
+  invariant(slot !== undefined, 'lane number out of range');
   return slot;
 }
 
@@ -108,8 +116,13 @@ export function slotOf(trunk: Trunk, carrier: Carrier, number: number): Slot {
 export function standingLanes(trunk: Trunk): Lane[] {
   const lanes: Lane[] = [];
   for (const carrier of CARRIERS) {
-    for (const slot of trunk.slots[carrier].values()) {
-      lanes.push(...[slot.current, slot.next].filter((lane) => lane !== undefined));
+    for (const { current, next } of trunk.slots[carrier]) {
+      if (current !== undefined) {
+        lanes.push(current);
+      }
+      if (next !== undefined) {
+        lanes.push(next);
+      }
     }
   }
   return lanes;
@@ -117,8 +130,12 @@ export function standingLanes(trunk: Trunk): Lane[] {
 
 /** @returns the carrier's lanes in use, lowest number first */
 export function currentLanes(trunk: Trunk, carrier: Carrier): Lane[] {
-  const lanes = [...trunk.slots[carrier].values()].map((slot) => slot.current).filter((lane) => lane !== undefined);
-  return lanes.sort((left, right) => left.number - right.number);
+  return trunk.slots[carrier].map((slot) => slot.current).filter((lane) => lane !== undefined);
+}
+
+/** @returns the carrier's lane in use with the lowest number that fits */
+export function firstLane(trunk: Trunk, carrier: Carrier, fits: (lane: Lane) => boolean): Lane | undefined {
+  return trunk.slots[carrier].find(({ current }) => current !== undefined && fits(current))?.current;
 }
 
 /** Puts a newly keyed lane into its slot; what stood there and was not in use yet goes on opening for a while. */
@@ -137,17 +154,17 @@ export function placeLane(context: TrunkContext, trunk: Trunk, lane: Lane): void
  */
 export function refreshTrunk(context: TrunkContext, trunk: Trunk): void {
   for (const carrier of CARRIERS) {
-    for (const slot of trunk.slots[carrier].values()) {
+    for (const slot of trunk.slots[carrier]) {
       swapLane(context, trunk, slot);
     }
   }
   const isUdpLive = refreshUse(context, trunk);
-  const streamLanes = trunk.carrierStream === undefined ? [] : currentLanes(trunk, 'stream');
-  const hasUdp = [...trunk.slots.udp.values()].some((slot) => slot.current?.used === true);
+  const hasStream = trunk.carrierStream !== undefined && firstLane(trunk, 'stream', () => true) !== undefined;
+  const hasUdp = trunk.slots.udp.some((slot) => slot.current?.used === true);
   // Without anything better, frames go on the dead path: it may be back before the next probe.
   const fallback = hasUdp ? 'udp' : undefined;
-  const carrier = isUdpLive ? 'udp' : streamLanes.length > 0 ? 'stream' : fallback;
-  trunk.isLive = isUdpLive || streamLanes.length > 0;
+  const carrier = isUdpLive ? 'udp' : hasStream ? 'stream' : fallback;
+  trunk.isLive = isUdpLive || hasStream;
   tellTrunk(context, trunk, carrier);
 }
 
@@ -204,7 +221,7 @@ function retireLane(context: TrunkContext, trunk: Trunk, lane: Lane): void {
   lane.retiredAtMs = context.nowMs;
   lane.asks.clear();
   trunk.retired.push(lane);
-  const retiredMax = 4 * (trunk.slots.udp.size + trunk.slots.stream.size);
+  const retiredMax = 4 * (trunk.slots.udp.length + trunk.slots.stream.length);
   while (trunk.retired.length > retiredMax) {
     const oldest = trunk.retired.shift();
     if (oldest !== undefined) {
@@ -219,7 +236,10 @@ export function expireLanes(context: TrunkContext, trunk: Trunk): boolean {
   for (let index = trunk.retired.length - 1; index >= 0; index--) {
     const lane = trunk.retired[index];
     const isQuiet = lane !== undefined && nowMs - lane.receivedAtMs >= config.trafficWindowMs;
-    if (lane !== undefined && (nowMs >= lane.notAfterMs || (isQuiet && nowMs - (lane.retiredAtMs ?? nowMs) >= config.retireMs))) {
+    if (
+      lane !== undefined &&
+      (nowMs >= lane.notAfterMs || (isQuiet && nowMs - (lane.retiredAtMs ?? nowMs) >= config.retireMs))
+    ) {
       trunk.retired.splice(index, 1);
       removeLane(context, lane);
     }
@@ -231,7 +251,7 @@ export function expireLanes(context: TrunkContext, trunk: Trunk): boolean {
 export function dropLanes(context: TrunkContext, trunk: Trunk, isDropped: (lane: Lane) => boolean): boolean {
   let hasDropped = false;
   for (const carrier of CARRIERS) {
-    for (const slot of trunk.slots[carrier].values()) {
+    for (const slot of trunk.slots[carrier]) {
       for (const place of ['current', 'next'] as const) {
         const lane = slot[place];
         if (lane !== undefined && isDropped(lane)) {
@@ -275,14 +295,19 @@ export function removeTrunk(context: TrunkContext, trunk: Trunk, reason: TrunkDo
 
 /** @returns when the trunk's lanes need the clock for their ages */
 export function expiryAtMs(context: TrunkContext, trunk: Trunk): number {
-  const standing = standingLanes(trunk).map((lane) => lane.notAfterMs);
-  const retired = trunk.retired.map((lane) =>
-    Math.min(lane.notAfterMs, Math.max((lane.retiredAtMs ?? 0) + context.config.retireMs, lane.receivedAtMs + context.config.trafficWindowMs)),
-  );
-  return Math.min(Number.POSITIVE_INFINITY, ...standing, ...retired);
+  const { retireMs, trafficWindowMs } = context.config;
+  let atMs = Number.POSITIVE_INFINITY;
+  for (const lane of standingLanes(trunk)) {
+    atMs = Math.min(atMs, lane.notAfterMs);
+  }
+  for (const lane of trunk.retired) {
+    const quietAtMs = Math.max((lane.retiredAtMs ?? 0) + retireMs, lane.receivedAtMs + trafficWindowMs);
+    atMs = Math.min(atMs, lane.notAfterMs, quietAtMs);
+  }
+  return atMs;
 }
 
 /** @returns the proven address in use, for status */
 export function trunkAddress(trunk: Trunk): DatagramAddress | undefined {
-  return trunk.told.carrier === 'udp' ? currentLanes(trunk, 'udp').find((lane) => lane.live)?.address : undefined;
+  return trunk.told.carrier === 'udp' ? firstLane(trunk, 'udp', (lane) => lane.live)?.address : undefined;
 }

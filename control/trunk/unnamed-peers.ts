@@ -27,7 +27,12 @@ export class UnnamedPeers {
     }
     for (const address of addresses) {
       if (!this.#entries.has(address)) {
-        this.#entries.set(address, { peer: undefined, dialling: false, retryAtMs: context.nowMs, backoff: new Backoff() });
+        this.#entries.set(address, {
+          peer: undefined,
+          dialling: false,
+          retryAtMs: context.nowMs,
+          backoff: new Backoff(),
+        });
       }
     }
   }
@@ -59,7 +64,8 @@ export class UnnamedPeers {
     }
     const { backoffMinMs, backoffMaxMs } = context.config;
     entry.dialling = false;
-    entry.retryAtMs = context.nowMs + entry.backoff.next({ minMs: backoffMinMs, maxMs: backoffMaxMs }, context.random());
+    entry.retryAtMs =
+      context.nowMs + entry.backoff.next({ minMs: backoffMinMs, maxMs: backoffMaxMs }, context.random());
     context.log('info', 'trunk-unreachable', `cannot reach ${address}: ${reason}`);
   }
 

@@ -31,7 +31,11 @@ export function createSimCrypto(simulation: Simulation): TrunkCrypto {
     answerExchange(theirs) {
       const own = simulation.bytes(32);
       const ciphertext = wide(ML_KEM_CIPHERTEXT_BYTES);
-      return { x25519PublicKey: own, mlKemCiphertext: ciphertext, sharedSecret: sha512(concatBytes(theirs, own, ciphertext)) };
+      return {
+        x25519PublicKey: own,
+        mlKemCiphertext: ciphertext,
+        sharedSecret: sha512(concatBytes(theirs, own, ciphertext)),
+      };
     },
   };
 }

@@ -4,7 +4,16 @@
  * it is installed, a datagram that its receiver cannot open although the index is live.
  */
 import assert from 'node:assert/strict';
-import type { DataplaneEffect, DatagramAddress, InstallLane, LaneAllocation, LaneAllocator, LaneStats, SendProbe, TrunkId } from '../../control/trunk/trunk-port.ts';
+import type {
+  DatagramAddress,
+  DataplaneEffect,
+  InstallLane,
+  LaneAllocation,
+  LaneAllocator,
+  LaneStats,
+  SendProbe,
+  TrunkId,
+} from '../../control/trunk/trunk-port.ts';
 import type { Simulation } from './simulation.ts';
 
 /** What a simulated link datagram is on the wire: the key stands for the cipher. */
@@ -42,7 +51,12 @@ export type SealedDomains = Set<string>;
 
 export interface SimDataplaneHost {
   /** @returns false when the carrier cannot take it */
-  transmit(lane: InstallLane, address: DatagramAddress | undefined, datagram: SimDatagram, sizeBytes: number): boolean;
+  transmit(
+    lane: InstallLane,
+    address: DatagramAddress | undefined,
+    datagram: SimDatagram,
+    sizeBytes: number,
+  ): boolean;
 }
 
 const LANES_PER_WORKER_MAX = 4_096;
@@ -68,7 +82,19 @@ export class SimDataplane implements LaneAllocator {
     }
     const handle = this.#nextHandle++;
     const index = (Math.floor(this.#simulation.random() * 2 ** 16) * 2 ** 16 + handle) >>> 0;
-    const lane: SimLane = { handle, index, worker, installed: undefined, address: undefined, txKey: '', rxKey: '', counter: 0, hasAccepted: false, txDatagrams: 0, rxDatagrams: 0 };
+    const lane: SimLane = {
+      handle,
+      index,
+      worker,
+      installed: undefined,
+      address: undefined,
+      txKey: '',
+      rxKey: '',
+      counter: 0,
+      hasAccepted: false,
+      txDatagrams: 0,
+      rxDatagrams: 0,
+    };
     this.lanes.set(handle, lane);
     this.#byIndex.set(index, lane);
     return { handle, receiverIndex: index };
@@ -109,12 +135,15 @@ export class SimDataplane implements LaneAllocator {
     switch (effect.kind) {
       case 'use-lane':
         assert.ok(trunk, 'use-lane before install-lane');
-        assert.ok(lane.installed?.carrier === 'stream' || lane.address !== undefined, 'use-lane without a proven address');
+        assert.ok(
+          lane.installed?.carrier === 'stream' || lane.address !== undefined,
+          'use-lane without a proven address',
+        );
         trunk.used.set(name, lane);
         return;
       case 'rest-lane':
         assert.equal(trunk?.used.get(name), lane, 'rest-lane of a lane that is not in use');
-        trunk?.used.delete(name);
+        trunk.used.delete(name);
         return;
       case 'set-lane-address':
         lane.address = effect.address;
@@ -135,14 +164,21 @@ export class SimDataplane implements LaneAllocator {
       return false;
     }
     const { nowMs } = this.#simulation;
-    const lanes = [...trunk.used.values()].filter(({ installed }) => installed?.carrier === trunk.carrier && nowMs < (installed?.notAfterMs ?? 0));
+    const lanes = [...trunk.used.values()].filter(({ installed }) => {
+      return installed !== undefined && installed.carrier === trunk.carrier && nowMs < installed.notAfterMs;
+    });
     const lane = lanes[Math.floor(this.#simulation.random() * lanes.length)];
     if (lane?.installed === undefined) {
       return false;
     }
     lane.txDatagrams += 1;
     const datagram = { ...this.#seal(lane), probe: undefined, frame };
-    return this.#host.transmit(lane.installed, lane.address, datagram, Math.min(sizeBytes, trunk.datagramMtuBytes));
+    return this.#host.transmit(
+      lane.installed,
+      lane.address,
+      datagram,
+      Math.min(sizeBytes, trunk.datagramMtuBytes),
+    );
   }
 
   /** Opens what came in. @returns the lane, and whether it is the first accepted one; undefined when dropped */
@@ -163,7 +199,12 @@ export class SimDataplane implements LaneAllocator {
   laneStats(): LaneStats[] {
     return [...this.lanes.values()]
       .filter((lane) => lane.installed !== undefined)
-      .map(({ handle, txDatagrams, rxDatagrams, counter }) => ({ handle, txDatagrams, rxDatagrams, highestCounter: counter }));
+      .map(({ handle, txDatagrams, rxDatagrams, counter }) => ({
+        handle,
+        txDatagrams,
+        rxDatagrams,
+        highestCounter: counter,
+      }));
   }
 
   #install(effect: InstallLane): void {
@@ -176,7 +217,10 @@ export class SimDataplane implements LaneAllocator {
     lane.address = effect.address;
     lane.txKey = keyText(effect.tx.k1, effect.tx.linkToken);
     lane.rxKey = keyText(effect.rx.k1, effect.rx.linkToken);
-    assert.ok(!this.#sealed.has(lane.txKey), 'a key is installed for sealing a second time: its counters would repeat');
+    assert.ok(
+      !this.#sealed.has(lane.txKey),
+      'a key is installed for sealing a second time: its counters would repeat',
+    );
     this.#sealed.add(lane.txKey);
   }
 

@@ -5,12 +5,21 @@
  * arrives) and `sendFrame`. A crash forgets everything but the node's name and address; `start` begins anew.
  */
 import assert from 'node:assert/strict';
+import type { NetworkInput, StreamId } from '../../control/trunk/network-port.ts';
 import type { TrunkConfig } from '../../control/trunk/trunk-config.ts';
 import { TrunkMachine } from '../../control/trunk/trunk-machine.ts';
-import type { NetworkInput, StreamId } from '../../control/trunk/network-port.ts';
-import type { DatagramAddress, InstallLane, NoticeEffect, PeerIdText, TrunkEffect, TrunkId, TrunkInput, TrunkStatus } from '../../control/trunk/trunk-port.ts';
+import type {
+  DatagramAddress,
+  InstallLane,
+  NoticeEffect,
+  PeerIdText,
+  TrunkEffect,
+  TrunkId,
+  TrunkInput,
+  TrunkStatus,
+} from '../../control/trunk/trunk-port.ts';
 import { createSimCrypto } from './sim-crypto.ts';
-import { SimDataplane, type SealedDomains, type SimDatagram } from './sim-dataplane.ts';
+import { type SealedDomains, type SimDatagram, SimDataplane } from './sim-dataplane.ts';
 import type { Simulation } from './simulation.ts';
 import type { VirtualHost, VirtualNetwork } from './virtual-network.ts';
 
@@ -64,6 +73,9 @@ export class SimNode implements VirtualHost {
   }
 
   start(): void {
+    if (this.isAlive) {
+      return;
+    }
     this.#life += 1;
     this.isAlive = true;
     this.dataplane = this.#createDataplane();
@@ -131,7 +143,10 @@ export class SimNode implements VirtualHost {
   }
 
   datagram(from: DatagramAddress, to: DatagramAddress, payload: unknown): void {
-    assert.ok(to.port >= DATAGRAM_PORT && to.port < DATAGRAM_PORT + this.#options.workerCount, 'a datagram to a port that no worker has');
+    assert.ok(
+      to.port >= DATAGRAM_PORT && to.port < DATAGRAM_PORT + this.#options.workerCount,
+      'a datagram to a port that no worker has',
+    );
     this.#receive(payload as SimDatagram, from);
   }
 
@@ -155,7 +170,12 @@ export class SimNode implements VirtualHost {
     }
   }
 
-  #transmit(lane: InstallLane, address: DatagramAddress | undefined, datagram: SimDatagram, sizeBytes: number): boolean {
+  #transmit(
+    lane: InstallLane,
+    address: DatagramAddress | undefined,
+    datagram: SimDatagram,
+    sizeBytes: number,
+  ): boolean {
     const { network } = this.#world;
     if (lane.carrier === 'stream') {
       const stream = this.#carriers.get(lane.trunk);
@@ -164,7 +184,13 @@ export class SimNode implements VirtualHost {
     if (address === undefined) {
       return false;
     }
-    network.sendDatagram(this, { ip: this.ip, port: DATAGRAM_PORT + lane.worker }, address, datagram, sizeBytes);
+    network.sendDatagram(
+      this,
+      { ip: this.ip, port: DATAGRAM_PORT + lane.worker },
+      address,
+      datagram,
+      sizeBytes,
+    );
     return true;
   }
 
@@ -206,7 +232,9 @@ export class SimNode implements VirtualHost {
 
   #note(effect: NoticeEffect): void {
     if (effect.kind === 'log') {
-      this.logs.push(`${this.#world.simulation.nowMs.toFixed(0)} ${this.id} ${effect.code}: ${effect.message}`);
+      this.logs.push(
+        `${this.#world.simulation.nowMs.toFixed(0)} ${this.id} ${effect.code}: ${effect.message}`,
+      );
     } else if (effect.kind === 'trunk-up') {
       assert.ok(!this.up.has(effect.peer), 'two live trunks with one peer');
       this.up.set(effect.peer, effect.trunk);
@@ -242,7 +270,10 @@ export class SimNode implements VirtualHost {
     const { nowMs } = this.#world.simulation;
     this.input({ kind: 'tick' });
     this.#ticksAtOnce = this.#wakeAtMs <= nowMs ? this.#ticksAtOnce + 1 : 0;
-    assert.ok(this.#ticksAtOnce < TICKS_AT_ONCE_MAX, 'the machine asks for a tick at the present time for ever');
+    assert.ok(
+      this.#ticksAtOnce < TICKS_AT_ONCE_MAX,
+      'the machine asks for a tick at the present time for ever',
+    );
   }
 
   #pollStats(life: number): void {

@@ -38,7 +38,11 @@ export class Simulation {
   }
 
   bytes(size: number): Uint8Array {
-    return Uint8Array.from({ length: size }, () => Math.floor(this.random() * 256));
+    const bytes = new Uint8Array(size);
+    for (let index = 0; index < size; index++) {
+      bytes[index] = this.random() * 256;
+    }
+    return bytes;
   }
 
   after(delayMs: number, run: () => void): void {
@@ -113,7 +117,10 @@ export class Simulation {
  *
  * `SIM_SEED=n` runs that seed alone; `SIM_SEEDS=n` as many from 1 on.
  */
-export function forEachSeed(options: { readonly count: number; readonly file: string }, scenario: (simulation: Simulation) => void): void {
+export function forEachSeed(
+  options: { readonly count: number; readonly file: string },
+  scenario: (simulation: Simulation) => void,
+): void {
   const only = process.env['SIM_SEED'];
   const count = Number(process.env['SIM_SEEDS'] ?? options.count);
   const seeds = only === undefined ? Array.from({ length: count }, (_, index) => index + 1) : [Number(only)];
@@ -122,7 +129,9 @@ export function forEachSeed(options: { readonly count: number; readonly file: st
       scenario(new Simulation(seed));
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new Error(`seed ${seed}: ${reason}\nreplay: SIM_SEED=${seed} node --test ${options.file}`, { cause });
+      throw new Error(`seed ${seed}: ${reason}\nreplay: SIM_SEED=${seed} node --test ${options.file}`, {
+        cause,
+      });
     }
   }
 }

@@ -64,7 +64,14 @@ export class VirtualNetwork {
   readonly #connections = new Map<number, Connection>();
   readonly #streams = new Map<number, Stream>();
   #nextId = 1;
-  defaults: VirtualPath = { delayMs: 10, jitterMs: 3, lossRatio: 0, mtuBytes: 1_472, isCut: false, isUdpBlocked: false };
+  defaults: VirtualPath = {
+    delayMs: 10,
+    jitterMs: 3,
+    lossRatio: 0,
+    mtuBytes: 1_472,
+    isCut: false,
+    isUdpBlocked: false,
+  };
 
   constructor(simulation: Simulation) {
     this.#simulation = simulation;
@@ -84,13 +91,24 @@ export class VirtualNetwork {
     return path;
   }
 
-  sendDatagram(from: VirtualHost, source: DatagramAddress, to: DatagramAddress, payload: unknown, sizeBytes: number): void {
+  sendDatagram(
+    from: VirtualHost,
+    source: DatagramAddress,
+    to: DatagramAddress,
+    payload: unknown,
+    sizeBytes: number,
+  ): void {
     const target = [...this.#hosts.values()].find((host) => host.ip === to.ip);
     if (target === undefined || !from.isAlive) {
       return;
     }
     const path = this.path(from.id, target.id);
-    if (path.isCut || path.isUdpBlocked || sizeBytes > path.mtuBytes || this.#simulation.random() < path.lossRatio) {
+    if (
+      path.isCut ||
+      path.isUdpBlocked ||
+      sizeBytes > path.mtuBytes ||
+      this.#simulation.random() < path.lossRatio
+    ) {
       return;
     }
     const targetIp = target.ip;
@@ -108,10 +126,11 @@ export class VirtualNetwork {
     const isReachable = isKnown && target.isAlive && !path.isCut;
     const fromIp = from.ip;
     this.#simulation.after(isReachable || !path.isCut ? 2 * path.delayMs : CONNECT_TIMEOUT_MS, () => {
-      if (!from.isAlive || from.ip !== fromIp) {
+      if (!from.isAlive) {
         return;
       }
-      if (!isReachable || !target.isAlive || path.isCut) {
+      const isLost = this.path(from.id, peer).isCut || from.ip !== fromIp;
+      if (!isReachable || this.#hosts.get(peer)?.isAlive !== true || isLost) {
         from.networkInput({ kind: 'dial-failed', peer, reason: 'connection refused' });
         return;
       }
@@ -124,7 +143,13 @@ export class VirtualNetwork {
     const peer = connection === undefined ? undefined : otherEnd(connection, from);
     if (connection?.isOpen !== true || peer === undefined) {
       this.#simulation.after(0, () => {
-        from.networkInput({ kind: 'stream-failed', peer: peer?.id ?? '', connection: connectionId, protocol, reason: 'connection closed' });
+        from.networkInput({
+          kind: 'stream-failed',
+          peer: peer?.id ?? '',
+          connection: connectionId,
+          protocol,
+          reason: 'connection closed',
+        });
       });
       return;
     }
@@ -203,10 +228,28 @@ export class VirtualNetwork {
   }
 
   #connect(from: VirtualHost, target: VirtualHost): void {
-    const connection: Connection = { id: this.#nextId++, ends: [from, target], ips: [from.ip, target.ip], streams: new Set(), isOpen: true };
+    const connection: Connection = {
+      id: this.#nextId++,
+      ends: [from, target],
+      ips: [from.ip, target.ip],
+      streams: new Set(),
+      isOpen: true,
+    };
     this.#connections.set(connection.id, connection);
-    from.networkInput({ kind: 'connected', peer: target.id, connection: connection.id, dialled: true, remoteIp: target.ip });
-    target.networkInput({ kind: 'connected', peer: from.id, connection: connection.id, dialled: false, remoteIp: from.ip });
+    from.networkInput({
+      kind: 'connected',
+      peer: target.id,
+      connection: connection.id,
+      dialled: true,
+      remoteIp: target.ip,
+    });
+    target.networkInput({
+      kind: 'connected',
+      peer: from.id,
+      connection: connection.id,
+      dialled: false,
+      remoteIp: from.ip,
+    });
   }
 
   #break(connection: Connection, delayMs: number): void {
@@ -215,7 +258,9 @@ export class VirtualNetwork {
     }
     connection.isOpen = false;
     this.#connections.delete(connection.id);
-    const streams = [...connection.streams].map((id) => this.#streams.get(id)).filter((stream) => stream?.isOpen === true);
+    const streams = [...connection.streams]
+      .map((id) => this.#streams.get(id))
+      .filter((stream) => stream?.isOpen === true);
     for (const stream of streams) {
       if (stream !== undefined) {
         stream.isOpen = false;
@@ -230,7 +275,11 @@ export class VirtualNetwork {
         for (const stream of streams) {
           end.networkInput({ kind: 'stream-closed', stream: stream?.id ?? 0, reason: 'connection reset' });
         }
-        end.networkInput({ kind: 'disconnected', peer: otherEnd(connection, end).id, connection: connection.id });
+        end.networkInput({
+          kind: 'disconnected',
+          peer: otherEnd(connection, end).id,
+          connection: connection.id,
+        });
       });
     }
   }
@@ -257,7 +306,9 @@ export class VirtualNetwork {
   #pump(stream: Stream, queue: QueuedItem[]): void {
     const { connection } = stream;
     const [one, other] = connection.ends;
-    const isStalled = this.path(one.id, other.id).isCut || connection.ends.some((end, index) => end.ip !== connection.ips[index]);
+    const isStalled =
+      this.path(one.id, other.id).isCut ||
+      connection.ends.some((end, index) => end.ip !== connection.ips[index]);
     const first = queue[0];
     if (!connection.isOpen || !stream.isOpen || first === undefined) {
       queue.length = 0;

@@ -14,7 +14,9 @@ const here = import.meta.dirname;
 
 function runProtons(outputDirectory: string): string {
   const command = join(here, '..', '..', '..', 'node_modules', 'protons', 'dist', 'bin', 'protons.js');
-  execFileSync(process.execPath, [command, join(here, 'trunk.proto'), '--output', outputDirectory], { stdio: 'inherit' });
+  execFileSync(process.execPath, [command, join(here, 'trunk.proto'), '--output', outputDirectory], {
+    stdio: 'inherit',
+  });
   return readFileSync(join(outputDirectory, 'trunk.ts'), 'utf8');
 }
 
@@ -22,11 +24,19 @@ function rewriteNamespace(name: string, body: string): string {
   const plain = body
     .replaceAll(/\n {2}export interface \w+Event \{[\s\S]*?\n {2}\}\n/g, '')
     .replaceAll(/\n {2}export function stream \([\s\S]*?\n {2}\}\n?/g, '')
-    .replace(/, function \* \(reader[\s\S]*?\n {6}\}\)\n {4}\}\n\n {4}return _codec/, ', function * () {})\n    }\n\n    return _codec')
+    .replace(
+      /, function \* \(reader[\s\S]*?\n {6}\}\)\n {4}\}\n\n {4}return _codec/,
+      ', function * () {})\n    }\n\n    return _codec',
+    )
     .replace('let _codec: ', 'let _codec: undefined | ')
     .replaceAll('  export const ', '  const ')
     .replaceAll('  export function ', '  function ');
-  if (!/const codec = /.test(plain) || !/function encode/.test(plain) || !/function decode/.test(plain) || /export|stream/.test(plain)) {
+  if (
+    !/const codec = /.test(plain) ||
+    !/function encode/.test(plain) ||
+    !/function decode/.test(plain) ||
+    /export|stream/.test(plain)
+  ) {
     throw new Error(`protons' output for ${name} is not of the known shape`);
   }
   return `export const ${name} = (() => {${plain}\n  return { codec, encode, decode };\n})();\n`;
@@ -36,7 +46,9 @@ function rewrite(source: string): string {
   const header =
     '/* eslint-disable */\n// @ts-nocheck -- protons is not written for exactOptionalPropertyTypes; the exported types are checked where used.\n// Generated from trunk.proto by `npm run generate:proto`; do not edit.\n';
   const rewritten = source
-    .replaceAll(/export namespace (\w+) \{([\s\S]*?)\n\}\n/g, (_, name: string, body: string) => rewriteNamespace(name, body))
+    .replaceAll(/export namespace (\w+) \{([\s\S]*?)\n\}\n/g, (_, name: string, body: string) =>
+      rewriteNamespace(name, body),
+    )
     .replace(', streamMessage', '')
     .replace(/import \{ alloc as uint8ArrayAlloc \}.*\n/, '')
     .replaceAll('uint8ArrayAlloc(0)', 'new Uint8Array(0)');

@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { fuzz } from '../../../test/fuzz/trunk-messages.ts';
 import { TrunkMessage as TrunkCodec } from './trunk-codec.ts';
-import { decodeTrunkMessage, encodeTrunkMessage, MESSAGE_MAX_BYTES } from './trunk-messages.ts';
 import type { Party, TrunkMessage } from './trunk-messages.ts';
+import { decodeTrunkMessage, encodeTrunkMessage, MESSAGE_MAX_BYTES } from './trunk-messages.ts';
 
 const bytes = (size: number) => fc.uint8Array({ minLength: size, maxLength: size });
 const lanes = fc.uniqueArray(
@@ -22,7 +22,9 @@ const party: fc.Arbitrary<Party> = fc.record({
   features: fc.array(fc.string({ maxLength: 20 }), { maxLength: 4 }),
   roles: fc.array(fc.string({ maxLength: 20 }), { maxLength: 4 }),
   lanes,
-  datagramAddresses: fc.array(fc.record({ ip: fc.ipV4(), port: fc.integer({ min: 1, max: 65_535 }) }), { maxLength: 8 }),
+  datagramAddresses: fc.array(fc.record({ ip: fc.ipV4(), port: fc.integer({ min: 1, max: 65_535 }) }), {
+    maxLength: 8,
+  }),
   datagramPort: fc.nat(65_535),
   listenAddresses: fc.array(fc.string({ maxLength: 60 }), { maxLength: 8 }),
 });
@@ -107,7 +109,14 @@ test('keys and sessions of a wrong size, lanes twice and empty messages are malf
   const cases = [
     TrunkCodec.encode({}),
     TrunkCodec.encode({ hello: { minVersion: 1, maxVersion: 1, session: new Uint8Array(15) } as never }),
-    TrunkCodec.encode({ rekeyRequest: { lanes: [{ carrier: 1, lane: 1, receiverIndex: 1 }, { carrier: 1, lane: 1, receiverIndex: 2 }] } }),
+    TrunkCodec.encode({
+      rekeyRequest: {
+        lanes: [
+          { carrier: 1, lane: 1, receiverIndex: 1 },
+          { carrier: 1, lane: 1, receiverIndex: 2 },
+        ],
+      },
+    }),
     TrunkCodec.encode({ rekeyRequest: { lanes: [{ carrier: 1, lane: 16, receiverIndex: 1 }] } }),
     TrunkCodec.encode({ meet: { tags: [new Uint8Array(15)] } }),
   ];
@@ -119,7 +128,9 @@ test('keys and sessions of a wrong size, lanes twice and empty messages are malf
 });
 
 test("a peer's Bye cannot write control characters into our log", () => {
-  const encoded = TrunkCodec.encode({ bye: { code: 'no such code', detail: 'a\u001b[2J\nb', minVersion: 1, maxVersion: 1 } });
+  const encoded = TrunkCodec.encode({
+    bye: { code: 'no such code', detail: 'a\u001b[2J\nb', minVersion: 1, maxVersion: 1 },
+  });
   const result = decodeTrunkMessage(encoded);
   assert.ok(result.ok && result.message.kind === 'bye');
   assert.equal(result.message.code, 'rejected');

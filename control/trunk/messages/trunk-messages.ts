@@ -5,10 +5,11 @@
  * message whose every field lies in its range, or a code and a sentence. Nothing outside reads a decoded
  * field that was not checked here. The wire format is trunk.proto's.
  */
-import type { Carrier, DatagramAddress, TrunkErrorCode } from '../trunk-port.ts';
+
 import { ipFromBytes, ipToBytes } from '../ip-text.ts';
-import { TrunkMessage as TrunkCodec } from './trunk-codec.ts';
+import type { Carrier, DatagramAddress, TrunkErrorCode } from '../trunk-port.ts';
 import type * as wire from './trunk-codec.ts';
+import { TrunkMessage as TrunkCodec } from './trunk-codec.ts';
 
 export const TRUNK_VERSION_MIN = 1;
 export const TRUNK_VERSION_MAX = 1;
@@ -122,7 +123,11 @@ class Malformed extends Error {}
  */
 export function decodeTrunkMessage(bytes: Uint8Array): TrunkDecodeResult {
   if (bytes.length > MESSAGE_MAX_BYTES) {
-    return { ok: false, code: 'malformed-message', detail: `message of ${bytes.length} bytes, limit ${MESSAGE_MAX_BYTES}` };
+    return {
+      ok: false,
+      code: 'malformed-message',
+      detail: `message of ${bytes.length} bytes, limit ${MESSAGE_MAX_BYTES}`,
+    };
   }
   try {
     const decoded = TrunkCodec.decode(bytes);
@@ -133,7 +138,11 @@ export function decodeTrunkMessage(bytes: Uint8Array): TrunkDecodeResult {
     return { ok: true, message: checkMessage(decoded) };
   } catch (cause) {
     // The codec throws on truncation, bad wire types and nesting; Malformed says which field is out of range.
-    return { ok: false, code: 'malformed-message', detail: cause instanceof Malformed ? cause.message : 'not a trunk message' };
+    return {
+      ok: false,
+      code: 'malformed-message',
+      detail: cause instanceof Malformed ? cause.message : 'not a trunk message',
+    };
   }
 }
 
@@ -170,7 +179,12 @@ export function encodeTrunkMessage(message: TrunkMessage): Uint8Array {
       return TrunkCodec.encode({ rekeyRequest: { lanes: message.lanes.map(wireLane) } });
     case 'bye':
       return TrunkCodec.encode({
-        bye: { code: message.code, detail: message.detail, minVersion: TRUNK_VERSION_MIN, maxVersion: TRUNK_VERSION_MAX },
+        bye: {
+          code: message.code,
+          detail: message.detail,
+          minVersion: TRUNK_VERSION_MIN,
+          maxVersion: TRUNK_VERSION_MAX,
+        },
       });
   }
 }
@@ -234,8 +248,14 @@ function checkParty(party: wire.Party | undefined): Party {
   if (party === undefined) {
     throw new Malformed('party: missing');
   }
-  check(party.datagramAddresses.length <= DATAGRAM_ADDRESSES_MAX, `party.datagramAddresses: expected at most ${DATAGRAM_ADDRESSES_MAX}`);
-  check(party.listenAddresses.length <= LISTEN_ADDRESSES_MAX, `party.listenAddresses: expected at most ${LISTEN_ADDRESSES_MAX}`);
+  check(
+    party.datagramAddresses.length <= DATAGRAM_ADDRESSES_MAX,
+    `party.datagramAddresses: expected at most ${DATAGRAM_ADDRESSES_MAX}`,
+  );
+  check(
+    party.listenAddresses.length <= LISTEN_ADDRESSES_MAX,
+    `party.listenAddresses: expected at most ${LISTEN_ADDRESSES_MAX}`,
+  );
   return {
     incarnation: exactly(party.incarnation, INCARNATION_BYTES, 'party.incarnation'),
     workers: within(party.workers, 1, WORKERS_MAX, 'party.workers'),
@@ -319,7 +339,10 @@ function wireParty(party: Party): wire.Party {
     features: [...party.features],
     roles: [...party.roles],
     lanes: party.lanes.map(wireLane),
-    datagramAddresses: party.datagramAddresses.map(({ ip, port }) => ({ ip: own(ipToBytes(ip) ?? new Uint8Array(4)), port })),
+    datagramAddresses: party.datagramAddresses.map(({ ip, port }) => ({
+      ip: own(ipToBytes(ip) ?? new Uint8Array(4)),
+      port,
+    })),
     listenAddresses: [...party.listenAddresses],
     limits: { maxLanes: WORKERS_MAX, maxMeetTags: MEET_TAGS_MAX },
     datagramPort: party.datagramPort,

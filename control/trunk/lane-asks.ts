@@ -1,0 +1,105 @@
+/**
+ * Asking on a lane: sending a probe, forgetting it, and what an address may be sent before it is proven.
+ *
+ * Main thread, pure. An address that was only heard gets at most three times the bytes that came from it; a
+ * candidate at most five probes a round.
+ */
+import { ASKS_MAX, type Ask, type Candidate, type Lane } from './lane.ts';
+import { BASE_MTU_BYTES } from './messages/trunk-messages.ts';
+import { CHALLENGE_BYTES, encodeProbeBody, PROBE_DATAGRAM_BYTES } from './probe-body.ts';
+import { firstLane, type Trunk } from './trunk.ts';
+import type { TrunkContext } from './trunk-context.ts';
+
+/** An ask without an answer is forgotten, and counted as lost, after this or twice its lane's timeout. */
+const ASK_KEPT_MS = 3_000;
+const STREAM_TRAFFIC_PROBE_MS = 1_000;
+/** RFC 9000 §8.1's factor. */
+const AMPLIFICATION_LIMIT = 3;
+
+export function sendAsk(
+  context: TrunkContext,
+  lane: Lane,
+  ask: Pick<Ask, 'address' | 'datagramBytes' | 'isLiveness'>,
+): void {
+  const challenge = context.randomBytes(CHALLENGE_BYTES);
+  const sequence = lane.nextSequence;
+  lane.nextSequence = (sequence + 1) >>> 0;
+  if (lane.asks.size >= ASKS_MAX) {
+    lane.asks.delete(lane.asks.keys().next().value ?? 0);
+  }
+  lane.asks.set(sequence, { ...ask, challenge, sentAtMs: context.nowMs });
+  if (ask.isLiveness) {
+    lane.unanswered += 1;
+    lane.unansweredSinceMs ??= context.nowMs;
+  }
+  const body = encodeProbeBody(
+    { operation: 'ask', sequence, challenge, unixMs: context.nowMs + context.ports.unixOffsetMs() },
+    ask.datagramBytes,
+  );
+  context.emit({ kind: 'send-probe', handle: lane.handle, address: ask.address, body });
+}
+
+export function forgetAsks(context: TrunkContext, trunk: Trunk, lane: Lane): void {
+  const keptMs = Math.max(ASK_KEPT_MS, 2 * lane.path.timeoutMs());
+  for (const [sequence, ask] of lane.asks) {
+    if (context.nowMs - ask.sentAtMs < keptMs) {
+      return;
+    }
+    lane.asks.delete(sequence);
+    if (!ask.isLiveness) {
+      continue;
+    }
+    lane.path.lost();
+    const isFullSize = ask.datagramBytes > BASE_MTU_BYTES && ask.datagramBytes === trunk.mtu.mtuBytes;
+    if (isFullSize && lane.answeredAtMs > ask.sentAtMs && trunk.mtu.fullSizeLost(context.nowMs)) {
+      context.count('pathBlackHoles');
+      context.log(
+        'warn',
+        'path-mtu',
+        'the path no longer carries large datagrams, its size is searched anew',
+        trunk.peer,
+      );
+    }
+  }
+}
+
+export function mayAsk(trunk: Trunk, lane: Lane): boolean {
+  return trunk.isInitiator || trunk.confirmedGeneration >= lane.generation;
+}
+
+export function hasTraffic(context: TrunkContext, lane: Lane): boolean {
+  return context.nowMs - lane.trafficAtMs < context.config.trafficWindowMs;
+}
+
+export function askIntervalMs(context: TrunkContext, trunk: Trunk, lane: Lane): number {
+  const { config } = context;
+  if (!lane.accepted) {
+    return config.fastProbeMs;
+  }
+  if (lane.carrier === 'udp') {
+    return hasTraffic(context, lane) ? config.fastProbeMs : config.idleProbeMs * (1 + context.random() / 10);
+  }
+  const isFirst = firstLane(trunk, 'stream', () => true) === lane;
+  const streamMs = hasTraffic(context, lane) ? STREAM_TRAFFIC_PROBE_MS : config.idleProbeMs;
+  return isFirst ? streamMs : Number.POSITIVE_INFINITY;
+}
+
+export function mayPay(candidate: Candidate): boolean {
+  const afterwardsBytes = candidate.sentBytes + PROBE_DATAGRAM_BYTES;
+  return candidate.origin === 'told' || afterwardsBytes <= AMPLIFICATION_LIMIT * candidate.receivedBytes;
+}
+
+export function probeCandidate(context: TrunkContext, lane: Lane, candidate: Candidate): void {
+  const { config, nowMs } = context;
+  if (candidate.probes >= config.candidateProbes || nowMs < candidate.nextProbeAtMs || !mayPay(candidate)) {
+    return;
+  }
+  candidate.nextProbeAtMs = nowMs + config.fastProbeMs * 2 ** candidate.probes;
+  candidate.probes += 1;
+  candidate.sentBytes += PROBE_DATAGRAM_BYTES;
+  sendAsk(context, lane, {
+    address: candidate.address,
+    datagramBytes: PROBE_DATAGRAM_BYTES,
+    isLiveness: false,
+  });
+}
