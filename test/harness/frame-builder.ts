@@ -174,12 +174,16 @@ export function internetChecksum(bytes: Uint8Array): number {
 }
 
 /** Sum of the pseudo-header, folded and not complemented: what NEEDS_CSUM leaves in the field. */
-export function pseudoSum(frame: BuiltFrame, protocol: number): number {
+export function pseudoSum(frame: Pick<BuiltFrame, 'bytes' | 'transport'>, protocol: number): number {
   const { bytes, transport } = frame;
-  const six = (bytes[transport - 40] ?? 0) >> 4 === 6;
-  const addresses = bytes.slice(transport - (six ? 32 : 8), transport);
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  let network = 14;
+  while (view.getUint16(network - 2) === 0x8100 || view.getUint16(network - 2) === 0x88a8) network += 4;
+  const isSix = (bytes[network] ?? 0) >> 4 === 6;
+  const addresses = isSix ? bytes.slice(network + 8, network + 40) : bytes.slice(network + 12, network + 20);
   const length = bytes.length - transport;
-  return ~internetChecksum(Uint8Array.from([...addresses, ...u32(length), 0, 0, 0, protocol])) & 0xffff;
+  const pseudo = Uint8Array.from([...addresses, ...u32(length), 0, 0, 0, protocol]);
+  return ~internetChecksum(pseudo) & 0xffff;
 }
 
 export function u16(value: number): [number, number] {
