@@ -1,0 +1,170 @@
+/**
+ * One VLAN of this node at work: its membership machine, its link to the tables, its interface, its timer.
+ *
+ *   inputs ─▶ machine ─▶ effects ─▶ VlanLink (tables)
+ *                              └──▶ observer (log, status)
+ *
+ * Main thread only.
+ */
+import { MembershipMachine } from '../membership/membership-machine.ts';
+import type {
+  MembershipCounters,
+  MembershipEffect,
+  MembershipInput,
+  MembershipOptions,
+  MembershipPorts,
+  MemberStatus,
+} from '../membership/membership-port.ts';
+import type { TapInterface, TapLink, TapRequest } from './tap-link.ts';
+import type { VlanLink } from './vlan-link.ts';
+
+/** What others want to know of a VLAN. */
+export type VlanNotice = Extract<MembershipEffect, { readonly kind: 'member-up' | 'member-down' | 'notice' }>;
+
+/** What a host is made of. */
+export interface VlanHostParts {
+  readonly link: VlanLink;
+  readonly taps: TapLink;
+  readonly options: MembershipOptions;
+  readonly ports: MembershipPorts;
+  nowMs(): number;
+  notice(notice: VlanNotice): void;
+}
+
+/** See the file's head. */
+export class VlanHost {
+  readonly #parts: VlanHostParts;
+  readonly #machine: MembershipMachine;
+  #timer: NodeJS.Timeout | undefined;
+  #tap: { readonly device: TapInterface; readonly request: TapRequest } | undefined;
+  #left = false;
+
+  constructor(parts: VlanHostParts) {
+    this.#parts = parts;
+    this.#machine = new MembershipMachine(parts.options, parts.ports, parts.nowMs());
+  }
+
+  /** The VLAN's slot in the tables. */
+  get slot(): number {
+    return this.#parts.link.slot;
+  }
+
+  get vlanId(): Uint8Array {
+    return this.#parts.options.vlanId;
+  }
+
+  /** Members that have proven themselves, without this node. */
+  get members(): readonly MemberStatus[] {
+    return this.#machine.members();
+  }
+
+  /** Stations here and behind members. */
+  get stations(): number {
+    return this.#parts.link.stations;
+  }
+
+  get counters(): Readonly<MembershipCounters> {
+    return this.#machine.counters;
+  }
+
+  get interfaceName(): string | undefined {
+    return this.#tap?.device.name;
+  }
+
+  /** Day of an epoch slot of this VLAN, or undefined when the slot is another's. */
+  dayOf(epochSlot: number): number | undefined {
+    return this.#parts.link.dayOf(epochSlot);
+  }
+
+  start(): void {
+    this.input({ kind: 'start' });
+  }
+
+  /**
+   * Makes the interface, and claims its address.
+   *
+   * @throws SystemError when the kernel refuses; the VLAN is then without an interface, as before
+   */
+  attach(request: TapRequest): TapInterface {
+    this.#parts.link.setMtu(request.mtuBytes);
+    const device = this.#parts.taps.open(this.slot, request);
+    this.#tap = { device, request };
+    this.input({ kind: 'interface-mac', mac: request.mac });
+    return device;
+  }
+
+  /** Changes addresses and MTU; another name means `detach` and `attach`. @throws SystemError */
+  change(request: TapRequest): void {
+    if (this.#tap !== undefined) {
+      this.#parts.taps.change(this.#tap.request, request);
+      this.#parts.link.setMtu(request.mtuBytes);
+      this.#tap = { device: this.#tap.device, request };
+    }
+  }
+
+  /** Removes the interface, if there is one; @returns when it is gone */
+  async detach(): Promise<void> {
+    const tap = this.#tap;
+    if (tap !== undefined) {
+      this.#tap = undefined;
+      if (!this.#left) {
+        this.input({ kind: 'interface-mac', mac: undefined });
+      }
+      await this.#parts.taps.close(this.slot, tap.device);
+    }
+  }
+
+  /** The peers that share this VLAN with us have changed. */
+  setNeighbours(peers: readonly string[], grown: boolean): void {
+    this.#parts.link.setNeighbours(peers);
+    if (grown) {
+      this.input({ kind: 'neighbour' });
+    }
+  }
+
+  /** Trunks came or went, or changed their slot. */
+  trunksChanged(): void {
+    this.#parts.link.trunksChanged();
+  }
+
+  /** Looks after what time does to the tables; call it a few times a second. */
+  poll(): void {
+    this.#parts.link.roll();
+    for (const salt of this.#parts.link.lowSalts()) {
+      this.input({ kind: 'salt-low', salt });
+    }
+  }
+
+  input(input: MembershipInput): void {
+    if (this.#left) {
+      return;
+    }
+    for (const effect of this.#machine.handle(input, this.#parts.nowMs())) {
+      this.#parts.link.perform(effect);
+      if (effect.kind === 'member-up' || effect.kind === 'member-down' || effect.kind === 'notice') {
+        this.#parts.notice(effect);
+      }
+    }
+    this.#schedule();
+  }
+
+  /** Says goodbye to the members and takes everything out of the tables; @returns when the interface is gone */
+  async leave(): Promise<void> {
+    this.input({ kind: 'leave' });
+    this.#left = true;
+    clearTimeout(this.#timer);
+    await this.detach();
+    this.#parts.link.close();
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    const dueMs = this.#machine.nextTimeoutMs();
+    if (dueMs !== Number.POSITIVE_INFINITY) {
+      const delayMs = Math.max(0, Math.ceil(dueMs - this.#parts.nowMs()));
+      this.#timer = setTimeout(() => {
+        this.input({ kind: 'tick' });
+      }, delayMs);
+    }
+  }
+}

@@ -1,0 +1,246 @@
+/**
+ * The VLANs that this node takes part in, found by id, by slot and by epoch, and what concerns all of them:
+ * neighbours, trunks, workers' deaths, the clock.
+ *
+ * Main thread only.
+ */
+import { createNodePorts } from '../membership/node-ports.ts';
+import { CIPHER_AES_256_GCM } from '../membership/frame-keys.ts';
+import { VlanError } from '../vlan/vlan-error.ts';
+import { formatVlanId } from '../vlan/vlan-id.ts';
+import type { DataplaneIdentity, DataplaneLogEntry, VlanAttachmentRequest, VlanRequest } from './dataplane-options.ts';
+import type { Injector } from './injector.ts';
+import { Neighbours } from './neighbours.ts';
+import type { TableWriters } from './table-writers.ts';
+import { interfaceMac, type TapInterface, type TapLink, type TapRequest } from './tap-link.ts';
+import { VlanHost, type VlanNotice } from './vlan-host.ts';
+import { VlanLink } from './vlan-link.ts';
+
+const DEFAULT_MTU_BYTES = 1_500;
+const SEED_BYTES = 32;
+
+/** What the set works on. */
+export interface VlanSetParts {
+  readonly writers: TableWriters;
+  readonly injector: Injector;
+  readonly taps: TapLink;
+  readonly identity: DataplaneIdentity;
+  readonly workerCount: number;
+  readonly tokenPeriodSeconds: number;
+  /** Drops on the main thread, f64 by drop code. */
+  readonly drops: Float64Array;
+  /** CLOCK_MONOTONIC in milliseconds. */
+  nowMs(): number;
+  /** Unix time minus that. */
+  unixOffsetMs(): number;
+  /** A worker that runs. */
+  anyWorker(): number;
+  /** An interface came up with these offloads. */
+  tapOpened(tap: TapInterface): void;
+  log(entry: DataplaneLogEntry): void;
+}
+
+/** See the file's head. */
+export class VlanSet {
+  readonly #parts: VlanSetParts;
+  readonly #vlans = new Map<string, VlanHost>();
+  readonly #neighbours = new Neighbours();
+
+  constructor(parts: VlanSetParts) {
+    this.#parts = parts;
+  }
+
+  all(): readonly VlanHost[] {
+    return [...this.#vlans.values()];
+  }
+
+  /** Text forms of the ids. */
+  ids(): readonly string[] {
+    return [...this.#vlans.keys()];
+  }
+
+  /** By the text form of the id. */
+  find(id: string): VlanHost | undefined {
+    return this.#vlans.get(id);
+  }
+
+  findBySlot(slot: number): VlanHost | undefined {
+    return this.all().find((host) => host.slot === slot);
+  }
+
+  /** The VLAN of an epoch slot, and the epoch's day. */
+  findByEpoch(epoch: number): { readonly host: VlanHost; readonly day: number } | undefined {
+    for (const host of this.#vlans.values()) {
+      const day = host.dayOf(epoch);
+      if (day !== undefined) {
+        return { host, day };
+      }
+    }
+    return undefined;
+  }
+
+  /** VLANs, by text form of their ids, that a peer shares with us. */
+  sharedWith(peer: string): readonly string[] {
+    return this.#neighbours.sharedWith(peer).filter((id) => this.#vlans.has(id));
+  }
+
+  /**
+   * Takes part in a VLAN; attaches an interface to one that has none.
+   *
+   * @throws VlanError `too-many-vlans`, `already-joined`; SystemError: then all is as before
+   */
+  async join(request: VlanRequest): Promise<VlanHost> {
+    const id = formatVlanId(request.idBytes);
+    const present = this.#vlans.get(id);
+    if (present !== undefined) {
+      if (present.interfaceName !== undefined) {
+        throw new VlanError('already-joined', `This node has joined ${id} on ${present.interfaceName} already.`);
+      }
+      this.#attachIfAsked(present, request.attachment);
+      return present;
+    }
+    const host = this.#create(id, request);
+    this.#vlans.set(id, host);
+    host.start();
+    host.setNeighbours(this.#neighbours.of(id), true);
+    try {
+      this.#attachIfAsked(host, request.attachment);
+    } catch (error) {
+      await this.leave(id);
+      throw error;
+    }
+    return host;
+  }
+
+  /**
+   * Carries out a changed attachment: addresses and MTU in place, another name by a new interface.
+   *
+   * @throws SystemError when the kernel refuses
+   */
+  async change(id: string, attachment: VlanAttachmentRequest | undefined): Promise<void> {
+    const host = this.#vlans.get(id);
+    if (host === undefined) {
+      return;
+    }
+    if (attachment !== undefined && host.interfaceName === attachment.interface) {
+      host.change(this.#tapRequest(host.vlanId, attachment));
+      return;
+    }
+    await host.detach();
+    this.#attachIfAsked(host, attachment);
+  }
+
+  /** Leaves a VLAN; @returns when its interface is gone */
+  async leave(id: string): Promise<void> {
+    const host = this.#vlans.get(id);
+    if (host !== undefined) {
+      await host.leave();
+      this.#vlans.delete(id);
+    }
+  }
+
+  /** The VLANs that a peer shares with us, whole; none when its trunk is down. */
+  share(peer: string, vlanIds: readonly Uint8Array[]): void {
+    for (const { vlan, peers, grown } of this.#neighbours.setShared(peer, vlanIds.map(formatVlanId))) {
+      this.#vlans.get(vlan)?.setNeighbours(peers, grown);
+    }
+  }
+
+  /** A peer's trunk came, went, or got another slot. */
+  trunkChanged(peer: string, slot: number | undefined): void {
+    this.#neighbours.setTrunk(peer, slot);
+    for (const host of this.#vlans.values()) {
+      host.trunksChanged();
+    }
+  }
+
+  /** A worker died: it gets new salts before its next incarnation runs. */
+  workerDied(worker: number): void {
+    for (const host of this.#vlans.values()) {
+      host.input({ kind: 'worker-restarted', worker });
+    }
+  }
+
+  /** Looks after what time does; call it a few times a second. */
+  poll(): void {
+    for (const host of this.#vlans.values()) {
+      host.poll();
+    }
+  }
+
+  /** The wall clock was set, or compared with others'. */
+  clockChanged(unixOffsetMs: number): void {
+    for (const host of this.#vlans.values()) {
+      host.input({ kind: 'clock', unixOffsetMs });
+    }
+  }
+
+  #attachIfAsked(host: VlanHost, attachment: VlanAttachmentRequest | undefined): void {
+    if (attachment !== undefined) {
+      this.#parts.tapOpened(host.attach(this.#tapRequest(host.vlanId, attachment)));
+    }
+  }
+
+  #create(id: string, request: VlanRequest): VlanHost {
+    const { identity, workerCount, tokenPeriodSeconds } = this.#parts;
+    const link = VlanLink.open(
+      {
+        writers: this.#parts.writers,
+        injector: this.#parts.injector,
+        workerCount,
+        cipher: CIPHER_AES_256_GCM,
+        tokenPeriodSeconds,
+        drops: this.#parts.drops,
+        trunkOf: (peer) => this.#neighbours.trunkOf(peer),
+        nowMs: () => this.#parts.nowMs(),
+        unixMs: () => this.#parts.nowMs() + this.#parts.unixOffsetMs(),
+        anyWorker: () => this.#parts.anyWorker(),
+      },
+      request.attachment?.mtuBytes ?? DEFAULT_MTU_BYTES,
+    );
+    if (link === undefined) {
+      throw new VlanError('too-many-vlans', 'The tables have no room for another VLAN; leave one first.');
+    }
+    const options = {
+      vlanId: request.idBytes,
+      publicKey: identity.publicKey,
+      workerCount,
+      cipher: CIPHER_AES_256_GCM,
+      tokenPeriodSeconds,
+      unixOffsetMs: this.#parts.unixOffsetMs(),
+    };
+    return new VlanHost({
+      link,
+      options,
+      taps: this.#parts.taps,
+      ports: createNodePorts(identity.privateKey.subarray(0, SEED_BYTES), link),
+      nowMs: () => this.#parts.nowMs(),
+      notice: (notice) => {
+        this.#notice(id, notice);
+      },
+    });
+  }
+
+  #tapRequest(vlanId: Uint8Array, attachment: VlanAttachmentRequest): TapRequest {
+    return {
+      name: attachment.interface,
+      addresses: attachment.addresses,
+      mtuBytes: attachment.mtuBytes,
+      mac: interfaceMac(this.#parts.identity.nodeSecret, vlanId),
+    };
+  }
+
+  #notice(id: string, notice: VlanNotice): void {
+    const log = (level: DataplaneLogEntry['level'], code: string, message: string): void => {
+      this.#parts.log({ level, code, message: `VLAN ${id}: ${message}` });
+    };
+    switch (notice.kind) {
+      case 'member-up':
+        return log('info', 'member-up', `${notice.peer} is here`);
+      case 'member-down':
+        return log('info', 'member-down', `${notice.peer} is gone (${notice.reason})`);
+      case 'notice':
+        return log('warn', notice.code, notice.message);
+    }
+  }
+}

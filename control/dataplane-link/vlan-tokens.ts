@@ -1,0 +1,146 @@
+/**
+ * The tokens that one VLAN receives: of the previous, the current and the next period, each under the epoch
+ * of its day; for broadcast, for members' control, and for each own station.
+ *
+ * Main thread only.
+ *
+ * @see docs/protocol.md, "Tokens"
+ */
+import { livePeriods, type TokenPeriod } from '../token/token-period.ts';
+import { broadcastToken, controlToken, stationToken, type TokenSecrets } from '../token/token.ts';
+import { DAY_SECONDS } from '../vlan/open-epoch.ts';
+import { macNumber } from '../membership/station-claims.ts';
+import type { TokenTable, TokenUse } from './token-table.ts';
+
+/** An epoch whose tokens may be received: its secrets and its slot. */
+export interface TokenEpoch {
+  readonly secrets: TokenSecrets;
+  readonly slot: number;
+}
+
+interface PeriodTokens {
+  readonly epoch: TokenEpoch;
+  readonly period: number;
+  /** Token slots. */
+  readonly shared: readonly (number | undefined)[];
+  readonly stations: Map<number, number>;
+}
+
+/** See the file's head. */
+export class VlanTokens {
+  readonly #table: TokenTable;
+  readonly #periodSeconds: number;
+  readonly #periods = new Map<number, PeriodTokens>();
+  readonly #stations = new Map<number, Uint8Array>();
+  /** Tokens that found no room. */
+  refused = 0;
+
+  constructor(table: TokenTable, periodSeconds: number) {
+    this.#table = table;
+    this.#periodSeconds = periodSeconds;
+  }
+
+  /** Receives what is live now, and nothing else. */
+  roll(unixMs: number, epochOf: (day: number) => TokenEpoch | undefined): void {
+    const { previous, current, next } = livePeriods(unixMs, this.#periodSeconds);
+    const wanted = new Map<number, TokenPeriod>([previous, current, next].map((live) => [live.period, live]));
+    for (const [period, tokens] of [...this.#periods]) {
+      const live = wanted.get(period);
+      if (live === undefined || epochOf(live.day)?.slot !== tokens.epoch.slot) {
+        this.#removePeriod(period);
+      }
+    }
+    for (const { period, day } of wanted.values()) {
+      const epoch = epochOf(day);
+      if (epoch !== undefined && !this.#periods.has(period)) {
+        this.#addPeriod(period, epoch);
+      }
+    }
+  }
+
+  /** Receives frames to an own station. */
+  addStation(mac: Uint8Array): void {
+    if (this.#stations.has(macNumber(mac))) {
+      return;
+    }
+    this.#stations.set(macNumber(mac), mac);
+    for (const tokens of this.#periods.values()) {
+      this.#addStationIn(tokens, mac);
+    }
+  }
+
+  removeStation(mac: Uint8Array): void {
+    const key = macNumber(mac);
+    if (!this.#stations.delete(key)) {
+      return;
+    }
+    for (const tokens of this.#periods.values()) {
+      this.#remove(tokens.stations.get(key));
+      tokens.stations.delete(key);
+    }
+  }
+
+  /** Receives nothing any more. */
+  clear(): void {
+    for (const period of [...this.#periods.keys()]) {
+      this.#removePeriod(period);
+    }
+  }
+
+  #addPeriod(period: number, epoch: TokenEpoch): void {
+    const tokens: PeriodTokens = {
+      epoch,
+      period,
+      shared: [
+        this.#add(broadcastToken(epoch.secrets, period), epoch, 'deliver'),
+        this.#add(controlToken(epoch.secrets, period), epoch, 'control'),
+      ],
+      stations: new Map(),
+    };
+    this.#periods.set(period, tokens);
+    for (const mac of this.#stations.values()) {
+      this.#addStationIn(tokens, mac);
+    }
+  }
+
+  #addStationIn(tokens: PeriodTokens, mac: Uint8Array): void {
+    const slot = this.#add(stationToken(tokens.epoch.secrets, tokens.period, mac), tokens.epoch, 'deliver');
+    if (slot !== undefined) {
+      tokens.stations.set(macNumber(mac), slot);
+    }
+  }
+
+  #removePeriod(period: number): void {
+    const tokens = this.#periods.get(period);
+    if (tokens !== undefined) {
+      this.#periods.delete(period);
+      for (const slot of [...tokens.shared, ...tokens.stations.values()]) {
+        this.#remove(slot);
+      }
+    }
+  }
+
+  #add(token: Uint8Array, epoch: TokenEpoch, use: TokenUse): number | undefined {
+    const slot = this.#table.add(token, epoch.slot, use);
+    if (slot === undefined) {
+      this.refused++;
+    }
+    return slot;
+  }
+
+  #remove(slot: number | undefined): void {
+    if (slot !== undefined) {
+      this.#table.remove(slot);
+    }
+  }
+}
+
+/**
+ * The period to send in under a day's epoch: the current one, or the day's first or last when the day is not
+ * today: the epoch is made before its day starts.
+ */
+export function sendingPeriod(day: number, unixMs: number, periodSeconds: number): number {
+  const first = (day * DAY_SECONDS) / periodSeconds;
+  const last = first + DAY_SECONDS / periodSeconds - 1;
+  return Math.min(last, Math.max(first, livePeriods(unixMs, periodSeconds).current.period));
+}
