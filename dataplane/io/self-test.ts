@@ -51,7 +51,13 @@ export function selfTestOffloads(): OffloadSelfTest {
 function tryOffloads(plain: LoopbackPair, grouping: LoopbackPair): OffloadSelfTest {
   const single = plain.transfer(1);
   if (single.problem !== undefined) {
-    return { gsoSegments: 1, gro: false, reasons: [`loopback carries no datagram: ${single.problem}`] };
+    return {
+      gsoSegments: 1,
+      gro: false,
+      reasons: [
+        `loopback carries no datagram (${single.problem}), so UDP offloads stay off: ip link set lo up`,
+      ],
+    };
   }
   const reasons: string[] = [];
   const gsoSegments = SEGMENT_COUNTS.find((count) => {
