@@ -16,6 +16,7 @@ import { libc } from '../io/libc.ts';
 import { allocateNative } from '../io/native-memory.ts';
 import { encodeSocketAddress } from '../io/sockaddr.ts';
 import { type DatagramSocket, openDatagramSocket } from '../io/udp-socket.ts';
+import type { Arena } from '../shm/arena.ts';
 import { ArenaHeader, Lane, VIRTIO_HEADER_BYTES } from '../shm/layout.ts';
 import { ARENA, TABLE } from '../shm/memory-map.ts';
 import { WorkerSupervisor } from './supervisor.ts';
@@ -25,10 +26,13 @@ const SOCK_SEQPACKET_NONBLOCK_CLOEXEC = 0o2004005;
 const LANE_LIFE_MS = 180_000;
 const FRAME_LIMIT_BYTES = 70_000;
 const WAIT_LIMIT_MS = 10_000;
+const NO_FD = -1;
 
 /** One node with its worker. */
 export class LoopbackNode {
   readonly fixture: FixtureNode;
+  /** Of its workers; the last one has the TAP. */
+  readonly arenas: readonly Arena[];
   readonly supervisor: WorkerSupervisor;
   readonly socket: DatagramSocket;
   /** Deaths and restarts, as they were told. */
@@ -37,30 +41,34 @@ export class LoopbackNode {
   readonly #tap: number;
   readonly #memory = allocateNative(FRAME_LIMIT_BYTES);
 
-  constructor(fixture: FixtureNode, engine: EngineName) {
+  /** @param more - arenas of further workers, which have no socket */
+  constructor(fixture: FixtureNode, engine: EngineName, ...more: readonly Arena[]) {
     this.fixture = fixture;
+    this.arenas = [fixture.arena, ...more];
     this.socket = openDatagramSocket({
       address: { ip: '127.0.0.1', port: 0 },
       bufferBytes: 4 << 20,
       gro: true,
     });
-    const wake = openEventfd();
+    const wakes = this.arenas.map(() => openEventfd());
     const [inner, outer] = unixPair();
     this.#tap = outer;
-    this.#fds = [this.socket.fd, wake, inner, outer];
-    const { arena, tables } = fixture;
-    setFields(arena.buffer, ArenaHeader, ARENA.header, { udpFd: this.socket.fd, wakeFd: wake });
+    this.#fds = [this.socket.fd, ...wakes, inner, outer];
+    setFields(fixture.arena.buffer, ArenaHeader, ARENA.header, { udpFd: this.socket.fd });
+    this.arenas.forEach((arena, i) => {
+      setFields(arena.buffer, ArenaHeader, ARENA.header, { wakeFd: wakes[i] ?? NO_FD });
+    });
     this.supervisor = new WorkerSupervisor({
       engine,
-      tables,
-      arenas: [arena],
+      tables: fixture.tables,
+      arenas: this.arenas,
       debug: true,
       onWorkerDown: (down) => this.log.push(`down ${down.incarnation}: ${down.reason}`),
       onWorkerRestarted: (worker) => this.log.push(`restarted ${worker}`),
       // A Unix socket has no queue to detach.
       ports: { attachQueue: () => true, detachQueue: () => true },
     });
-    this.supervisor.attachTap(0, 0, inner);
+    this.supervisor.attachTap(this.arenas.length - 1, 0, inner);
   }
 
   /** Points the lane at the other node, on the clock that the workers read. */
