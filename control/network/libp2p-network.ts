@@ -45,6 +45,7 @@ const PROTOCOLS: Readonly<Record<StreamProtocol, string>> = {
 const CONNECTIONS_MAX = 1_200;
 const DIAL_TIMEOUT_MS = 5_000;
 const OPEN_TIMEOUT_MS = 5_000;
+const CLOSE_TIMEOUT_MS = 2_000;
 /** A connection whose peer answers nothing is aborted by the second of these at the latest. */
 const PING_INTERVAL_MS = 10_000;
 /** A peer opens one stream of each kind; two more may be on their way out. */
@@ -163,7 +164,17 @@ export class Libp2pNetwork implements TrunkNetwork {
         return;
       case 'close-stream':
         (this.#controls.get(effect.stream) ?? this.#carriers.get(effect.stream))?.close(effect.abort);
+        return;
+      case 'disconnect':
+        this.#disconnect(effect.connection);
     }
+  }
+
+  #disconnect(id: ConnectionId): void {
+    const connection = this.#connections.get(id);
+    connection?.close({ signal: AbortSignal.timeout(CLOSE_TIMEOUT_MS) }).catch((cause: unknown) => {
+      connection.abort(cause instanceof Error ? cause : new Error('close failed'));
+    });
   }
 
   sendCarrier(stream: StreamId, bytes: Uint8Array, offset: number, length: number): boolean {

@@ -41,6 +41,11 @@ export interface CloseStream {
   readonly stream: StreamId;
   readonly abort: boolean;
 }
+/** Closes a connection that carries nothing for us. */
+export interface Disconnect {
+  readonly kind: 'disconnect';
+  readonly connection: ConnectionId;
+}
 /** Frames of this trunk's `stream` carrier go by this stream; `undefined`: by none. For the driver alone. */
 export interface BindCarrier {
   readonly kind: 'bind-carrier';
@@ -48,7 +53,14 @@ export interface BindCarrier {
   readonly stream: StreamId | undefined;
 }
 
-export type NetworkEffect = Dial | DialUnnamed | OpenStream | SendMessage | CloseStream | BindCarrier;
+export type NetworkEffect =
+  | Dial
+  | DialUnnamed
+  | OpenStream
+  | SendMessage
+  | CloseStream
+  | Disconnect
+  | BindCarrier;
 
 export interface ConnectedInput {
   readonly kind: 'connected';

@@ -8,6 +8,7 @@
 
 import type {
   ConnectedInput,
+  ConnectionId,
   DisconnectedInput,
   StreamClosedInput,
   StreamFailedInput,
@@ -25,7 +26,7 @@ const CARRIER_RETRY_MS = 1_000;
 
 export function handleConnected(context: TrunkContext, table: PeerTable, input: ConnectedInput): Peer {
   const peer = table.obtain(context, input.peer);
-  peer.connections.set(input.connection, { remoteIp: input.remoteIp });
+  peer.connections.set(input.connection, { remoteIp: input.remoteIp, unusedSinceMs: undefined });
   table.connections.set(input.connection, peer);
   if (input.dialled) {
     peer.dialling = false;
@@ -270,4 +271,36 @@ function dialAddresses(peer: Peer): readonly string[] {
 export function giveUpDial(context: TrunkContext, peer: Peer): void {
   failOpening(context, peer, 'no answer in time');
   peer.deadlineMs = Number.POSITIVE_INFINITY;
+}
+
+/**
+ * Closes connections that have carried no stream of ours for a while: those of strangers that say nothing, the
+ * loser of two that raced, those of peers that were told off.
+ */
+export function closeUnused(context: TrunkContext, peer: Peer): void {
+  for (const [id, connection] of peer.connections) {
+    if (isInUse(peer, id)) {
+      connection.unusedSinceMs = undefined;
+      continue;
+    }
+    connection.unusedSinceMs ??= context.nowMs;
+    if (context.nowMs - connection.unusedSinceMs >= context.config.unusedConnectionMs) {
+      connection.unusedSinceMs = Number.POSITIVE_INFINITY;
+      context.emit({ kind: 'disconnect', connection: id });
+    }
+  }
+}
+
+/** @returns when `closeUnused` has something to do */
+export function closeUnusedAtMs(context: TrunkContext, peer: Peer): number {
+  let atMs = Number.POSITIVE_INFINITY;
+  for (const { unusedSinceMs } of peer.connections.values()) {
+    atMs = Math.min(atMs, (unusedSinceMs ?? Number.POSITIVE_INFINITY) + context.config.unusedConnectionMs);
+  }
+  return atMs;
+}
+
+function isInUse(peer: Peer, connection: ConnectionId): boolean {
+  const isCarrier = peer.stream === undefined && peer.trunk?.carrierStream !== undefined;
+  return peer.stream?.connection === connection || peer.opening === connection || isCarrier;
 }

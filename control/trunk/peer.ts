@@ -32,13 +32,19 @@ export interface PendingExchange {
 
 export type LaneName = Pick<LaneOffer, 'carrier' | 'lane'>;
 
+export interface PeerConnection {
+  readonly remoteIp: string | undefined;
+  /** Since when it carries nothing for us; Infinity when it is being closed for that. */
+  unusedSinceMs: number | undefined;
+}
+
 export interface Peer {
   readonly id: PeerIdText;
   /** Whether this node says Hello: the lower PeerId does. */
   readonly isInitiator: boolean;
   configured: boolean;
   addresses: readonly string[];
-  readonly connections: Map<ConnectionId, { readonly remoteIp: string | undefined }>;
+  readonly connections: Map<ConnectionId, PeerConnection>;
   stream: TrunkStream | undefined;
   /** A trunk stream that is being opened on this connection. */
   opening: ConnectionId | undefined;

@@ -7,7 +7,7 @@
 import { startExchange } from './exchange.ts';
 import { tellShared } from './meet.ts';
 import { endTrunk, failPeer, type Peer, type PeerTable, sendMessage, want } from './peer.ts';
-import { giveUpDial, reachOut, reachOutAtMs } from './peer-streams.ts';
+import { closeUnused, closeUnusedAtMs, giveUpDial, reachOut, reachOutAtMs } from './peer-streams.ts';
 import { probeAtMs, probeTrunk } from './probe-schedule.ts';
 import { expireLanes, expiryAtMs, refreshTrunk } from './trunk.ts';
 import type { TrunkContext } from './trunk-context.ts';
@@ -24,6 +24,7 @@ export function settlePeer(context: TrunkContext, table: PeerTable, peer: Peer):
     tellShared(context, peer.trunk);
   }
   reachOut(context, peer);
+  closeUnused(context, peer);
   peer.nextAtMs = nextAtMs(context, peer);
   table.release(peer);
 }
@@ -83,7 +84,7 @@ function settleExchange(context: TrunkContext, table: PeerTable, peer: Peer): vo
 
 function nextAtMs(context: TrunkContext, peer: Peer): number {
   const { trunk } = peer;
-  const atMs = Math.min(peer.deadlineMs, reachOutAtMs(peer));
+  const atMs = Math.min(peer.deadlineMs, reachOutAtMs(peer), closeUnusedAtMs(context, peer));
   if (trunk === undefined) {
     return atMs;
   }

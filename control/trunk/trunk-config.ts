@@ -55,6 +55,8 @@ export interface TrunkConfig {
   readonly blackHoleProbes: number;
   /** Two streams opened from both sides within this are one race; later, the newer one is a reconnection. */
   readonly streamRaceMs: number;
+  /** A connection that carries no stream of ours for this long is closed: each costs some 172 kB. */
+  readonly unusedConnectionMs: number;
 }
 
 export const DEFAULT_TRUNK_CONFIG: TrunkConfig = {
@@ -89,4 +91,5 @@ export const DEFAULT_TRUNK_CONFIG: TrunkConfig = {
   mtuRaiseMs: 600_000,
   blackHoleProbes: 4,
   streamRaceMs: 5_000,
+  unusedConnectionMs: 10_000,
 };

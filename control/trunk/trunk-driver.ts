@@ -134,6 +134,7 @@ export class TrunkDriver {
       case 'open-stream':
       case 'send-message':
       case 'close-stream':
+      case 'disconnect':
         network.perform(effect);
         return;
       case 'bind-carrier':

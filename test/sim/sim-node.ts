@@ -212,6 +212,9 @@ export class SimNode implements VirtualHost {
       case 'close-stream':
         network.close(this, effect.stream);
         return;
+      case 'disconnect':
+        network.disconnect(effect.connection);
+        return;
       case 'bind-carrier':
         if (effect.stream === undefined) {
           this.#carriers.delete(effect.trunk);

@@ -207,6 +207,13 @@ export class VirtualNetwork {
     });
   }
 
+  disconnect(connectionId: number): void {
+    const connection = this.#connections.get(connectionId);
+    if (connection !== undefined) {
+      this.#break(connection, 0);
+    }
+  }
+
   /** The node's process has died: its kernel resets what it had, as far as the path carries that. */
   crash(host: VirtualHost): void {
     for (const connection of this.#connections.values()) {
