@@ -44,7 +44,9 @@ test('an addon of another layout is refused, with both digests', { skip }, () =>
   const result = checkAddon([file], layoutDigest());
   rmSync(folder, { recursive: true });
   assert.ok(!result.ok);
-  assert.ok(result.reason.includes(stale.toString(16)) && result.reason.includes(layoutDigest().toString(16)));
+  assert.ok(
+    result.reason.includes(stale.toString(16)) && result.reason.includes(layoutDigest().toString(16)),
+  );
 });
 
 test('an engine refuses buffers that are not tables and an arena', { skip }, () => {
@@ -124,7 +126,10 @@ test('derived tokens equal the definition of protocol section 5', { skip }, () =
       const value = values.subarray(index * valueBytes, (index + 1) * valueBytes);
       const route = blake3(Buffer.concat([head, value]), { key: tokenKey }).subarray(0, 16);
       const token = blake3(Buffer.concat([segmentId, route])).subarray(0, 16);
-      const pair: Uint8Array | undefined = derived?.subarray(index * DERIVED_BYTES, (index + 1) * DERIVED_BYTES);
+      const pair: Uint8Array | undefined = derived?.subarray(
+        index * DERIVED_BYTES,
+        (index + 1) * DERIVED_BYTES,
+      );
       assert.deepEqual(Buffer.from(pair ?? []), Buffer.concat([route, token]));
     }
   }

@@ -1,0 +1,225 @@
+/**
+ * Both engines, the same bytes: whatever goes in, the native engine's output, descriptors, windows and counters equal
+ * the reference's. A failing test names its seed; PEERTAP_SEED repeats it alone.
+ *
+ *   left  frames ─▶ classify … closeLink ─▶ datagrams ─▶ (as they are, or attacked) ─▶ openLink … coalesce  right
+ */
+import { test } from 'node:test';
+import { nativeAvailability } from '../../dataplane/native/load.ts';
+import {
+  CARRIER_STREAM,
+  CARRIER_UDP,
+  CIPHER_CHACHA20_POLY1305,
+  FrameKey,
+  KIND_CONTROL,
+  KIND_ECHO,
+  Lane,
+  NONE,
+  OFFLOAD_UDP_GSO,
+  RxSender,
+  Salt,
+  Station,
+  Token,
+  TxDatagram,
+} from '../../dataplane/shm/layout.ts';
+import { ARENA, TABLE } from '../../dataplane/shm/memory-map.ts';
+import { createPair, type FixtureNode, type FixtureOptions } from '../harness/dataplane-fixture.ts';
+import { getField, setFields } from '../harness/table-writer.ts';
+import { attack } from './attacks.ts';
+import { type Macs, randomFrame, tcpRun } from './random-frames.ts';
+import { type Seeded, seeded } from './seeded.ts';
+import { advance, Twin } from './twin.ts';
+
+const availability = nativeAvailability();
+const skip = availability.ok ? false : availability.reason;
+
+const SEEDS = process.env['PEERTAP_SEED'] === undefined ? [1, 2, 3] : [Number(process.env['PEERTAP_SEED'])];
+const OPTIONS: readonly FixtureOptions[] = [
+  {},
+  { datagramMtuBytes: 1300, cipher: CIPHER_CHACHA20_POLY1305 },
+  { datagramMtuBytes: 256, gsoSegments: 128 },
+  { datagramMtuBytes: 65_507, tapMtuBytes: 9000, gsoSegments: 1, offloads: OFFLOAD_UDP_GSO },
+  { carrier: CARRIER_STREAM, equalSenders: true },
+];
+
+interface Pair {
+  readonly left: Twin;
+  readonly right: Twin;
+  readonly macs: Macs;
+}
+
+function createTwins(options: FixtureOptions): Pair {
+  const [reference, native] = [createPair(options), createPair(options)];
+  return {
+    left: new Twin(reference.left, native.left),
+    right: new Twin(reference.right, native.right),
+    macs: { own: reference.left.mac, peer: reference.right.mac },
+  };
+}
+
+function forEachSeed(name: string, run: (pair: Pair, random: Seeded, carrier: number) => void): void {
+  for (const seed of SEEDS) {
+    test(`${name}; seed ${seed}`, { skip }, () => {
+      for (const options of OPTIONS) {
+        const pair = createTwins(options);
+        run(pair, seeded(seed), options.carrier ?? CARRIER_UDP);
+        pair.left.compareTables();
+        pair.right.compareTables();
+        pair.left.close();
+        pair.right.close();
+      }
+    });
+  }
+}
+
+function randomFrames(random: Seeded, macs: Macs): ReturnType<typeof tcpRun> {
+  if (random.oneIn(4)) return tcpRun(random, macs, 2 + random.below(40));
+  const frames = [];
+  for (let bytes = 0, count = 1 + random.below(20); frames.length < count && bytes < 60_000; ) {
+    const frame = randomFrame(random, macs);
+    frames.push(frame);
+    bytes += frame.bytes.length;
+  }
+  return frames;
+}
+
+forEachSeed('frames of every kind cross both engines alike', ({ left, right, macs }, random, carrier) => {
+  for (let batch = 0; batch < 12; batch++) {
+    right.ingress(left.egress(randomFrames(random, macs)).slice(0, 1000), carrier);
+    advance(right, random.below(300));
+  }
+});
+
+forEachSeed('attacked datagrams are refused alike', ({ left, right, macs }, random, carrier) => {
+  const recorded: Uint8Array[] = [];
+  for (let batch = 0; batch < 12; batch++) {
+    const sent = left.egress(randomFrames(random, macs)).slice(0, 500);
+    recorded.push(...sent.slice(0, 20));
+    right.ingress(attack(random, sent, recorded).slice(0, 1500), carrier);
+  }
+});
+
+forEachSeed(
+  'headers and senders that no honest engine writes are refused alike',
+  ({ left, right, macs }, random, carrier) => {
+    for (let batch = 0; batch < 8; batch++) {
+      const sent = left.egress(randomFrames(random, macs), (node, count) => {
+        const edits = seeded(batch);
+        for (let index = 0; index < count; index++) if (edits.oneIn(3)) editDatagram(edits, node, index);
+      });
+      right.ingress(sent.slice(0, 1500), carrier);
+    }
+  },
+);
+
+/** Changes what is sealed: kinds, hops, flags, classes, tokens, counters. */
+function editDatagram(random: Seeded, node: FixtureNode, index: number): void {
+  const at = ARENA.txDatagrams + index * TxDatagram.size;
+  const control = getField(node.arena.buffer, TxDatagram, at, 'control');
+  const sender = TxDatagram.at.sender + at;
+  const data = new DataView(node.arena.buffer);
+  const edits: readonly (() => void)[] = [
+    () => {
+      data.setUint32(
+        at + TxDatagram.at.control,
+        (control & ~0xf) | random.pick([0, 2, KIND_CONTROL, KIND_ECHO, 6, 15]),
+        true,
+      );
+    },
+    () => {
+      data.setUint32(at + TxDatagram.at.control, control & ~0xff00, true);
+    },
+    () => {
+      data.setUint32(at + TxDatagram.at.control, control ^ (1 << random.below(24)), true);
+    },
+    () => {
+      data.setUint32(sender + 4 * random.below(3), random.below(0xffff_ffff), true);
+    },
+    () => {
+      data.setUint32(sender + 12, random.pick([0x1_0000, 0xffff, 0xffff_ffff, 1]), true);
+    },
+    () => {
+      data.setUint8(at + TxDatagram.at.token + random.below(16), random.below(256));
+    },
+    () => {
+      setFields(node.arena.buffer, TxDatagram, at, { frameKey: random.pick([0, 1, 16, 40_000]) });
+    },
+  ];
+  random.pick(edits)();
+}
+
+forEachSeed(
+  'tables that change under way change both engines alike',
+  ({ left, right, macs }, random, carrier) => {
+    for (let batch = 0; batch < 16; batch++) {
+      const [onLeft, onRight] = [random.below(1e9), random.below(1e9)];
+      left.change((node) => {
+        upset(seeded(onLeft), node);
+      });
+      right.change((node) => {
+        upset(seeded(onRight), node);
+      });
+      right.ingress(left.egress(randomFrames(random, macs)).slice(0, 1000), carrier);
+      if (random.oneIn(4)) advance(right, random.pick([100, 60_000, 200_000]));
+    }
+  },
+);
+
+/** Changes slots as the main thread does, and worse: keys renewed, slots being written, things withdrawn. */
+function upset(random: Seeded, node: FixtureNode): void {
+  const { buffer } = node.tables;
+  const lane = TABLE.lanes + node.lane * Lane.size;
+  const counters = [0, 5, 0xff00, 0xffff_ff00, 0xffff_fffe];
+  const changes: readonly (() => void)[] = [
+    () => {
+      setFields(buffer, FrameKey, TABLE.frameKeys, { key: random.bytes(32), keySerial: random.below(1e6) });
+    },
+    () => {
+      setFields(buffer, FrameKey, TABLE.frameKeys + FrameKey.size, { version: random.below(4) });
+    },
+    () => {
+      setFields(buffer, FrameKey, TABLE.frameKeys + 16 * FrameKey.size, { state: random.below(2) });
+    },
+    () => {
+      setFields(buffer, Salt, TABLE.salts, {
+        counter: random.pick(counters),
+        worker: random.pick([0, 0, 0, 1]),
+      });
+    },
+    () => {
+      setFields(buffer, RxSender, TABLE.rxSenders + node.peerSender * RxSender.size, {
+        firstCounter: random.pick(counters),
+      });
+    },
+    () => {
+      setFields(buffer, Station, TABLE.stations + node.peerStation * Station.size, {
+        pairKeys: random.pick([1, 1, NONE]),
+        trunk: random.pick([0, 0, NONE, 3]),
+      });
+    },
+    () => {
+      setFields(buffer, Station, TABLE.stations + node.ownStation * Station.size, {
+        flags: random.pick([1, 5, 2]),
+      });
+    },
+    () => {
+      setFields(buffer, Lane, lane, {
+        txCounterLow: random.below(0xffff_ffff),
+        txCounterHigh: random.pick([0, 1, 255]),
+      });
+    },
+    () => {
+      setFields(buffer, Lane, lane, {
+        state: random.pick([0, 1, 2, 2, 2]),
+        version: random.pick([0, 2, 2, 3]),
+      });
+    },
+    () => {
+      setFields(buffer, Lane, lane, { rxOpened: random.pick([0, 2 ** 40 - 1, 2 ** 40]) });
+    },
+    () => {
+      setFields(buffer, Token, TABLE.tokens, { flags: random.below(4) });
+    },
+  ];
+  random.pick(changes)();
+}
