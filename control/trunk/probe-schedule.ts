@@ -117,7 +117,7 @@ function probeDeadLane(context: TrunkContext, lane: Lane): void {
     );
     for (const candidate of lane.candidates) {
       candidate.probes = 0;
-      candidate.nextProbeAtMs = nowMs;
+      candidate.nextProbeAtMs = Math.max(candidate.nextProbeAtMs, nowMs);
     }
   }
   for (const candidate of lane.candidates) {

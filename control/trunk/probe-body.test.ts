@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { fuzz } from '../../test/fuzz/probe-body.ts';
+import { decodeProbeBody, encodeProbeBody, type ProbeBody } from './probe-body.ts';
+
+const probe: fc.Arbitrary<ProbeBody> = fc.record(
+  {
+    operation: fc.constantFrom('ask' as const, 'answer' as const),
+    sequence: fc.nat(0xffff_ffff),
+    unixMs: fc.double({ noNaN: true, noDefaultInfinity: true }),
+    challenge: fc.uint8Array({ minLength: 16, maxLength: 16 }),
+  },
+  { noNullPrototype: true },
+);
+
+test('a probe survives encoding, and its datagram has the size that was asked for', () => {
+  fc.assert(
+    fc.property(probe, fc.integer({ min: 96, max: 8_972 }), (sent, datagramBytes) => {
+      const body = encodeProbeBody(sent, datagramBytes);
+      assert.equal(body.length + 64, datagramBytes);
+      assert.deepEqual(decodeProbeBody(body), sent);
+    }),
+  );
+});
+
+test('short bodies and unknown operations are refused, and random bytes never throw', () => {
+  assert.equal(decodeProbeBody(new Uint8Array(31).fill(1)), undefined);
+  assert.equal(decodeProbeBody(new Uint8Array(32)), undefined);
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => fuzz(bytes)));
+});
