@@ -19,22 +19,16 @@ const TAG_BYTES = 16;
 /** EVP_CTRL_AEAD_GET_TAG and EVP_CTRL_AEAD_SET_TAG. */
 const CTRL_GET_TAG = 0x10;
 const CTRL_SET_TAG = 0x11;
-/** EVP_CipherInit_ex's direction. */
-const ENCRYPT = 1;
-const DECRYPT = 0;
+
+type Start = (context: number, cipher: number, engine: number, key: number, nonce: number) => number;
 
 /** The functions that this file calls; pointers are numbers. */
 interface Evp {
   readonly newContext: () => number;
   readonly freeContext: (context: number) => void;
-  readonly init: (
-    context: number,
-    cipher: number,
-    engine: number,
-    key: number,
-    nonce: number,
-    encrypts: number,
-  ) => number;
+  /** EVP_EncryptInit_ex and EVP_DecryptInit_ex: context, cipher or 0, engine 0, key or 0, nonce or 0. */
+  readonly startSealing: Start;
+  readonly startOpening: Start;
   readonly update: (context: number, out: number, outLength: number, data: number, length: number) => number;
   readonly final: (context: number, out: number, outLength: number) => number;
   readonly control: (context: number, command: number, length: number, pointer: number) => number;
@@ -56,7 +50,8 @@ export function loadEvp(): Evp | undefined {
     return {
       newContext: library.func('EVP_CIPHER_CTX_new', pointer, []),
       freeContext: library.func('EVP_CIPHER_CTX_free', 'void', [pointer]),
-      init: library.func('EVP_CipherInit_ex', 'int', [pointer, pointer, pointer, pointer, pointer, 'int']),
+      startSealing: library.func('EVP_EncryptInit_ex', 'int', [pointer, pointer, pointer, pointer, pointer]),
+      startOpening: library.func('EVP_DecryptInit_ex', 'int', [pointer, pointer, pointer, pointer, pointer]),
       update: library.func('EVP_CipherUpdate', 'int', [pointer, pointer, pointer, pointer, 'int']),
       final: library.func('EVP_CipherFinal_ex', 'int', [pointer, pointer, pointer]),
       control: library.func('EVP_CIPHER_CTX_ctrl', 'int', [pointer, 'int', 'int', pointer]),
@@ -122,7 +117,7 @@ class EvpAead implements AeadPort {
     const evp = this.#evp;
     const type = cipher === CIPHER_AES_256_GCM ? evp.aes256Gcm : evp.chacha20Poly1305;
     const context = this.contexts.make(slot);
-    must(evp.init(context, type, 0, this.#bases.tables + keyOffset, 0, ENCRYPT));
+    must(evp.startSealing(context, type, 0, this.#bases.tables + keyOffset, 0));
   }
 
   seal(slot: number, offset: number, length: number, aadBytes: number): void {
@@ -130,7 +125,7 @@ class EvpAead implements AeadPort {
     const context = this.contexts.pointers[slot] as number;
     const data = this.#bases.arena + offset;
     const out = this.#bases.outLength;
-    must(evp.init(context, 0, 0, 0, this.#nonce, ENCRYPT));
+    must(evp.startSealing(context, 0, 0, 0, this.#nonce));
     must(evp.update(context, 0, out, this.#aad, aadBytes));
     must(evp.update(context, data, out, data, length));
     must(evp.final(context, data + length, out));
@@ -142,7 +137,7 @@ class EvpAead implements AeadPort {
     const context = this.contexts.pointers[slot] as number;
     const data = this.#bases.arena + offset;
     const out = this.#bases.outLength;
-    must(evp.init(context, 0, 0, 0, this.#nonce, DECRYPT));
+    must(evp.startOpening(context, 0, 0, 0, this.#nonce));
     must(evp.update(context, 0, out, this.#aad, aadBytes));
     must(evp.update(context, data, out, data, length));
     must(evp.control(context, CTRL_SET_TAG, TAG_BYTES, data + length));
@@ -164,7 +159,8 @@ class EvpBlock implements BlockPort {
   setKey(slot: number, keyOffset: number, decrypts: boolean): void {
     const context = this.contexts.make(slot);
     const key = this.#bases.tables + keyOffset;
-    must(this.#evp.init(context, this.#evp.aes256Ecb, 0, key, 0, decrypts ? DECRYPT : ENCRYPT));
+    const start = decrypts ? this.#evp.startOpening : this.#evp.startSealing;
+    must(start(context, this.#evp.aes256Ecb, 0, key, 0));
     must(this.#evp.setPadding(context, 0));
   }
 

@@ -4,12 +4,12 @@
  *   plan.cursor → │ 48 bytes for header and sender │ plaintext │ 16 for the tag │ ← plan.cursor after
  */
 import {
+  FLAG_PAIRWISE,
+  FRAME_UNICAST,
   FrameDescriptor,
   INITIAL_HOPS,
   LINK_HEADER_BYTES,
   LINK_OVERHEAD_BYTES,
-  FLAG_PAIRWISE,
-  FRAME_UNICAST,
   TxDatagram,
 } from '../shm/layout.ts';
 import { controlWord } from '../wire/link-datagram.ts';

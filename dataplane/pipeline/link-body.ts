@@ -5,6 +5,8 @@
  *   0 … 15 header, the AAD, control unmasked │ 16 … 31 token block │ 32 … body │ tag 16
  *   nonce 0⁴ ‖ counter
  */
+
+import { DROP } from '../base/drop-code.ts';
 import { KIND_LINK, Lane, RxDatagram, Train, TxDatagram } from '../shm/layout.ts';
 import { ARENA, TABLE } from '../shm/memory-map.ts';
 import { SCRATCH } from '../shm/scratch.ts';
@@ -21,7 +23,6 @@ import { closeLink } from './close-link.ts';
 import { NO_KEY } from './key-cache.ts';
 import { copy16, LE } from './memory.ts';
 import { type StageContext, txAt } from './stage-context.ts';
-import { DROP } from '../base/drop-code.ts';
 
 const AAD_BYTES = 16;
 /** A probe ends at the trunk's other side. */

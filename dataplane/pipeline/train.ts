@@ -10,9 +10,9 @@ import { countDrop } from '../shm/arena.ts';
 import {
   ArenaHeader,
   BATCH,
+  ForwardSet,
   FRAME_DROPPED,
   FRAME_FLOOD,
-  ForwardSet,
   NONE,
   Train,
   TxDatagram,

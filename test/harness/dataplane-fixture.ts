@@ -27,9 +27,9 @@ import {
   STATION_ENFORCED,
   STATION_LOCAL,
   STATION_REMOTE,
+  TapWrite,
   TOKEN_CONTROL,
   TOKEN_LOCAL,
-  TapWrite,
   Train,
   TxDatagram,
 } from '../../dataplane/shm/layout.ts';

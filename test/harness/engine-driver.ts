@@ -97,7 +97,7 @@ export function clearDrops(node: FixtureNode): void {
 }
 
 /** Reads a word of the arena's header. */
-export function header(node: FixtureNode, field: keyof typeof ArenaHeader.at & string): number {
+export function header(node: FixtureNode, field: keyof typeof ArenaHeader.at): number {
   return getField(node.arena.buffer, ArenaHeader, ARENA.header, field);
 }
 
