@@ -89,7 +89,10 @@ export class VlanRegistry {
   create(name: string, seed: Uint8Array): VlanEntry {
     const nameBytes = new TextEncoder().encode(name).length;
     if (nameBytes < 1 || nameBytes > MAX_NAME_BYTES || /\p{Cc}/u.test(name)) {
-      throw new VlanError('invalid-name', `A VLAN's name has 1 to ${MAX_NAME_BYTES} bytes and no control characters.`);
+      throw new VlanError(
+        'invalid-name',
+        `A VLAN's name has 1 to ${MAX_NAME_BYTES} bytes and no control characters.`,
+      );
     }
     requireRoom(this.list().length + 1);
     const keys = vlanKeysFromSeed(seed);
@@ -115,7 +118,10 @@ export class VlanRegistry {
     this.#requireFreeInterface(attachment);
     requireRoom(this.list().length + (present === undefined ? 1 : 0));
     const others = this.#state.joined.filter((vlan) => vlan.id !== attachment.id);
-    this.#store({ owned: withMembership(this.#state.owned, attachment.id, true), joined: [...others, attachment] });
+    this.#store({
+      owned: withMembership(this.#state.owned, attachment.id, true),
+      joined: [...others, attachment],
+    });
     return this.#required(attachment.id);
   }
 
@@ -139,6 +145,15 @@ export class VlanRegistry {
       this.#leftConfigured.add(id);
     }
     return entry;
+  }
+
+  /**
+   * Takes a run-time join back that could not be carried out; an owner stays a member without an interface.
+   *
+   * @throws VlanError `state-unwritable`
+   */
+  detach(id: string): void {
+    this.#store({ ...this.#state, joined: this.#state.joined.filter((vlan) => vlan.id !== id) });
   }
 
   /**
@@ -265,8 +280,12 @@ function sameAttachment(a: VlanAttachment | undefined, b: VlanAttachment | undef
 
 function requireRoom(count: number): void {
   if (count > MAX_VLANS) {
-    throw new VlanError('too-many-vlans', `A node takes part in at most ${MAX_VLANS} VLANs; leave one first.`, {
-      details: { limit: MAX_VLANS },
-    });
+    throw new VlanError(
+      'too-many-vlans',
+      `A node takes part in at most ${MAX_VLANS} VLANs; leave one first.`,
+      {
+        details: { limit: MAX_VLANS },
+      },
+    );
   }
 }

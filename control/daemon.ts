@@ -1,0 +1,110 @@
+/**
+ * Composes the daemon: starts its parts in order, and stops them in the reverse one. Nothing else is decided here.
+ *
+ *   identity → state lock → VLAN registry → engine → data plane → libp2p → trunks → VLANs → admin API
+ *
+ * Main thread. What one part tells another goes through control/node.ts.
+ */
+import { availableParallelism } from 'node:os';
+import type { Logger } from 'pino';
+import { startAdminServer } from './admin/admin-server.ts';
+import { type Config, workerCount } from './config/config.ts';
+import { Dataplane } from './dataplane-link/dataplane.ts';
+import { chooseEngine } from './engine-choice.ts';
+import { loadOrCreateIdentity, type NodeIdentity } from './identity/node-identity.ts';
+import { lockStateDirectory } from './identity/state-lock.ts';
+import { startNetwork } from './network/libp2p-network.ts';
+import { PeertapNode } from './node.ts';
+import { VlanRegistry } from './vlan/vlan-registry.ts';
+
+/** What a daemon is started with. */
+export interface DaemonOptions {
+  readonly config: Config;
+  /** Absent: it runs on the defaults. */
+  readonly configPath?: string;
+  /** Reads the config again, for `reload`. */
+  readonly reload: () => Promise<Config>;
+  readonly logger: Logger;
+}
+
+/** A running daemon. */
+export interface RunningDaemon {
+  /** Leaves no interface, socket or lock behind. */
+  stop(): Promise<void>;
+  /** Takes over a changed config; trunks that stay are not touched. */
+  reload(): Promise<void>;
+}
+
+/** Token period of open VLANs (docs/protocol.md, "Tokens"); divides a day. */
+const TOKEN_PERIOD_SECONDS = 3600;
+/** A round trip between two machines of one rack: an answer within it finds the worker awake. */
+const SPIN_US = 50;
+
+/**
+ * Starts a daemon.
+ *
+ * @throws an operating error with a sentence that says what to do; nothing is left open then
+ */
+export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon> {
+  const undo: (() => Promise<void>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
+  };
+  try {
+    const node = await startParts(options, (step) => undo.push(step));
+    return { stop, reload: async () => node.reload(await options.reload()) };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function startParts(
+  { config, logger }: DaemonOptions,
+  onStop: (step: () => Promise<void>) => void,
+): Promise<PeertapNode> {
+  const { identity, created } = await loadOrCreateIdentity(config.stateDirectory);
+  if (created) logger.info({ peerId: identity.peerId }, 'made a new identity');
+  const lock = await lockStateDirectory(config.stateDirectory);
+  onStop(async () => lock.release());
+  const registry = VlanRegistry.open(config.stateDirectory, config.vlans);
+  const engine = chooseEngine(config.dataplane.engine);
+  const dataplane = openDataplane(config, identity, engine.name, logger);
+  onStop(() => dataplane.stop());
+  const [network] = await Promise.all([
+    startNetwork({ privateKey: identity.privateKey, listen: config.listen.libp2p }),
+    dataplane.start(),
+  ]);
+  onStop(() => network.stop());
+  const node = new PeertapNode({ config, identity, registry, dataplane, network, engine, logger });
+  onStop(async () => node.stop());
+  await node.start();
+  const admin = await startAdminServer({ path: config.controlSocket, daemon: node, log: logger });
+  onStop(() => admin.close());
+  logger.info(
+    { peerId: identity.peerId, engine: engine.name, listen: network.listenAddresses() },
+    'peertap is running',
+  );
+  return node;
+}
+
+function openDataplane(
+  config: Config,
+  identity: NodeIdentity,
+  engine: 'native' | 'typescript',
+  logger: Logger,
+): Dataplane {
+  const dataplane = Dataplane.open({
+    engine,
+    identity,
+    workerCount: workerCount(config.dataplane.workers, availableParallelism()),
+    listen: config.listen.datagram,
+    offloads: config.dataplane.offloads,
+    spinUs: SPIN_US,
+    tokenPeriodSeconds: TOKEN_PERIOD_SECONDS,
+    debug: process.env['PEERTAP_DEBUG_CRASH_WORKER'] === '1',
+    log: ({ level, code, message }) => logger[level]({ code }, message),
+  });
+  for (const reason of dataplane.offloadReasons) logger.warn({ code: 'offload-off' }, reason);
+  return dataplane;
+}

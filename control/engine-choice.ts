@@ -1,0 +1,35 @@
+/**
+ * Which engine the data plane runs on. Main thread, at start.
+ */
+import { nativeAvailability } from './dataplane-link/machine-checks.ts';
+
+/** The choice, and why it is not the native one where `auto` would have preferred that. */
+export interface EngineChoice {
+  readonly name: 'native' | 'typescript';
+  readonly reason: string | null;
+}
+
+/** The config insists on an engine that this machine does not have. */
+export class EngineError extends Error {
+  override readonly name = 'EngineError';
+  readonly code = 'engine-unavailable';
+}
+
+/**
+ * Chooses the engine.
+ *
+ * @param wanted - `dataplane.engine` of the config
+ * @throws EngineError when `native` is asked for and cannot be had
+ */
+export function chooseEngine(wanted: 'auto' | 'native' | 'typescript'): EngineChoice {
+  if (wanted === 'typescript') return { name: 'typescript', reason: null };
+  const native = nativeAvailability();
+  if (native.ok) return { name: 'native', reason: null };
+  if (wanted === 'native') {
+    throw new EngineError(
+      `dataplane.engine is "native", and the accelerator cannot be used: ${native.reason}. ` +
+        'Build it with npm run build:native, or set dataplane.engine to "auto".',
+    );
+  }
+  return { name: 'typescript', reason: native.reason };
+}

@@ -1,0 +1,113 @@
+/**
+ * What `peertap status`, `peers` and `vlan list` show, from the parts of a node. Main thread; reads only.
+ */
+import type { DaemonStatus, PeerReport, TrunkReport, VlanReport } from './admin/daemon-control.ts';
+import { readVersion } from './admin/version.ts';
+import type { Dataplane } from './dataplane-link/dataplane.ts';
+import type { VlanHost } from './dataplane-link/vlan-host.ts';
+import type { EngineChoice } from './engine-choice.ts';
+import type { NodeIdentity } from './identity/node-identity.ts';
+import type { Libp2pNetwork } from './network/libp2p-network.ts';
+import { bootstrapPeers } from './network/bootstrap-peers.ts';
+import type { TrunkDriver } from './trunk/trunk-driver.ts';
+import type { DatagramAddress, TrunkStatus } from './trunk/trunk-port.ts';
+import type { VlanEntry, VlanRegistry } from './vlan/vlan-registry.ts';
+
+const DEFAULT_MTU_BYTES = 1500;
+
+/** What a status is made from. */
+export interface StatusSources {
+  readonly identity: NodeIdentity;
+  readonly registry: VlanRegistry;
+  readonly dataplane: Dataplane;
+  readonly network: Libp2pNetwork;
+  readonly engine: EngineChoice;
+  readonly driver: TrunkDriver;
+  readonly uptimeSeconds: number;
+}
+
+/** Everything that `peertap status --json` prints. */
+export function daemonStatus(sources: StatusSources): DaemonStatus {
+  const { dataplane, driver, network, registry } = sources;
+  const totals = dataplane.totals();
+  return {
+    peerId: sources.identity.peerId,
+    version: readVersion(),
+    engine: sources.engine.name,
+    engineReason: sources.engine.reason,
+    workers: dataplane.trunkDataplane.workerCount,
+    uptimeSeconds: Math.round(sources.uptimeSeconds * 10) / 10,
+    residentBytes: process.memoryUsage.rss(),
+    listen: {
+      libp2p: network.listenAddresses(),
+      datagram: dataplane.sockets.map((socket) => addressText(socket.address)),
+    },
+    trunks: driver.status().map((trunk) => trunkReport(trunk, dataplane)),
+    vlans: registry.list().map((entry) => vlanReport(entry, dataplane.vlans.find(entry.id))),
+    counters: {
+      ...totals.counters,
+      ...Object.fromEntries(driver.counters()),
+      ...membershipTotals(dataplane.vlans.all()),
+    },
+    drops: totals.drops,
+  };
+}
+
+/** Rows of `peertap peers`. */
+export function peerReports(sources: {
+  readonly driver: TrunkDriver;
+  readonly dataplane: Dataplane;
+  readonly bootstrap: readonly string[];
+}): PeerReport[] {
+  const configured = new Map(bootstrapPeers(sources.bootstrap).peers.map((peer) => [peer.peer, peer.addresses]));
+  return sources.driver.status().map((trunk) => ({
+    ...trunkReport(trunk, sources.dataplane),
+    configured: trunk.configured,
+    addresses: configured.get(trunk.peer) ?? [],
+    sharedVlans: sources.dataplane.vlans.sharedWith(trunk.peer),
+  }));
+}
+
+/** A row of `peertap vlan list`. */
+export function vlanReport(entry: VlanEntry, host: VlanHost | undefined): VlanReport {
+  return {
+    id: entry.id,
+    name: entry.name ?? null,
+    source: entry.source,
+    owned: entry.owned,
+    interface: host?.interfaceName ?? null,
+    addresses: entry.attachment?.addresses ?? [],
+    mtuBytes: entry.attachment?.mtuBytes ?? DEFAULT_MTU_BYTES,
+    members: host?.members.length ?? 0,
+    stations: host?.stations ?? 0,
+  };
+}
+
+function trunkReport(trunk: TrunkStatus, dataplane: Dataplane): TrunkReport {
+  const bytes = trunk.trunk === undefined ? undefined : dataplane.trunkBytes(trunk.trunk);
+  return {
+    peer: trunk.peer,
+    state: trunk.state,
+    carrier: trunk.carrier ?? null,
+    rttMs: trunk.rttMs === undefined ? null : Math.round(trunk.rttMs * 1000) / 1000,
+    datagramMtuBytes: trunk.carrier === undefined ? null : trunk.datagramMtuBytes,
+    lossRatio: trunk.lossRatio,
+    address: trunk.address === undefined ? null : addressText(trunk.address),
+    lanes: trunk.lanes,
+    bytesSent: bytes?.sent ?? 0,
+    bytesReceived: bytes?.received ?? 0,
+    lastError: trunk.lastError ?? null,
+  };
+}
+
+function addressText({ ip, port }: DatagramAddress): string {
+  return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;
+}
+
+function membershipTotals(hosts: readonly VlanHost[]): Record<string, number> {
+  const totals: Record<string, number> = {};
+  for (const host of hosts) {
+    for (const [name, value] of Object.entries(host.counters)) totals[name] = (totals[name] ?? 0) + value;
+  }
+  return totals;
+}

@@ -1,0 +1,229 @@
+/**
+ * The node at work: passes on what trunks, VLANs and the data plane tell each other, carries out what the admin API
+ * and a reload ask for, and reports.
+ *
+ *   TrunkDriver ──trunk notices──▶ Dataplane          Dataplane ──▶ TrunkDriver (by its port)
+ *   VlanRegistry ──entries──▶ Dataplane.vlans, TrunkDriver (`set-vlans`)
+ *
+ * Main thread. The parts are made and ended by control/daemon.ts.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Logger } from 'pino';
+import type {
+  DaemonControl,
+  DaemonStatus,
+  JoinRequest,
+  PeerReport,
+  VlanReport,
+} from './admin/daemon-control.ts';
+import type { Config } from './config/config.ts';
+import type { Dataplane } from './dataplane-link/dataplane.ts';
+import type { EngineChoice } from './engine-choice.ts';
+import type { NodeIdentity } from './identity/node-identity.ts';
+import type { Libp2pNetwork } from './network/libp2p-network.ts';
+import { localAddresses } from './network/local-addresses.ts';
+import { bootstrapPeers } from './network/bootstrap-peers.ts';
+import { daemonStatus, peerReports, vlanReport } from './node-report.ts';
+import { TrunkDriver } from './trunk/trunk-driver.ts';
+import type { NoticeEffect } from './trunk/trunk-port.ts';
+import type { VlanEntry, VlanRegistry } from './vlan/vlan-registry.ts';
+
+/** What a node is made of. */
+export interface NodeParts {
+  readonly config: Config;
+  readonly identity: NodeIdentity;
+  readonly registry: VlanRegistry;
+  readonly dataplane: Dataplane;
+  readonly network: Libp2pNetwork;
+  readonly engine: EngineChoice;
+  readonly logger: Logger;
+}
+
+/** Interfaces come and go without a word to us; a second is soon enough for the next Hello. */
+const UPKEEP_MS = 1000;
+const VLAN_SEED_BYTES = 32;
+
+/** See the file's head. */
+export class PeertapNode implements DaemonControl {
+  readonly #parts: NodeParts;
+  readonly #driver: TrunkDriver;
+  readonly #startedMs = performance.now();
+  #config: Config;
+  #upkeep: NodeJS.Timeout | undefined;
+  #toldAddresses = '';
+  readonly #crash = (): void => this.#crashWorker();
+
+  constructor(parts: NodeParts) {
+    this.#parts = parts;
+    this.#config = parts.config;
+    this.#driver = new TrunkDriver(
+      {
+        self: parts.identity.peerId,
+        network: parts.network,
+        dataplane: parts.dataplane.trunkDataplane,
+        notify: (notice) => this.#trunkNotice(notice),
+      },
+      { trunksMax: parts.config.connectionLimit },
+    );
+  }
+
+  /** Joins the VLANs and begins to look for peers. @throws an operating error of a VLAN of the config */
+  async start(): Promise<void> {
+    const { registry } = this.#parts;
+    this.#driver.start();
+    for (const entry of registry.list()) await this.#joinAtStart(entry);
+    this.#tellAddresses();
+    this.#tellVlans();
+    this.#tellPeers();
+    this.#upkeep = setInterval(() => this.#lookAfter(), UPKEEP_MS);
+    process.on('SIGUSR2', this.#crash);
+  }
+
+  /** Says goodbye to the peers. */
+  stop(): void {
+    clearInterval(this.#upkeep);
+    process.off('SIGUSR2', this.#crash);
+    this.#driver.stop();
+  }
+
+  /** Takes over VLANs, bootstrap peers and log level of a changed config; names what needs a restart. */
+  async reload(config: Config): Promise<void> {
+    const { registry, dataplane, logger } = this.#parts;
+    const changes = registry.reconfigure(config.vlans);
+    this.#warnOfRestart(config);
+    this.#config = config;
+    logger.level = config.log.level;
+    for (const entry of changes.removed) await dataplane.vlans.leave(entry.id);
+    for (const { after } of changes.changed) {
+      await this.#attempt(after, () => dataplane.vlans.change(after.id, after.attachment));
+    }
+    for (const entry of changes.added) await this.#attempt(entry, () => dataplane.vlans.join(entry));
+    this.#tellVlans();
+    this.#tellPeers();
+  }
+
+  // ── DaemonControl ────────────────────────────────────────────────────────────────────────────────────
+
+  status(): DaemonStatus {
+    return daemonStatus({
+      ...this.#parts,
+      driver: this.#driver,
+      uptimeSeconds: (performance.now() - this.#startedMs) / 1000,
+    });
+  }
+
+  peers(): readonly PeerReport[] {
+    const { dataplane } = this.#parts;
+    return peerReports({ driver: this.#driver, dataplane, bootstrap: this.#config.bootstrap });
+  }
+
+  vlans(): readonly VlanReport[] {
+    const { registry, dataplane } = this.#parts;
+    return registry.list().map((entry) => vlanReport(entry, dataplane.vlans.find(entry.id)));
+  }
+
+  async createVlan(name: string): Promise<VlanReport> {
+    const { registry, dataplane } = this.#parts;
+    const entry = registry.create(name, randomBytes(VLAN_SEED_BYTES));
+    const host = await dataplane.vlans.join(entry);
+    this.#tellVlans();
+    return vlanReport(entry, host);
+  }
+
+  async joinVlan(request: JoinRequest): Promise<VlanReport> {
+    const { registry, dataplane } = this.#parts;
+    const entry = registry.join(request);
+    try {
+      const host = await dataplane.vlans.join(entry);
+      this.#tellVlans();
+      return vlanReport(entry, host);
+    } catch (error) {
+      registry.detach(entry.id);
+      throw error;
+    }
+  }
+
+  async leaveVlan(id: string): Promise<void> {
+    const { registry, dataplane } = this.#parts;
+    registry.leave(id);
+    await dataplane.vlans.leave(id);
+    this.#tellVlans();
+  }
+
+  // ── What the parts tell each other ───────────────────────────────────────────────────────────────────
+
+  #trunkNotice(notice: NoticeEffect): void {
+    const { dataplane, logger } = this.#parts;
+    dataplane.trunkNotice(notice);
+    if (notice.kind === 'log') {
+      logger[notice.level]({ code: notice.code, peer: notice.peer }, notice.message);
+    } else if (notice.kind === 'trunk-up') {
+      logger.info({ peer: notice.peer }, 'trunk up');
+    } else if (notice.kind === 'trunk-down') {
+      logger.info({ peer: notice.peer, reason: notice.reason }, 'trunk down');
+    }
+  }
+
+  #tellVlans(): void {
+    const vlans = this.#parts.registry.list().map((entry) => entry.idBytes);
+    this.#driver.input({ kind: 'set-vlans', vlans });
+  }
+
+  #tellPeers(): void {
+    this.#driver.input({ kind: 'set-peers', ...bootstrapPeers(this.#config.bootstrap) });
+  }
+
+  #tellAddresses(): void {
+    const { dataplane, network } = this.#parts;
+    const port = dataplane.sockets[0]?.address.port ?? 0;
+    const interfaces = dataplane.vlans.all().flatMap((host) => host.interfaceName ?? []);
+    const addresses = localAddresses({
+      datagram: { address: this.#config.listen.datagram.address, port },
+      listen: network.listenAddresses(),
+      ownInterfaces: new Set(interfaces),
+    });
+    const told = JSON.stringify(addresses);
+    if (told === this.#toldAddresses) return;
+    this.#toldAddresses = told;
+    this.#driver.input({ kind: 'set-addresses', datagramPort: port, ...addresses });
+  }
+
+  #lookAfter(): void {
+    this.#tellAddresses();
+    this.#parts.dataplane.setPeerClockOffset(this.#driver.clockOffsetMs());
+  }
+
+  /** A VLAN of the config must come up; one joined at run time must not keep the daemon from starting. */
+  async #joinAtStart(entry: VlanEntry): Promise<void> {
+    const { dataplane, logger } = this.#parts;
+    try {
+      await dataplane.vlans.join(entry);
+    } catch (error) {
+      if (entry.source === 'config') throw error;
+      logger.error({ vlan: entry.id, err: error }, 'a VLAN joined earlier is without its interface');
+      await dataplane.vlans.join({ idBytes: entry.idBytes });
+    }
+  }
+
+  async #attempt(entry: VlanEntry, action: () => Promise<unknown>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#parts.logger.error({ vlan: entry.id }, `VLAN ${entry.id} could not be taken over: ${reason}`);
+    }
+  }
+
+  #warnOfRestart(config: Config): void {
+    const fixed = ['stateDirectory', 'controlSocket', 'listen', 'dataplane', 'connectionLimit'] as const;
+    const changed = fixed.filter((key) => JSON.stringify(config[key]) !== JSON.stringify(this.#config[key]));
+    if (changed.length > 0) {
+      this.#parts.logger.warn(`changed, but used only after a restart: ${changed.join(', ')}`);
+    }
+  }
+
+  /** Tests of the supervisor make a worker throw; nothing happens unless the environment allows it. */
+  #crashWorker(): void {
+    if (this.#parts.dataplane.crashWorker(0)) this.#parts.logger.warn('worker 0 is made to throw');
+  }
+}
