@@ -88,7 +88,10 @@ export function closeDataplaneMemory(memory: DataplaneMemory): void {
 }
 
 /** An interface came up without an offload that was hoped for: no worker uses it. */
-export function limitTapOffloads(arenas: readonly Arena[], tap: { readonly tso: boolean; readonly uso: boolean }): void {
+export function limitTapOffloads(
+  arenas: readonly Arena[],
+  tap: { readonly tso: boolean; readonly uso: boolean },
+): void {
   const off = (tap.tso ? 0 : OFFLOAD_TAP_TSO) | (tap.uso ? 0 : OFFLOAD_TAP_USO);
   for (const arena of arenas) {
     Atomics.and(arena.u32, ArenaHeader.at.offloads >> 2, ~off >>> 0);

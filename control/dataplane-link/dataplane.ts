@@ -17,7 +17,12 @@ import { controlClass, controlFlags, controlKind } from '../../dataplane/wire/li
 import { type WorkerDown, WorkerSupervisor } from '../../dataplane/workers/supervisor.ts';
 import type { NoticeEffect, TrunkDataplane, TrunkId } from '../trunk/trunk-port.ts';
 import { type DataplaneTotals, totalCounters } from './dataplane-counters.ts';
-import { closeDataplaneMemory, type DataplaneMemory, limitTapOffloads, openDataplaneMemory } from './dataplane-memory.ts';
+import {
+  closeDataplaneMemory,
+  type DataplaneMemory,
+  limitTapOffloads,
+  openDataplaneMemory,
+} from './dataplane-memory.ts';
 import type { DataplaneOptions } from './dataplane-options.ts';
 import { type EventPayload, EventPump, type EventSink } from './event-pump.ts';
 import { Injector } from './injector.ts';
@@ -137,15 +142,24 @@ export class Dataplane {
     return this.#supervisor.crashWorker(worker);
   }
 
-  /** Leaves every VLAN, ends the workers, closes everything; @returns when no interface is left */
-  async stop(): Promise<void> {
+  /** Says goodbye in every VLAN, while the trunks that carry it are still there; @returns when no interface is left */
+  async leaveVlans(): Promise<void> {
     const left = Promise.all(this.vlans.ids().map((id) => this.vlans.leave(id)));
     await this.#settle();
     await left;
+  }
+
+  /** Leaves every VLAN, ends the workers, closes everything. */
+  async stop(): Promise<void> {
+    await this.leaveVlans();
     clearInterval(this.#timer);
     this.#pump.stop();
     if (!(await this.#supervisor.stop(STOP_DEADLINE_MS))) {
-      this.#options.log({ level: 'warn', code: 'worker-terminated', message: 'A data worker did not end in time.' });
+      this.#options.log({
+        level: 'warn',
+        code: 'worker-terminated',
+        message: 'A data worker did not end in time.',
+      });
     }
     this.#quiescence.releaseAll();
     closeDataplaneMemory(this.#memory);
@@ -171,11 +185,8 @@ export class Dataplane {
 
   /** Lets the workers pass turns until nothing waits for them: what was said last is sent, interfaces are closed. */
   async #settle(): Promise<void> {
-    let passed = false;
-    this.#quiescence.retire(() => {
-      passed = true;
-    });
-    for (let step = 0; step < SETTLE_STEPS && (!passed || this.#quiescence.waiting > 0); step++) {
+    this.#quiescence.retire(() => undefined);
+    for (let step = 0; step < SETTLE_STEPS && this.#quiescence.waiting > 0; step++) {
       this.#quiescence.poll();
       await new Promise((resolve) => setTimeout(resolve, SETTLE_STEP_MS));
     }
@@ -221,13 +232,21 @@ export class Dataplane {
 
   #workerDown({ worker, reason }: WorkerDown): void {
     this.#workerRestarts++;
-    this.#options.log({ level: 'error', code: 'worker-died', message: `Data worker ${worker} died: ${reason}` });
+    this.#options.log({
+      level: 'error',
+      code: 'worker-died',
+      message: `Data worker ${worker} died: ${reason}`,
+    });
     this.#trunkLink.workerDied(worker);
     this.vlans.workerDied(worker);
   }
 
   #workerRestarted(worker: number): void {
-    this.#options.log({ level: 'info', code: 'worker-restarted', message: `Data worker ${worker} runs again.` });
+    this.#options.log({
+      level: 'info',
+      code: 'worker-restarted',
+      message: `Data worker ${worker} runs again.`,
+    });
     this.#trunkLink.workerRestarted(worker);
   }
 

@@ -69,5 +69,8 @@ test('every event of a worker arrives, in order and whole, without polling', asy
   pump.stop();
   await worker.terminate();
 
-  assert.deepEqual(seen, Array.from({ length: EVENTS }, (_, number) => number));
+  assert.deepEqual(
+    seen,
+    Array.from({ length: EVENTS }, (_, number) => number),
+  );
 });

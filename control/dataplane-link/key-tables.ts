@@ -13,9 +13,9 @@
 import { FrameKey, LIMIT, NONE, Salt } from '../../dataplane/shm/layout.ts';
 import type { Tables } from '../../dataplane/shm/tables.ts';
 import type { Quiescence } from './quiescence.ts';
+import { senderWords } from './sender-table.ts';
 import { SlotPool } from './slot-pool.ts';
 import { placeOf, SlotWriter } from './slot-writer.ts';
-import { senderWords } from './sender-table.ts';
 
 const RX_KEYS = 16_384;
 const KEY_BYTES = 32;
@@ -126,7 +126,11 @@ export class SaltTable {
   }
 
   /** @returns the slot of a new salt, its counter at 0, or undefined when the table is full */
-  add(salt: { readonly worker: number; readonly leaf: number; readonly value: Uint8Array }): number | undefined {
+  add(salt: {
+    readonly worker: number;
+    readonly leaf: number;
+    readonly value: Uint8Array;
+  }): number | undefined {
     const slot = this.#pool.take();
     if (slot !== undefined) {
       const words = senderWords({ leaf: salt.leaf, lane: salt.worker, salt: salt.value });

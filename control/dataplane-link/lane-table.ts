@@ -10,11 +10,11 @@
  * @see docs/protocol.md, "Trunks" and "Link datagram"
  */
 import {
-  Lane,
   LANE_FREE,
   LANE_RECEIVES,
   LANE_SENDS,
   LANE_WINDOW_WORDS,
+  Lane,
   LIMIT,
 } from '../../dataplane/shm/layout.ts';
 import { TABLE } from '../../dataplane/shm/memory-map.ts';

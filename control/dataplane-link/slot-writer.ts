@@ -5,8 +5,9 @@
  *
  * Main thread only: the single writer of the tables.
  */
-import type { Tables } from '../../dataplane/shm/tables.ts';
+
 import { TABLE } from '../../dataplane/shm/memory-map.ts';
+import type { Tables } from '../../dataplane/shm/tables.ts';
 
 /** A table of equal slots: where it starts in the buffer, and how large a slot is. */
 export interface TablePlace {

@@ -6,10 +6,10 @@
 import {
   LIMIT,
   NONE,
-  Station,
   STATION_ENFORCED,
   STATION_LOCAL,
   STATION_REMOTE,
+  Station,
 } from '../../dataplane/shm/layout.ts';
 import { tableHash } from '../../dataplane/shm/table-hash.ts';
 import { findStation, type Tables } from '../../dataplane/shm/tables.ts';
@@ -52,7 +52,11 @@ export class StationTable {
   }
 
   /** @returns whether there was room */
-  setLocal(vlan: number, mac: Uint8Array, options: { readonly enforced: boolean; readonly nowMs: number }): boolean {
+  setLocal(
+    vlan: number,
+    mac: Uint8Array,
+    options: { readonly enforced: boolean; readonly nowMs: number },
+  ): boolean {
     return this.#put(vlan, mac, (fields) => {
       const wasLocal = (fields.u32(Station.at.flags) & STATION_LOCAL) !== 0;
       fields.setU32(Station.at.flags, STATION_LOCAL | (options.enforced ? STATION_ENFORCED : 0));
@@ -92,7 +96,9 @@ export class StationTable {
       return undefined;
     }
     const fields = this.#writer.read(slot);
-    return (fields.u32(Station.at.flags) & STATION_LOCAL) === 0 ? undefined : fields.u32(Station.at.lastSeenMs);
+    return (fields.u32(Station.at.flags) & STATION_LOCAL) === 0
+      ? undefined
+      : fields.u32(Station.at.lastSeenMs);
   }
 
   #find(vlan: number, mac: Uint8Array): number {

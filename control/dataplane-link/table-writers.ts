@@ -28,7 +28,11 @@ export interface TableWriters {
 }
 
 /** Makes the writers of fresh tables. */
-export function createTableWriters(tables: Tables, quiescence: Quiescence, randomU32: () => number): TableWriters {
+export function createTableWriters(
+  tables: Tables,
+  quiescence: Quiescence,
+  randomU32: () => number,
+): TableWriters {
   return {
     vlans: new VlanTable(tables, quiescence),
     epochs: new EpochTable(tables, quiescence),

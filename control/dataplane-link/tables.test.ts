@@ -13,14 +13,20 @@ import {
   RxSender,
   Salt,
   SenderWindow,
-  Station,
   STATION_ENFORCED,
   STATION_LOCAL,
-  Token,
+  Station,
   TOKEN_CONTROL,
+  Token,
 } from '../../dataplane/shm/layout.ts';
 import { TABLE } from '../../dataplane/shm/memory-map.ts';
-import { createTables, findRxSender, findStation, findToken, type Tables } from '../../dataplane/shm/tables.ts';
+import {
+  createTables,
+  findRxSender,
+  findStation,
+  findToken,
+  type Tables,
+} from '../../dataplane/shm/tables.ts';
 import { Quiescence } from './quiescence.ts';
 import { macWords } from './station-table.ts';
 import { createTableWriters, type TableWriters } from './table-writers.ts';
@@ -61,7 +67,13 @@ function tokenOf(number: number): Uint8Array {
 
 function lookUpToken({ tables }: Bench, token: Uint8Array): number {
   const view = new DataView(token.buffer);
-  return findToken(tables, view.getUint32(0, true), view.getUint32(4, true), view.getUint32(8, true), view.getUint32(12, true));
+  return findToken(
+    tables,
+    view.getUint32(0, true),
+    view.getUint32(4, true),
+    view.getUint32(8, true),
+    view.getUint32(12, true),
+  );
 }
 
 const mac = (last: number): Uint8Array => Uint8Array.of(2, 0, 0, 0, last >> 8, last & 255);
@@ -73,7 +85,8 @@ test('what is retired waits until every running worker has ended a turn, and idl
   quiescence.poll();
   assert.deepEqual([released, woken], [0, [0, 1]]);
 
-  const turn = (worker: number): void => void Atomics.add((arenas[worker] as Arena).u32, ArenaHeader.at.turns >> 2, 1);
+  const turn = (worker: number): void =>
+    void Atomics.add((arenas[worker] as Arena).u32, ArenaHeader.at.turns >> 2, 1);
   turn(0);
   quiescence.poll();
   assert.equal(released, 0);
@@ -153,7 +166,10 @@ test('ten thousand additions and removals leave no search long', () => {
     world.writers.tokens.remove(slot);
     world.pass();
   }
-  const states = Array.from({ length: 64 }, (_, slot) => world.tables.u32[(TABLE.tokens + slot * Token.size + Token.at.state) >> 2]);
+  const states = Array.from(
+    { length: 64 },
+    (_, slot) => world.tables.u32[(TABLE.tokens + slot * Token.size + Token.at.state) >> 2],
+  );
 
   assert.ok(states.every((state) => state === 0));
 });
@@ -161,7 +177,8 @@ test('ten thousand additions and removals leave no search long', () => {
 test('stations are found by VLAN and address, local ones with their flags', () => {
   const world = bench();
   const { stations } = world.writers;
-  const find = (vlan: number, address: Uint8Array): number => findStation(world.tables, vlan, macWords(address).low, macWords(address).high);
+  const find = (vlan: number, address: Uint8Array): number =>
+    findStation(world.tables, vlan, macWords(address).low, macWords(address).high);
   stations.setLocal(1, mac(1), { enforced: false, nowMs: 500 });
   stations.setRemote(1, mac(2), { trunk: 4, pairKeys: 20_000, token: tokenOf(1), epoch: 2, member: 9 });
 
@@ -183,7 +200,16 @@ test('stations are found by VLAN and address, local ones with their flags', () =
 test('a sender starts with empty windows, also in a slot that another one used', () => {
   const world = bench();
   const { senders } = world.writers;
-  const sender = { epoch: 1, leaf: 0xabcdef, lane: 3, salt: Uint8Array.of(1, 2, 3, 4, 5, 6), groupKey: 5, pairKey: 6, firstCounter: 77, member: 2 };
+  const sender = {
+    epoch: 1,
+    leaf: 0xabcdef,
+    lane: 3,
+    salt: Uint8Array.of(1, 2, 3, 4, 5, 6),
+    groupKey: 5,
+    pairKey: 6,
+    firstCounter: 77,
+    member: 2,
+  };
   const find = (): number => findRxSender(world.tables, 1, 0x03ab_cdef, 0x0403_0201, 0x0605);
   const first = senders.add(sender);
   assert.equal(find(), first);
@@ -232,7 +258,10 @@ test("a worker's counter under a salt is read, and a new salt starts at 0", () =
 test('sending keys come in runs of one a worker, live until the workers have passed, then wiped', () => {
   const world = bench();
   const { frameKeys } = world.writers;
-  const key = (fill: number, salt: number): { key: Uint8Array; salt: number } => ({ key: new Uint8Array(32).fill(fill), salt });
+  const key = (fill: number, salt: number): { key: Uint8Array; salt: number } => ({
+    key: new Uint8Array(32).fill(fill),
+    salt,
+  });
   const first = frameKeys.addTx([key(1, 10), key(2, 11)], 1);
   assert.ok(first !== undefined && first >= 16_384);
   const at = (worker: number): number => TABLE.frameKeys + (first + worker) * FrameKey.size;
@@ -240,17 +269,27 @@ test('sending keys come in runs of one a worker, live until the workers have pas
   assert.notEqual(serials[0], serials[1]);
   assert.equal(world.tables.u32[(at(1) + FrameKey.at.salt) >> 2], 11);
   frameKeys.removeTx(first);
-  assert.equal(world.tables.u32[(at(0) + FrameKey.at.state) >> 2], 1, 'a frame under way still finds its key');
+  assert.equal(
+    world.tables.u32[(at(0) + FrameKey.at.state) >> 2],
+    1,
+    'a frame under way still finds its key',
+  );
   world.pass();
 
   assert.equal(world.tables.u32[(at(0) + FrameKey.at.state) >> 2], 0);
-  assert.ok(world.tables.bytes.subarray(at(0) + FrameKey.at.key, at(0) + FrameKey.at.key + 32).every((byte) => byte === 0));
+  assert.ok(
+    world.tables.bytes
+      .subarray(at(0) + FrameKey.at.key, at(0) + FrameKey.at.key + 32)
+      .every((byte) => byte === 0),
+  );
 });
 
 test('a lane is filled whole, with an empty window and no counters of the last one', () => {
   const world = bench();
   const { lanes } = world.writers;
-  const keys = (fill: number): { k1: Uint8Array; k2: Uint8Array; k3: Uint8Array; k4: Uint8Array; linkToken: Uint8Array } => {
+  const keys = (
+    fill: number,
+  ): { k1: Uint8Array; k2: Uint8Array; k3: Uint8Array; k4: Uint8Array; linkToken: Uint8Array } => {
     const k = (index: number): Uint8Array => new Uint8Array(32).fill(fill + index);
     return { k1: k(1), k2: k(2), k3: k(3), k4: k(4), linkToken: new Uint8Array(16).fill(fill) };
   };
@@ -272,10 +311,17 @@ test('a lane is filled whole, with an empty window and no counters of the last o
     notAfterMs: 5_000,
   });
 
-  const bytes = (offset: number, length: number): Uint8Array => world.tables.bytes.slice(at + offset, at + offset + length);
+  const bytes = (offset: number, length: number): Uint8Array =>
+    world.tables.bytes.slice(at + offset, at + offset + length);
   assert.deepEqual(bytes(Lane.at.rxKeys + 96, 32), new Uint8Array(32).fill(14));
   assert.deepEqual(bytes(Lane.at.txLinkToken, 16), new Uint8Array(16).fill(20));
-  assert.deepEqual(lanes.totals(allocated.slot), { txDatagrams: 0, txBytes: 0, rxBytes: 0, rxAccepted: 0, highestCounter: 0 });
+  assert.deepEqual(lanes.totals(allocated.slot), {
+    txDatagrams: 0,
+    txBytes: 0,
+    rxBytes: 0,
+    rxAccepted: 0,
+    highestCounter: 0,
+  });
   assert.ok(lanes.isLive(allocated.slot, allocated.receiverIndex));
   lanes.remove(allocated.slot);
   assert.ok(!lanes.isLive(allocated.slot, allocated.receiverIndex));

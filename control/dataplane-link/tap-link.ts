@@ -6,8 +6,9 @@
  *
  * Main thread only. An interface lives as long as its descriptors: a daemon that dies leaves none behind.
  */
-import { closeTapQueues, openTapDevice, type TapDevice } from '../../dataplane/io/tap-device.ts';
+
 import { type InterfaceAddress, RouteNetlink } from '../../dataplane/io/rtnetlink.ts';
+import { closeTapQueues, openTapDevice, type TapDevice } from '../../dataplane/io/tap-device.ts';
 import { keyedHash } from '../vlan/hash.ts';
 import type { Quiescence } from './quiescence.ts';
 

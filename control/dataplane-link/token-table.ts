@@ -5,7 +5,7 @@
  *
  * @see docs/protocol.md, "Tokens"
  */
-import { LIMIT, NONE, Token, TOKEN_CONTROL, TOKEN_LOCAL } from '../../dataplane/shm/layout.ts';
+import { LIMIT, NONE, TOKEN_CONTROL, TOKEN_LOCAL, Token } from '../../dataplane/shm/layout.ts';
 import { tableHash } from '../../dataplane/shm/table-hash.ts';
 import { findToken, type Tables } from '../../dataplane/shm/tables.ts';
 import { HashedTable } from './hashed-table.ts';
@@ -62,5 +62,10 @@ export class TokenTable {
 
 function wordsOf(token: Uint8Array): readonly [number, number, number, number] {
   const view = new DataView(token.buffer, token.byteOffset, 16);
-  return [view.getUint32(0, true), view.getUint32(4, true), view.getUint32(8, true), view.getUint32(12, true)];
+  return [
+    view.getUint32(0, true),
+    view.getUint32(4, true),
+    view.getUint32(8, true),
+    view.getUint32(12, true),
+  ];
 }

@@ -4,7 +4,16 @@ import { test } from 'node:test';
 import { DROP, DROP_CODES } from '../../dataplane/base/drop-code.ts';
 import { ENDPOINT_BYTES, INJECTION } from '../../dataplane/contract/ring-message.ts';
 import { type Arena, createArena } from '../../dataplane/shm/arena.ts';
-import { CARRIER_NONE, CARRIER_UDP, Lane, LANE_FREE, LANE_RECEIVES, LANE_SENDS, NONE, Trunk } from '../../dataplane/shm/layout.ts';
+import {
+  CARRIER_NONE,
+  CARRIER_UDP,
+  LANE_FREE,
+  LANE_RECEIVES,
+  LANE_SENDS,
+  Lane,
+  NONE,
+  Trunk,
+} from '../../dataplane/shm/layout.ts';
 import { ARENA, TABLE } from '../../dataplane/shm/memory-map.ts';
 import { emptyMessage, RingConsumer } from '../../dataplane/shm/ring.ts';
 import { createTables, type Tables } from '../../dataplane/shm/tables.ts';
@@ -24,7 +33,11 @@ function keys(fill: number): LinkKeys {
 }
 
 class World {
-  readonly tables: Tables = createTables({ workerCount: 2, tokenCapacity: 64, hashKey: { key0: 1, key1: 2 } });
+  readonly tables: Tables = createTables({
+    workerCount: 2,
+    tokenCapacity: 64,
+    hashKey: { key0: 1, key1: 2 },
+  });
   readonly arenas: readonly Arena[] = [createArena(0), createArena(1)];
   readonly drops = new Float64Array(DROP_CODES.length);
   readonly inputs: DataplaneInput[] = [];
@@ -117,7 +130,10 @@ test('a lane receives when installed, sends when used, and is out of the trunk w
   assert.equal(world.trunk(Trunk.at.lanes), NONE);
   assert.equal(world.trunk(Trunk.at.lanes + 4), world.slot(lane));
   assert.equal(world.trunk(Trunk.at.laneCount), 2);
-  assert.deepEqual([world.trunk(Trunk.at.carrier), world.trunk(Trunk.at.datagramMtuBytes)], [CARRIER_UDP, 1_472]);
+  assert.deepEqual(
+    [world.trunk(Trunk.at.carrier), world.trunk(Trunk.at.datagramMtuBytes)],
+    [CARRIER_UDP, 1_472],
+  );
 
   world.link.perform({ kind: 'remove-lane', handle: lane.handle });
   assert.equal(world.lane(lane, Lane.at.state), LANE_FREE);
@@ -126,7 +142,11 @@ test('a lane receives when installed, sends when used, and is out of the trunk w
 
 test('the lane used last stands in for the older one of its number, and only the carrier of the trunk counts', () => {
   const world = new World();
-  const [older, newer, stream] = [world.install(0), world.install(0, { generation: 2 }), world.install(0, { carrier: 'stream' })];
+  const [older, newer, stream] = [
+    world.install(0),
+    world.install(0, { generation: 2 }),
+    world.install(0, { carrier: 'stream' }),
+  ];
   world.link.perform({ kind: 'set-trunk', trunk: 1, carrier: 'udp', datagramMtuBytes: 1_400 });
   for (const lane of [newer, older, newer, stream]) {
     world.link.perform({ kind: 'use-lane', handle: lane.handle });
@@ -136,7 +156,10 @@ test('the lane used last stands in for the older one of its number, and only the
   world.link.perform({ kind: 'set-trunk', trunk: 1, carrier: 'stream', datagramMtuBytes: 9_000 });
   assert.equal(world.trunk(Trunk.at.lanes), world.slot(stream));
   world.link.perform({ kind: 'set-trunk', trunk: 1, carrier: undefined, datagramMtuBytes: 9_000 });
-  assert.deepEqual([world.trunk(Trunk.at.carrier), world.trunk(Trunk.at.datagramMtuBytes)], [CARRIER_NONE, 0]);
+  assert.deepEqual(
+    [world.trunk(Trunk.at.carrier), world.trunk(Trunk.at.datagramMtuBytes)],
+    [CARRIER_NONE, 0],
+  );
 });
 
 test('a probe goes to the worker of its lane, and the answer from where the peer was heard', async () => {
@@ -192,9 +215,15 @@ test('totals are told when they change, probes not counted as traffic', () => {
   const field = (at: number): number => (TABLE.lanes + world.slot(lane) * Lane.size + at) >> 3;
   world.tables.f64[field(Lane.at.rxAccepted)] = 5;
   world.tables.f64[field(Lane.at.txDatagrams)] = 3;
-  world.link.probeReceived(world.slot(lane), { bytes: new Uint8Array(ENDPOINT_BYTES), offset: 0, length: ENDPOINT_BYTES });
+  world.link.probeReceived(world.slot(lane), {
+    bytes: new Uint8Array(ENDPOINT_BYTES),
+    offset: 0,
+    length: ENDPOINT_BYTES,
+  });
 
-  assert.deepEqual(world.link.laneStats(), [{ handle: lane.handle, txDatagrams: 3, rxDatagrams: 4, highestCounter: 0 }]);
+  assert.deepEqual(world.link.laneStats(), [
+    { handle: lane.handle, txDatagrams: 3, rxDatagrams: 4, highestCounter: 0 },
+  ]);
 });
 
 test('a datagram of a stream carrier goes to its lane only, from its own trunk only', () => {
@@ -206,7 +235,10 @@ test('a datagram of a stream carrier goes to its lane only, from its own trunk o
     return bytes;
   };
   world.link.deliverStream(1, datagram(stream), 0, 80);
-  assert.deepEqual(world.injected(1).map(({ type, a }) => [type, a]), [[INJECTION.carrier, world.slot(stream)]]);
+  assert.deepEqual(
+    world.injected(1).map(({ type, a }) => [type, a]),
+    [[INJECTION.carrier, world.slot(stream)]],
+  );
 
   world.link.deliverStream(2, datagram(stream), 0, 80);
   world.link.deliverStream(1, datagram(udp), 0, 80);

@@ -24,8 +24,8 @@ import type {
   TrunkDataplaneHost,
   TrunkId,
 } from '../trunk/trunk-port.ts';
-import type { EventPayload } from './event-pump.ts';
 import { addressText, decodeEndpoint, encodeAddress, encodeEndpoint, SourceMemory } from './endpoint.ts';
+import type { EventPayload } from './event-pump.ts';
 import type { Injector } from './injector.ts';
 import type { LaneTable, LaneTotals } from './lane-table.ts';
 import { carrierNumber, type TrunkTable } from './trunk-table.ts';
@@ -177,7 +177,11 @@ export class TrunkLink implements TrunkDataplane {
   /** Lanes that have accepted their first datagram since the last call; call it often. */
   pollAccepted(): void {
     for (const entry of this.#byHandle.values()) {
-      if (!entry.accepted && entry.installed !== undefined && this.#parts.lanes.totals(entry.slot).rxAccepted > 0) {
+      if (
+        !entry.accepted &&
+        entry.installed !== undefined &&
+        this.#parts.lanes.totals(entry.slot).rxAccepted > 0
+      ) {
         this.#accepted(entry);
       }
     }
@@ -313,7 +317,10 @@ export class TrunkLink implements TrunkDataplane {
     if (entry?.installed === undefined || encoded === undefined) {
       return;
     }
-    this.#parts.lanes.setAddress(entry.slot, { address: encoded, source: entry.sources.find(addressText(address)) });
+    this.#parts.lanes.setAddress(entry.slot, {
+      address: encoded,
+      source: entry.sources.find(addressText(address)),
+    });
   }
 
   #removeLane(handle: LaneHandle): void {

@@ -8,12 +8,12 @@
  */
 import { MembershipMachine } from '../membership/membership-machine.ts';
 import type {
+  MemberStatus,
   MembershipCounters,
   MembershipEffect,
   MembershipInput,
   MembershipOptions,
   MembershipPorts,
-  MemberStatus,
 } from '../membership/membership-port.ts';
 import type { TapInterface, TapLink, TapRequest } from './tap-link.ts';
 import type { VlanLink } from './vlan-link.ts';

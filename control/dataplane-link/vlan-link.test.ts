@@ -15,19 +15,25 @@ import {
   RxSender,
   Salt,
   Station,
-  Token,
   TOKEN_CONTROL,
   TOKEN_LOCAL,
+  Token,
   Vlan,
 } from '../../dataplane/shm/layout.ts';
 import { ARENA, TABLE } from '../../dataplane/shm/memory-map.ts';
 import { emptyMessage, RingConsumer } from '../../dataplane/shm/ring.ts';
-import { createTables, findRxSender, findStation, findToken, type Tables } from '../../dataplane/shm/tables.ts';
+import {
+  createTables,
+  findRxSender,
+  findStation,
+  findToken,
+  type Tables,
+} from '../../dataplane/shm/tables.ts';
 import { controlClass, controlFlags, controlKind } from '../../dataplane/wire/link-datagram.ts';
 import { formatPeerId } from '../identity/peer-id.ts';
+import { NOON_UNIX_MS, SeededRandom } from '../membership/membership-fixture.ts';
 import { MembershipMachine } from '../membership/membership-machine.ts';
 import type { MembershipInput } from '../membership/membership-port.ts';
-import { NOON_UNIX_MS, SeededRandom } from '../membership/membership-fixture.ts';
 import { createNodePorts } from '../membership/node-ports.ts';
 import { privateKeyFromRaw, rawPublicKey } from '../vlan/raw-keys.ts';
 import { Injector } from './injector.ts';
@@ -76,7 +82,14 @@ class Node {
     const link = VlanLink.open(parts, 1_500);
     assert.ok(link);
     this.link = link;
-    const options = { vlanId: VLAN_ID, publicKey, workerCount: WORKERS, cipher: 1, tokenPeriodSeconds: 3_600, unixOffsetMs: clock.unixOffsetMs };
+    const options = {
+      vlanId: VLAN_ID,
+      publicKey,
+      workerCount: WORKERS,
+      cipher: 1,
+      tokenPeriodSeconds: 3_600,
+      unixOffsetMs: clock.unixOffsetMs,
+    };
     this.machine = new MembershipMachine(options, createNodePorts(seed, link), clock.nowMs);
   }
 
@@ -103,14 +116,25 @@ class Node {
     return this.tables.u32[(TABLE[table] + slot * layout.size + at) >> 2] ?? 0;
   }
 
-  bytes(table: keyof typeof TABLE, layout: { readonly size: number }, slot: number, place: { at: number; length: number }): Uint8Array {
+  bytes(
+    table: keyof typeof TABLE,
+    layout: { readonly size: number },
+    slot: number,
+    place: { at: number; length: number },
+  ): Uint8Array {
     const start = TABLE[table] + slot * layout.size + place.at;
     return this.tables.bytes.slice(start, start + place.length);
   }
 
   token(bytes: Uint8Array): number {
     const view = new DataView(bytes.buffer, bytes.byteOffset);
-    return findToken(this.tables, view.getUint32(0, true), view.getUint32(4, true), view.getUint32(8, true), view.getUint32(12, true));
+    return findToken(
+      this.tables,
+      view.getUint32(0, true),
+      view.getUint32(4, true),
+      view.getUint32(8, true),
+      view.getUint32(12, true),
+    );
   }
 
   station(mac: Uint8Array): number {
@@ -133,7 +157,10 @@ class Pair {
     this.clock = { nowMs: 10_000, unixOffsetMs: unixMs - 10_000 };
     this.a = new Node('a', this.clock);
     this.b = new Node('b', this.clock);
-    for (const [node, other, mac] of [[this.a, this.b, MAC.a], [this.b, this.a, MAC.b]] as const) {
+    for (const [node, other, mac] of [
+      [this.a, this.b, MAC.a],
+      [this.b, this.a, MAC.b],
+    ] as const) {
       node.trunks.set(other.peer, 7);
       node.input({ kind: 'start' });
       node.link.setNeighbours([other.peer]);
@@ -173,7 +200,11 @@ function carry(from: Node, to: Node): void {
 }
 
 /** Seals as `from`'s worker would with this key slot, and opens as `to`'s would: both must find the same key. */
-function assertOpens(from: Node, to: Node, facts: { key: number; token: Uint8Array; pairwise: boolean }): void {
+function assertOpens(
+  from: Node,
+  to: Node,
+  facts: { key: number; token: Uint8Array; pairwise: boolean },
+): void {
   const salt = from.u32('frameKeys', FrameKey, facts.key, FrameKey.at.salt);
   assert.equal(from.u32('frameKeys', FrameKey, facts.key, FrameKey.at.state), 1);
   const tokenSlot = to.token(facts.token);
@@ -187,9 +218,17 @@ function assertOpens(from: Node, to: Node, facts: { key: number; token: Uint8Arr
     from.u32('salts', Salt, salt, Salt.at.saltHigh),
   );
   assert.notEqual(sender, NONE, 'sender unknown');
-  const key = to.u32('rxSenders', RxSender, sender, facts.pairwise ? RxSender.at.pairKey : RxSender.at.groupKey);
+  const key = to.u32(
+    'rxSenders',
+    RxSender,
+    sender,
+    facts.pairwise ? RxSender.at.pairKey : RxSender.at.groupKey,
+  );
   const place = { at: FrameKey.at.key, length: 32 };
-  assert.deepEqual(to.bytes('frameKeys', FrameKey, key, place), from.bytes('frameKeys', FrameKey, facts.key, place));
+  assert.deepEqual(
+    to.bytes('frameKeys', FrameKey, key, place),
+    from.bytes('frameKeys', FrameKey, facts.key, place),
+  );
 }
 
 function assertReaches(from: Node, to: Node, mac: Uint8Array): void {
@@ -284,7 +323,11 @@ test('a member that leaves is out of the tables, and so are the tables of who le
 
 test('workers that die again and again, and stations that come and go, leave the tables as they were', () => {
   const pair = new Pair();
-  const live = (): readonly number[] => [pair.b.writers.tokens.live, pair.b.writers.stations.live, pair.b.writers.senders.live];
+  const live = (): readonly number[] => [
+    pair.b.writers.tokens.live,
+    pair.b.writers.stations.live,
+    pair.b.writers.senders.live,
+  ];
   const before = live();
   for (let round = 0; round < 30; round++) {
     pair.b.input({ kind: 'worker-restarted', worker: round % 2 });
@@ -298,4 +341,3 @@ test('workers that die again and again, and stations that come and go, leave the
   assert.deepEqual(live(), before);
   assertBothWays(pair);
 });
-

@@ -4,11 +4,17 @@
  *
  * Main thread only.
  */
-import { createNodePorts } from '../membership/node-ports.ts';
+
 import { CIPHER_AES_256_GCM } from '../membership/frame-keys.ts';
+import { createNodePorts } from '../membership/node-ports.ts';
 import { VlanError } from '../vlan/vlan-error.ts';
 import { formatVlanId } from '../vlan/vlan-id.ts';
-import type { DataplaneIdentity, DataplaneLogEntry, VlanAttachmentRequest, VlanRequest } from './dataplane-options.ts';
+import type {
+  DataplaneIdentity,
+  DataplaneLogEntry,
+  VlanAttachmentRequest,
+  VlanRequest,
+} from './dataplane-options.ts';
 import type { Injector } from './injector.ts';
 import { Neighbours } from './neighbours.ts';
 import type { TableWriters } from './table-writers.ts';
@@ -44,6 +50,8 @@ export interface VlanSetParts {
 export class VlanSet {
   readonly #parts: VlanSetParts;
   readonly #vlans = new Map<string, VlanHost>();
+  /** Left, but its interface may still be there. */
+  readonly #leaving = new Map<string, Promise<void>>();
   readonly #neighbours = new Neighbours();
 
   constructor(parts: VlanSetParts) {
@@ -91,10 +99,14 @@ export class VlanSet {
    */
   async join(request: VlanRequest): Promise<VlanHost> {
     const id = formatVlanId(request.idBytes);
+    await this.#leaving.get(id);
     const present = this.#vlans.get(id);
     if (present !== undefined) {
       if (present.interfaceName !== undefined) {
-        throw new VlanError('already-joined', `This node has joined ${id} on ${present.interfaceName} already.`);
+        throw new VlanError(
+          'already-joined',
+          `This node has joined ${id} on ${present.interfaceName} already.`,
+        );
       }
       this.#attachIfAsked(present, request.attachment);
       return present;
@@ -134,9 +146,11 @@ export class VlanSet {
   async leave(id: string): Promise<void> {
     const host = this.#vlans.get(id);
     if (host !== undefined) {
-      await host.leave();
       this.#vlans.delete(id);
+      this.#leaving.set(id, host.leave());
     }
+    await this.#leaving.get(id);
+    this.#leaving.delete(id);
   }
 
   /** The VLANs that a peer shares with us, whole; none when its trunk is down. */

@@ -6,10 +6,11 @@
  *
  * @see docs/protocol.md, "Tokens"
  */
-import { livePeriods, type TokenPeriod } from '../token/token-period.ts';
-import { broadcastToken, controlToken, stationToken, type TokenSecrets } from '../token/token.ts';
-import { DAY_SECONDS } from '../vlan/open-epoch.ts';
+
 import { macNumber } from '../membership/station-claims.ts';
+import { broadcastToken, controlToken, stationToken, type TokenSecrets } from '../token/token.ts';
+import { livePeriods, type TokenPeriod } from '../token/token-period.ts';
+import { DAY_SECONDS } from '../vlan/open-epoch.ts';
 import type { TokenTable, TokenUse } from './token-table.ts';
 
 /** An epoch whose tokens may be received: its secrets and its slot. */

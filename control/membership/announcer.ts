@@ -5,7 +5,13 @@
  *
  * Main thread; pure.
  */
-import { type AnnouncedLane, announceRoomBytes, CHALLENGE_BYTES, MAC_BYTES, MESSAGE_LIMIT } from './member-message.ts';
+import {
+  type AnnouncedLane,
+  announceRoomBytes,
+  CHALLENGE_BYTES,
+  MAC_BYTES,
+  MESSAGE_LIMIT,
+} from './member-message.ts';
 
 const MAX_LIST_LENGTH = 255;
 
@@ -32,7 +38,11 @@ export function splitAnnouncement(
   do {
     const macCount = Math.min(macs.length - macAt, Math.floor(roomBytes / MAC_BYTES), MAX_LIST_LENGTH);
     const leftBytes = roomBytes - macCount * MAC_BYTES;
-    const answerCount = Math.min(answers.length - answerAt, Math.floor(leftBytes / CHALLENGE_BYTES), MAX_LIST_LENGTH);
+    const answerCount = Math.min(
+      answers.length - answerAt,
+      Math.floor(leftBytes / CHALLENGE_BYTES),
+      MAX_LIST_LENGTH,
+    );
     parts.push({
       macs: macs.slice(macAt, macAt + macCount),
       answers: answers.slice(answerAt, answerAt + answerCount),

@@ -98,7 +98,12 @@ export function openControl(
   header: { readonly kind: number; readonly flags: number; readonly class: number },
 ): OpenedControl | undefined {
   const bodyBytes = payload.length - OVERHEAD_BYTES;
-  if (bodyBytes < 0 || bodyBytes > MAX_CONTROL_BODY_BYTES || header.kind !== KIND_CONTROL || header.flags !== 0) {
+  if (
+    bodyBytes < 0 ||
+    bodyBytes > MAX_CONTROL_BODY_BYTES ||
+    header.kind !== KIND_CONTROL ||
+    header.flags !== 0
+  ) {
     return undefined;
   }
   const tag = payload.subarray(payload.length - TAG_BYTES);
@@ -108,7 +113,9 @@ export function openControl(
     return undefined;
   }
   const token = payload.subarray(0, TOKEN_BYTES);
-  const key = createSecretKey(controlSealKey(secrets.controlKey, name, payload.subarray(NONCE_AT, CIPHERTEXT_AT)));
+  const key = createSecretKey(
+    controlSealKey(secrets.controlKey, name, payload.subarray(NONCE_AT, CIPHERTEXT_AT)),
+  );
   const body = decrypt(key, {
     nonce: frameNonce(sender),
     additional: additionalData({ token, flags: 0, class: header.class, sender }),

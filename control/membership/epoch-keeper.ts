@@ -58,7 +58,7 @@ export class EpochKeeper {
 
   /** Carries out what the calendar wants. */
   advance(unixMs: number, nowMs: number): void {
-    const { options, salts, emit } = this.#host;
+    const { options, salts } = this.#host;
     const today = utcDay(unixMs);
     const days = [today - 1, today, today + 1];
     for (const day of days.filter((wanted) => !this.#epochs.has(wanted))) {
@@ -71,7 +71,7 @@ export class EpochKeeper {
     if (this.#sealingDay !== today) {
       salts.retireDay(this.#sealingDay, nowMs);
       this.#sealingDay = today;
-      emit({ kind: 'use-epoch', day: today });
+      this.#host.emit({ kind: 'use-epoch', day: today });
     }
     if (unixMs - utcDayStartMs(today) > options.tokenPeriodSeconds * 1_000) {
       // No token of yesterday is accepted any more; its senders' windows are free for others.

@@ -50,7 +50,12 @@ test('frame keys, sender field and control seal are those of the vectors', () =>
     assert.ok(shared);
     const [fromKey, toKey] = vector.nodeKeys.map(fromHex);
     assert.ok(fromKey && toKey);
-    const group = { frameKey: epoch.frameKey, cipher: CIPHER_AES_256_GCM, sender, senderAgreementKey: from.publicKey };
+    const group = {
+      frameKey: epoch.frameKey,
+      cipher: CIPHER_AES_256_GCM,
+      sender,
+      senderAgreementKey: from.publicKey,
+    };
     const ends = {
       from: { publicKey: fromKey, agreementKey: from.publicKey },
       to: { publicKey: toKey, agreementKey: to.publicKey },
@@ -67,9 +72,19 @@ test('frame keys, sender field and control seal are those of the vectors', () =>
     assert.equal(hex(controlSealKey(epoch.controlKey, main, nonce)), vector.controlSealKey);
     const token = controlToken(epoch, vector.controlPeriod);
     const body = fromHex(vector.controlBody);
-    const sealed = sealControl(epoch, { token, sender: main, counter: vector.counter, nonce, class: 7, body });
+    const sealed = sealControl(epoch, {
+      token,
+      sender: main,
+      counter: vector.counter,
+      nonce,
+      class: 7,
+      body,
+    });
     assert.equal(hex(sealed), vector.controlPayload);
-    assert.deepEqual(openControl(epoch, sealed, HEADER), { sender: { ...main, counter: vector.counter }, body });
+    assert.deepEqual(openControl(epoch, sealed, HEADER), {
+      sender: { ...main, counter: vector.counter },
+      body,
+    });
   }
 });
 
@@ -97,8 +112,12 @@ test('the pairwise key is HKDF-SHA256 of RFC 5869 over length-prefixed fields', 
       name.subarray(4, 10),
     ].map(prefixed),
   );
-  const extracted = createHmac('sha256', Buffer.alloc(32)).update(Buffer.concat([shared, epoch.frameKey])).digest();
-  const expanded = createHmac('sha256', extracted).update(Buffer.concat([info, Buffer.of(1)])).digest();
+  const extracted = createHmac('sha256', Buffer.alloc(32))
+    .update(Buffer.concat([shared, epoch.frameKey]))
+    .digest();
+  const expanded = createHmac('sha256', extracted)
+    .update(Buffer.concat([info, Buffer.of(1)]))
+    .digest();
 
   assert.equal(hex(expanded), vector.pairwiseKey);
 });
@@ -106,19 +125,29 @@ test('the pairwise key is HKDF-SHA256 of RFC 5869 over length-prefixed fields', 
 test('the two directions of a pair, and the two members of it, never share a key', () => {
   const epoch = deriveOpenEpoch(new Uint8Array(16), 1);
   const sender = { leaf: 1, lane: 0, salt: new Uint8Array(6) };
-  const [a, b] = [createKeyAgreement(new Uint8Array(32).fill(1)), createKeyAgreement(new Uint8Array(32).fill(2))];
+  const [a, b] = [
+    createKeyAgreement(new Uint8Array(32).fill(1)),
+    createKeyAgreement(new Uint8Array(32).fill(2)),
+  ];
   const shared = a.agree(b.publicKey);
   assert.ok(shared);
   const one = { publicKey: new Uint8Array(32).fill(3), agreementKey: a.publicKey };
   const two = { publicKey: new Uint8Array(32).fill(4), agreementKey: b.publicKey };
   const common = { shared, frameKey: epoch.frameKey, cipher: CIPHER_AES_256_GCM, sender };
 
-  assert.notEqual(hex(pairwiseKey({ ...common, from: one, to: two })), hex(pairwiseKey({ ...common, from: two, to: one })));
+  assert.notEqual(
+    hex(pairwiseKey({ ...common, from: one, to: two })),
+    hex(pairwiseKey({ ...common, from: two, to: one })),
+  );
 });
 
 test('a low-order public key agrees on nothing', () => {
   const own = createKeyAgreement();
-  for (const lowOrder of ['00'.repeat(32), `01${'00'.repeat(31)}`, `ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f`]) {
+  for (const lowOrder of [
+    '00'.repeat(32),
+    `01${'00'.repeat(31)}`,
+    `ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f`,
+  ]) {
     assert.equal(own.agree(fromHex(lowOrder)), undefined);
   }
 });
@@ -131,7 +160,12 @@ test('a sender field survives, to the last of its 48 counter bits', () => {
       fc.uint8Array({ minLength: 6, maxLength: 6 }),
       fc.integer({ min: 0, max: 2 ** 48 - 1 }),
       (leaf, lane, salt, counter) => {
-        assert.deepEqual(decodeSender(encodeSender({ leaf, lane, salt }, counter)), { leaf, lane, salt, counter });
+        assert.deepEqual(decodeSender(encodeSender({ leaf, lane, salt }, counter)), {
+          leaf,
+          lane,
+          salt,
+          counter,
+        });
       },
     ),
   );

@@ -12,7 +12,14 @@ import type { OpenEpoch } from '../vlan/open-epoch.ts';
 import { LocalStations } from './local-stations.ts';
 import type { MemberKeys } from './member-keys.ts';
 import { type Announce, type AnnouncedLane, MESSAGE_LIMIT } from './member-message.ts';
-import type { MemberDown, MembershipCounters, MembershipEffect, MembershipPorts, NoticeCode, SenderId } from './membership-port.ts';
+import type {
+  MemberDown,
+  MembershipCounters,
+  MembershipEffect,
+  MembershipPorts,
+  NoticeCode,
+  SenderId,
+} from './membership-port.ts';
 import type { OwnSalts } from './own-salts.ts';
 import { type BoundSender, hasAllParts, keyText, type Member } from './roster.ts';
 import { encodeSenderName, MAIN_LANE, type SenderName } from './sender-field.ts';
@@ -47,7 +54,9 @@ export class MemberBook {
   welcome(member: Member): void {
     const keys = this.#host.salts.active().flatMap((salt) => {
       const epoch = this.#host.epochOf(salt.day);
-      return epoch === undefined ? [] : [{ salt: salt.id, key: this.#host.keys.pairKeyTo(epoch, member, salt) }];
+      return epoch === undefined
+        ? []
+        : [{ salt: salt.id, key: this.#host.keys.pairKeyTo(epoch, member, salt) }];
     });
     this.#host.emit({ kind: 'member-up', member: member.id, peer: member.peer });
     this.#host.emit({ kind: 'add-pair-keys', member: member.id, keys });
@@ -167,11 +176,19 @@ export class MemberBook {
     if (taken || member.senders.size >= MESSAGE_LIMIT.lanes) {
       this.#host.counters.sendersRefused++;
       if (taken) {
-        this.#host.notice('sender-name-taken', `Member ${member.peer} announced a sender that is another's; refused.`);
+        this.#host.notice(
+          'sender-name-taken',
+          `Member ${member.peer} announced a sender that is another's; refused.`,
+        );
       }
       return;
     }
-    const sender: BoundSender = { id: this.#host.nextSenderId(), day: epoch.day, lane: lane.lane, salt: lane.salt };
+    const sender: BoundSender = {
+      id: this.#host.nextSenderId(),
+      day: epoch.day,
+      lane: lane.lane,
+      salt: lane.salt,
+    };
     member.senders.set(key, sender);
     this.#bound.set(key, member);
     this.#host.emit({
@@ -211,7 +228,9 @@ export class MemberBook {
     }
     if (this.local.holds(mac, nowMs, (station) => this.#host.ports.stationLastSeenMs(station))) {
       this.#host.counters.addressConflicts++;
-      const text = Buffer.from(mac).toString('hex').replace(/..(?=.)/g, '$&:');
+      const text = Buffer.from(mac)
+        .toString('hex')
+        .replace(/..(?=.)/g, '$&:');
       this.#host.notice('address-conflict', `${text} is used here and behind another member; it stays here.`);
       return false;
     }

@@ -13,7 +13,13 @@ import type { OpenEpoch } from '../vlan/open-epoch.ts';
 import { openControl } from './control-seal.ts';
 import type { MemberBook } from './member-book.ts';
 import type { MemberKeys } from './member-keys.ts';
-import { type Announce, decodeMessage, type MemberMessage, type Pull, type Withdraw } from './member-message.ts';
+import {
+  type Announce,
+  decodeMessage,
+  type MemberMessage,
+  type Pull,
+  type Withdraw,
+} from './member-message.ts';
 import type {
   ControlInput,
   MembershipCounters,
@@ -136,7 +142,10 @@ export class MemberIntake {
   /** A recording of a former start of ours is harmless; a later start under our key is another process. */
   #ownKeyElsewhere(message: MemberMessage): void {
     if (message.incarnation > this.#host.incarnation) {
-      this.#host.notice('identity-in-use', "Another daemon uses this node's identity: give each node a key of its own.");
+      this.#host.notice(
+        'identity-in-use',
+        "Another daemon uses this node's identity: give each node a key of its own.",
+      );
     }
   }
 
@@ -171,7 +180,12 @@ export class MemberIntake {
   #accepted(
     member: Member,
     announce: Announce,
-    facts: { readonly epoch: OpenEpoch; readonly fresh: boolean; readonly joined: boolean; readonly nowMs: number },
+    facts: {
+      readonly epoch: OpenEpoch;
+      readonly fresh: boolean;
+      readonly joined: boolean;
+      readonly nowMs: number;
+    },
   ): void {
     const { book, keys, counters, speaker, roster } = this.#host;
     if (!keys.agree(member)) {
@@ -188,7 +202,11 @@ export class MemberIntake {
     if (book.syncStations(member, announce, facts.nowMs)) {
       speaker.announceSoon(facts.nowMs);
     }
-    this.#scheduleRepair(member, unopened || (facts.joined && !hasAllParts(member, announce.parts)), facts.nowMs);
+    this.#scheduleRepair(
+      member,
+      unopened || (facts.joined && !hasAllParts(member, announce.parts)),
+      facts.nowMs,
+    );
     this.#challenged(member, facts.nowMs);
   }
 

@@ -4,36 +4,50 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { splitAnnouncement } from './announcer.ts';
 import { MAX_CONTROL_BODY_BYTES } from './control-seal.ts';
-import { decodeMessage, encodeMessage, type MemberMessage, MESSAGE_LIMIT } from './member-message.ts';
+import { decodeMessage, encodeMessage, MESSAGE_LIMIT, type MemberMessage } from './member-message.ts';
 
 const CONTEXT = { vlanId: new Uint8Array(16).fill(1), epochTag: new Uint8Array(16).fill(2) };
 const SIGNATURE = new Uint8Array(64).fill(9);
 const sign = (): Uint8Array => SIGNATURE;
 
-const bytes = (length: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength: length, maxLength: length });
+const bytes = (length: number): fc.Arbitrary<Uint8Array> =>
+  fc.uint8Array({ minLength: length, maxLength: length });
 const safe = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 const PLAIN = { noNullPrototype: true } as const;
 const u24 = fc.integer({ min: 0, max: 0xff_ffff });
 const header = { publicKey: bytes(32), incarnation: safe, sequence: safe };
-const lane = fc.record({ lane: fc.integer({ min: 0, max: 255 }), salt: bytes(6), counter: fc.integer({ min: 0, max: 2 ** 48 - 1 }) }, PLAIN);
-const announce = fc.record({
-  type: fc.constant('announce' as const),
-  ...header,
-  leaf: u24,
-  agreementKey: bytes(32),
-  challenge: bytes(16),
-  part: fc.constant(0),
-  parts: fc.integer({ min: 1, max: MESSAGE_LIMIT.parts }),
-  lanes: fc.array(lane, { maxLength: 16 }),
-  macs: fc.array(bytes(6), { maxLength: 40 }),
-  answers: fc.array(bytes(16), { maxLength: 20 }),
-}, PLAIN);
-const pull = fc.record({
-  type: fc.constant('pull' as const),
-  ...header,
-  challenge: bytes(16),
-  targets: fc.array(u24, { maxLength: MESSAGE_LIMIT.pullTargets }),
-}, PLAIN);
+const lane = fc.record(
+  {
+    lane: fc.integer({ min: 0, max: 255 }),
+    salt: bytes(6),
+    counter: fc.integer({ min: 0, max: 2 ** 48 - 1 }),
+  },
+  PLAIN,
+);
+const announce = fc.record(
+  {
+    type: fc.constant('announce' as const),
+    ...header,
+    leaf: u24,
+    agreementKey: bytes(32),
+    challenge: bytes(16),
+    part: fc.constant(0),
+    parts: fc.integer({ min: 1, max: MESSAGE_LIMIT.parts }),
+    lanes: fc.array(lane, { maxLength: 16 }),
+    macs: fc.array(bytes(6), { maxLength: 40 }),
+    answers: fc.array(bytes(16), { maxLength: 20 }),
+  },
+  PLAIN,
+);
+const pull = fc.record(
+  {
+    type: fc.constant('pull' as const),
+    ...header,
+    challenge: bytes(16),
+    targets: fc.array(u24, { maxLength: MESSAGE_LIMIT.pullTargets }),
+  },
+  PLAIN,
+);
 const withdraw = fc.record({ type: fc.constant('withdraw' as const), ...header }, PLAIN);
 const message: fc.Arbitrary<MemberMessage> = fc.oneof(announce, pull, withdraw);
 
@@ -70,14 +84,23 @@ test('any bytes are decoded or refused, never thrown at', () => {
     fc.property(fc.uint8Array({ maxLength: 1_300 }), fc.integer({ min: 0, max: 4 }), (body, type) => {
       if (body.length > 0) body[0] = type;
       const decoded = decodeMessage(body, CONTEXT);
-      if (decoded.ok) assert.deepEqual(encodeMessage(decoded.message, CONTEXT, () => decoded.signature), body);
+      if (decoded.ok)
+        assert.deepEqual(
+          encodeMessage(decoded.message, CONTEXT, () => decoded.signature),
+          body,
+        );
     }),
     { numRuns: 500 },
   );
 });
 
 test('the signature covers type, VLAN, epoch and every byte', () => {
-  const sent: MemberMessage = { type: 'withdraw', publicKey: new Uint8Array(32), incarnation: 1, sequence: 2 };
+  const sent: MemberMessage = {
+    type: 'withdraw',
+    publicKey: new Uint8Array(32),
+    incarnation: 1,
+    sequence: 2,
+  };
   const signed = (context: typeof CONTEXT, changed: MemberMessage = sent): string => {
     let covered = '';
     encodeMessage(changed, context, (input) => {
@@ -98,8 +121,18 @@ test('the signature covers type, VLAN, epoch and every byte', () => {
 });
 
 test('what exceeds a limit is a bug of the sender and is refused from others', () => {
-  const lanes = Array.from({ length: MESSAGE_LIMIT.lanes + 1 }, () => ({ lane: 0, salt: new Uint8Array(6), counter: 0 }));
-  const base = { publicKey: new Uint8Array(32), incarnation: 1, sequence: 1, leaf: 1, agreementKey: new Uint8Array(32) };
+  const lanes = Array.from({ length: MESSAGE_LIMIT.lanes + 1 }, () => ({
+    lane: 0,
+    salt: new Uint8Array(6),
+    counter: 0,
+  }));
+  const base = {
+    publicKey: new Uint8Array(32),
+    incarnation: 1,
+    sequence: 1,
+    leaf: 1,
+    agreementKey: new Uint8Array(32),
+  };
   const tooMany: MemberMessage = {
     type: 'announce',
     ...base,
@@ -127,8 +160,14 @@ test('splitting places every address and answer once, and fits each part', () =>
     fc.property(lists, ([lanes, macs, answers]) => {
       const parts = splitAnnouncement(lanes, macs, answers);
 
-      assert.deepEqual(parts.flatMap((part) => part.macs), macs);
-      assert.deepEqual(parts.flatMap((part) => part.answers), answers);
+      assert.deepEqual(
+        parts.flatMap((part) => part.macs),
+        macs,
+      );
+      assert.deepEqual(
+        parts.flatMap((part) => part.answers),
+        answers,
+      );
       for (const [index, part] of parts.entries()) {
         const base = { publicKey: new Uint8Array(32), incarnation: 1, sequence: 1, leaf: 1 };
         const rest = { agreementKey: new Uint8Array(32), challenge: new Uint8Array(16) };

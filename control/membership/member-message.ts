@@ -107,7 +107,12 @@ export interface SigningContext {
 
 /** A message as it came: what it says, and what its signature covers. Not yet verified. */
 export type DecodedMessage =
-  | { readonly ok: true; readonly message: MemberMessage; readonly signed: Uint8Array; readonly signature: Uint8Array }
+  | {
+      readonly ok: true;
+      readonly message: MemberMessage;
+      readonly signed: Uint8Array;
+      readonly signature: Uint8Array;
+    }
   | { readonly ok: false; readonly reason: string };
 
 /**
@@ -220,7 +225,12 @@ function readAnnounce(reader: ByteReader, header: MessageHeader): Announce | und
   const parts = reader.u8();
   const counts = { lanes: reader.u8(), macs: reader.u8(), answers: reader.u8() };
   const sizeBytes = counts.lanes * LANE_BYTES + counts.macs * MAC_BYTES + counts.answers * CHALLENGE_BYTES;
-  if (counts.lanes > MESSAGE_LIMIT.lanes || parts > MESSAGE_LIMIT.parts || part >= parts || reader.left() !== sizeBytes) {
+  if (
+    counts.lanes > MESSAGE_LIMIT.lanes ||
+    parts > MESSAGE_LIMIT.parts ||
+    part >= parts ||
+    reader.left() !== sizeBytes
+  ) {
     return undefined;
   }
   const lanes = repeat(counts.lanes, () => ({

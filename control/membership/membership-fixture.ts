@@ -4,10 +4,14 @@
  *
  * Tests only. One seed, one history: nothing here reads a clock or a random source.
  */
-import { formatPeerId } from '../identity/peer-id.ts';
-import { keyedHash } from '../vlan/hash.ts';
-import { privateKeyFromRaw, rawPublicKey } from '../vlan/raw-keys.ts';
+
 import { sign } from 'node:crypto';
+import { formatPeerId } from '../identity/peer-id.ts';
+import { controlToken } from '../token/token.ts';
+import { livePeriods } from '../token/token-period.ts';
+import { keyedHash } from '../vlan/hash.ts';
+import { deriveOpenEpoch, utcDay } from '../vlan/open-epoch.ts';
+import { privateKeyFromRaw, rawPublicKey } from '../vlan/raw-keys.ts';
 import { CIPHER_AES_256_GCM } from './frame-keys.ts';
 import { MembershipMachine } from './membership-machine.ts';
 import type {
@@ -18,9 +22,6 @@ import type {
   PairKey,
 } from './membership-port.ts';
 import { createKeyAgreement, verifySignature } from './node-ports.ts';
-import { deriveOpenEpoch, utcDay } from '../vlan/open-epoch.ts';
-import { controlToken } from '../token/token.ts';
-import { livePeriods } from '../token/token-period.ts';
 import { macNumber } from './station-claims.ts';
 
 /** 21 November 2026, noon UTC. */
@@ -74,7 +75,10 @@ export class SimMember {
   readonly peers = new Map<number, string>();
   readonly senders = new Map<number, OpenSender>();
   readonly stations = new Map<number, number | 'own' | 'enforced'>();
-  readonly salts = new Map<number, { readonly day: number; readonly worker: number; readonly value: Uint8Array }>();
+  readonly salts = new Map<
+    number,
+    { readonly day: number; readonly worker: number; readonly value: Uint8Array }
+  >();
   readonly groupKeys = new Map<number, Uint8Array>();
   readonly pairKeys = new Map<string, Uint8Array>();
   readonly effects: MembershipEffect[] = [];
@@ -168,11 +172,17 @@ export class SimVlan {
   }
 
   /** Adds a member; `overrides` replaces some of its ports. */
-  add(name: string, options: { workers?: number; ports?: Partial<MembershipPorts>; nodeKey?: string } = {}): SimMember {
+  add(
+    name: string,
+    options: { workers?: number; ports?: Partial<MembershipPorts>; nodeKey?: string } = {},
+  ): SimMember {
     const random = new SeededRandom(`${name}:${this.nowMs}:${this.#random.unit()}`);
-    const nodeKey = privateKeyFromRaw('ed25519', new SeededRandom(`node ${options.nodeKey ?? name}`).bytes(32));
+    const nodeKey = privateKeyFromRaw(
+      'ed25519',
+      new SeededRandom(`node ${options.nodeKey ?? name}`).bytes(32),
+    );
     const publicKey = rawPublicKey(nodeKey);
-    let member: SimMember | undefined;
+    const made: { member?: SimMember } = {};
     const machine = new MembershipMachine(
       {
         vlanId: this.vlanId,
@@ -187,13 +197,14 @@ export class SimVlan {
         sign: (bytes) => new Uint8Array(sign(null, bytes, nodeKey)),
         verify: verifySignature,
         createAgreement: () => createKeyAgreement(random.bytes(32)),
-        saltCounter: (salt) => member?.counters.get(salt) ?? 0,
-        stationLastSeenMs: (mac) => member?.lastSeenMs.get(macNumber(mac)),
+        saltCounter: (salt) => made.member?.counters.get(salt) ?? 0,
+        stationLastSeenMs: (mac) => made.member?.lastSeenMs.get(macNumber(mac)),
         ...options.ports,
       },
       this.nowMs,
     );
-    member = new SimMember(name, machine);
+    const member = new SimMember(name, machine);
+    made.member = member;
     this.#names.set(formatPeerId(publicKey), options.nodeKey ?? name);
     this.members.set(name, member);
     return member;

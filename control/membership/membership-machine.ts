@@ -19,12 +19,12 @@ import { MemberBook } from './member-book.ts';
 import { MemberIntake } from './member-intake.ts';
 import { MemberKeys } from './member-keys.ts';
 import type {
+  MemberStatus,
   MembershipCounters,
   MembershipEffect,
   MembershipInput,
   MembershipOptions,
   MembershipPorts,
-  MemberStatus,
   NoticeCode,
 } from './membership-port.ts';
 import { OwnSalts } from './own-salts.ts';
@@ -191,7 +191,12 @@ export class MembershipMachine {
   // ── Stations ─────────────────────────────────────────────────────────────────────────────────────────
 
   #setInterface(mac: Uint8Array | undefined): void {
-    const stale = mac === undefined ? this.#book.local.macs() : this.#interfaceMac === undefined ? [] : [this.#interfaceMac];
+    const stale =
+      mac === undefined
+        ? this.#book.local.macs()
+        : this.#interfaceMac === undefined
+          ? []
+          : [this.#interfaceMac];
     for (const old of stale) {
       this.#book.releaseOwn(old);
     }

@@ -61,7 +61,8 @@ export class OwnSalts {
   /** Whether a sender's name is one of ours. */
   isOwn(day: number, name: SenderName): boolean {
     return this.#salts.some(
-      (salt) => salt.day === day && salt.leaf === name.leaf && salt.lane === name.lane && equal(salt.salt, name.salt),
+      (salt) =>
+        salt.day === day && salt.leaf === name.leaf && salt.lane === name.lane && equal(salt.salt, name.salt),
     );
   }
 
@@ -116,7 +117,9 @@ export class OwnSalts {
   }
 
   #successorOf(old: OwnSalt): OwnSalt | undefined {
-    return this.#salts.find((salt) => salt.day === old.day && salt.lane === old.lane && salt.state === 'successor');
+    return this.#salts.find(
+      (salt) => salt.day === old.day && salt.lane === old.lane && salt.state === 'successor',
+    );
   }
 
   #retire(matches: (salt: OwnSalt) => boolean, nowMs: number): void {

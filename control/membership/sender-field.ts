@@ -35,7 +35,9 @@ export interface SenderName {
 /** The fields of {@link SenderName} as they lie in a sender field: leaf ‖ lane ‖ salt, 10 bytes. */
 export function encodeSenderName(name: SenderName): Uint8Array {
   if (name.leaf < 0 || name.leaf > MAX_LEAF || name.lane > 255 || name.salt.length !== SALT_BYTES) {
-    throw new RangeError(`not a sender: leaf ${name.leaf}, lane ${name.lane}, salt of ${name.salt.length} bytes`);
+    throw new RangeError(
+      `not a sender: leaf ${name.leaf}, lane ${name.lane}, salt of ${name.salt.length} bytes`,
+    );
   }
   const bytes = new Uint8Array(4 + SALT_BYTES);
   new DataView(bytes.buffer).setUint32(0, (name.leaf | (name.lane << 24)) >>> 0, true);

@@ -70,7 +70,10 @@ export class Speaker {
 
   /** Announce as soon as the least gap allows. */
   announceSoon(nowMs: number): void {
-    this.#announceDueMs = Math.min(this.#announceDueMs, Math.max(nowMs, this.#announcedAtMs + TIMING.announceGapMs));
+    this.#announceDueMs = Math.min(
+      this.#announceDueMs,
+      Math.max(nowMs, this.#announcedAtMs + TIMING.announceGapMs),
+    );
   }
 
   /** Sign this challenge in the next announcement. */
@@ -139,17 +142,25 @@ export class Speaker {
   /** @returns how many of the answers found room */
   #announceIn(epoch: OpenEpoch, answers: readonly Uint8Array[]): number {
     const { outlet, ports, leaf, agreementKey } = this.#host;
-    const lanes = this.#host.salts(epoch.day).slice(-MESSAGE_LIMIT.lanes).map((salt) => ({
-      lane: salt.lane,
-      salt: salt.salt,
-      counter: ports.saltCounter(salt.id),
-    }));
+    const lanes = this.#host
+      .salts(epoch.day)
+      .slice(-MESSAGE_LIMIT.lanes)
+      .map((salt) => ({
+        lane: salt.lane,
+        salt: salt.salt,
+        counter: ports.saltCounter(salt.id),
+      }));
     const parts = splitAnnouncement(lanes, this.#host.local.macs(), answers);
     const sequence = outlet.nextSequence();
     for (const [part, { macs, answers: signed }] of parts.entries()) {
       const body = { leaf, agreementKey, challenge: this.#challenge, part, parts: parts.length, lanes };
       this.#host.emit(
-        outlet.say(epoch, this.#host.unixMs(), sequence, { type: 'announce', ...body, macs, answers: signed }),
+        outlet.say(epoch, this.#host.unixMs(), sequence, {
+          type: 'announce',
+          ...body,
+          macs,
+          answers: signed,
+        }),
       );
     }
     this.#host.counters.announcesSent++;

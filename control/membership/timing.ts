@@ -14,7 +14,7 @@ export const TIMING = {
   /** Two are missing: ask before the member counts as gone. */
   memberQuietMs: 33_500,
   /** Least time between two announcements: answers that come due together go together. */
-  announceGapMs: 50,
+  announceGapMs: 25,
   /** At most one pull a second for each VLAN (protocol section 4). */
   pullGapMs: 1_000,
   /** An announcement that answers us is usually under way already. */
