@@ -12,10 +12,10 @@ import {
   setClock,
 } from '../../test/harness/engine-driver.ts';
 import { ethernetFrame, filler } from '../../test/harness/frame-builder.ts';
+import { createReassemblyBench, type ReassemblyBench } from '../../test/harness/reassembly-bench.ts';
 import { setFields } from '../../test/harness/table-writer.ts';
 import { ArenaHeader, BATCH } from '../shm/layout.ts';
 import { ARENA } from '../shm/memory-map.ts';
-import { createReassemblyBench, type ReassemblyBench } from './reassemble.fixture.ts';
 
 test('a fragmented frame comes together in any order, in one batch or in many', () => {
   const { left, right } = createDrivenPair({ tapMtuBytes: 9000, datagramMtuBytes: 600 });

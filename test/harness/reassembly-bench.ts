@@ -1,12 +1,13 @@
 /** The reassembly by itself, with fragments that are open already; for reassemble.test.ts and the fuzzer. */
-import { createPair } from '../../test/harness/dataplane-fixture.ts';
-import { getField, setFields } from '../../test/harness/table-writer.ts';
-import { DROP_CODES } from '../base/drop-code.ts';
-import { chooseCrypto } from '../crypto/choose-crypto.ts';
-import { Reassembly, RX_FRAME, RX_HELD, RxDatagram } from '../shm/layout.ts';
-import { ARENA } from '../shm/memory-map.ts';
-import { reassemble } from './reassemble.ts';
-import { createStageContext, rxAt } from './stage-context.ts';
+
+import { DROP_CODES } from '../../dataplane/base/drop-code.ts';
+import { chooseCrypto } from '../../dataplane/crypto/choose-crypto.ts';
+import { reassemble } from '../../dataplane/pipeline/reassemble.ts';
+import { createStageContext, rxAt } from '../../dataplane/pipeline/stage-context.ts';
+import { Reassembly, RX_FRAME, RX_HELD, RxDatagram } from '../../dataplane/shm/layout.ts';
+import { ARENA } from '../../dataplane/shm/memory-map.ts';
+import { createPair } from './dataplane-fixture.ts';
+import { getField, setFields } from './table-writer.ts';
 
 /** One fragment. */
 export interface FragmentOptions {
