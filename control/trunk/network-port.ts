@@ -142,6 +142,9 @@ export interface TrunkNetwork {
 
 export interface TrunkNetworkHost {
   input(input: NetworkInput): void;
-  /** One link datagram from a carrier stream; the bytes are valid during the call only. */
+  /**
+   * One link datagram from a carrier stream; valid during the call only. The bytes may be a Buffer, whose `slice`
+   * does not copy: copy by `set` or `new Uint8Array(bytes.subarray(…))`.
+   */
   carrierDatagram(stream: StreamId, bytes: Uint8Array, offset: number, length: number): void;
 }

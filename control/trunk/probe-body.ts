@@ -49,6 +49,6 @@ export function decodeProbeBody(body: Uint8Array): ProbeBody | undefined {
     operation: operation === 1 ? 'ask' : 'answer',
     sequence: view.getUint32(4, true),
     unixMs: Number.isFinite(unixMs) ? unixMs : 0,
-    challenge: body.slice(16, PROBE_BODY_BYTES),
+    challenge: new Uint8Array(body.subarray(16, PROBE_BODY_BYTES)),
   };
 }

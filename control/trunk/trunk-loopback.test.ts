@@ -6,7 +6,7 @@
  */
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { type Libp2pNetwork, startNetwork } from '../network/libp2p-network.ts';
 import { TrunkDriver } from './trunk-driver.ts';
 import type {
@@ -107,7 +107,11 @@ interface TestNode {
   until(fits: (notice: NoticeEffect) => boolean): Promise<NoticeEffect>;
 }
 
-async function createNode(ports: Map<number, LoopbackDataplane>, basePort: number): Promise<TestNode> {
+async function createNode(
+  t: TestContext,
+  ports: Map<number, LoopbackDataplane>,
+  basePort: number,
+): Promise<TestNode> {
   const jwk = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
   const privateKey = Buffer.concat([jwk.d ?? '', jwk.x ?? ''].map((part) => Buffer.from(part, 'base64url')));
   const network = await startNetwork({ privateKey, listen: ['/ip4/127.0.0.1/tcp/0'] });
@@ -125,6 +129,10 @@ async function createNode(ports: Map<number, LoopbackDataplane>, basePort: numbe
   };
   const driver = new TrunkDriver({ self: network.peerId, network, dataplane, notify });
   driver.start();
+  t.after(async () => {
+    driver.stop();
+    await network.stop();
+  });
   driver.input({
     kind: 'set-addresses',
     datagramPort: basePort,
@@ -150,9 +158,9 @@ function installs(node: TestNode): Map<string, InstallLane> {
 
 test('two nodes make a trunk with the same keys, find their shared VLAN, and part in order', {
   timeout: 20_000,
-}, async () => {
+}, async (t) => {
   const ports = new Map<number, LoopbackDataplane>();
-  const [a, b] = [await createNode(ports, 20_000), await createNode(ports, 21_000)];
+  const [a, b] = [await createNode(t, ports, 20_000), await createNode(t, ports, 21_000)];
   const [shared, lonely] = [new Uint8Array(16).fill(1), new Uint8Array(16).fill(2)];
   a.driver.input({ kind: 'set-vlans', vlans: [shared, lonely] });
   b.driver.input({ kind: 'set-vlans', vlans: [shared] });
@@ -179,14 +187,13 @@ test('two nodes make a trunk with the same keys, find their shared VLAN, and par
   b.driver.stop();
   await a.until((notice) => notice.kind === 'trunk-down');
   a.driver.stop();
-  await Promise.all([a.network.stop(), b.network.stop()]);
   assert.equal(a.dataplane.lanes.size, 0);
   assert.equal(b.dataplane.lanes.size, 0);
 });
 
-test('without datagrams the trunk comes up over the carrier stream', { timeout: 20_000 }, async () => {
+test('without datagrams the trunk comes up over the carrier stream', { timeout: 20_000 }, async (t) => {
   const ports = new Map<number, LoopbackDataplane>();
-  const [a, b] = [await createNode(ports, 20_000), await createNode(ports, 21_000)];
+  const [a, b] = [await createNode(t, ports, 20_000), await createNode(t, ports, 21_000)];
   a.dataplane.isUdpBlocked = true;
   b.dataplane.isUdpBlocked = true;
   b.driver.input({
@@ -195,7 +202,4 @@ test('without datagrams the trunk comes up over the carrier stream', { timeout: 
   });
   await Promise.all([a.until(isCarrier('stream')), b.until(isCarrier('stream'))]);
   assert.equal(b.driver.status()[0]?.carrier, 'stream');
-  a.driver.stop();
-  b.driver.stop();
-  await Promise.all([a.network.stop(), b.network.stop()]);
 });

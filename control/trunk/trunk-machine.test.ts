@@ -11,7 +11,9 @@ import { TrunkMachine } from './trunk-machine.ts';
 import type { DatagramAddress, TrunkEffect, TrunkInput } from './trunk-port.ts';
 
 /** Lower and higher than ours: the first says Hello to us, to the second we say it. */
-const [LOWER, SELF, HIGHER] = ['12D3KooWa', '12D3KooWm', '12D3KooWz'];
+const LOWER = '12D3KooWa';
+const SELF = '12D3KooWm';
+const HIGHER = '12D3KooWz';
 
 class Harness {
   readonly simulation = new Simulation(7);
@@ -22,7 +24,7 @@ class Harness {
 
   constructor(config: Partial<TrunkConfig> = {}, lanesMax = 10_000) {
     const ports = {
-      self: SELF ?? '',
+      self: SELF,
       workerCount: 1,
       crypto: createSimCrypto(this.simulation),
       unixOffsetMs: () => 0,
@@ -101,7 +103,7 @@ class Harness {
   }
 
   /** The lower peer connects and says Hello. @returns the handle of the datagram lane */
-  trunk(peer = LOWER ?? ''): {
+  trunk(peer = LOWER): {
     readonly handle: number;
     readonly stream: number;
     readonly effects: TrunkEffect[];
@@ -142,7 +144,7 @@ const bytesSentTo = (effects: readonly TrunkEffect[], ip: string): number =>
 
 test('garbage on the control stream: the peer is told, closed, counted and logged', () => {
   const harness = new Harness();
-  const { stream } = harness.open(LOWER ?? '');
+  const { stream } = harness.open(LOWER);
   const effects = harness.send({ kind: 'message', stream, message: new Uint8Array(50).fill(0xff) });
   assert.deepEqual(byes(effects), ['malformed-message']);
   assert.ok(kinds(effects).has('close-stream'));
@@ -153,7 +155,7 @@ test('garbage on the control stream: the peer is told, closed, counted and logge
 
 test('another version: a clear error on this end, and one for the other end', () => {
   const harness = new Harness();
-  const { stream } = harness.open(LOWER ?? '');
+  const { stream } = harness.open(LOWER);
   const message = TrunkCodec.encode({ hello: { minVersion: 9, maxVersion: 12 } as never });
   const effects = harness.send({ kind: 'message', stream, message });
   assert.deepEqual(byes(effects), ['version-mismatch']);
@@ -162,8 +164,8 @@ test('another version: a clear error on this end, and one for the other end', ()
 
 test("a peer's Bye for another version is shown, and it is not dialled again at once", () => {
   const harness = new Harness();
-  harness.send({ kind: 'set-peers', peers: [{ peer: HIGHER ?? '', addresses: ['x'] }] });
-  const { stream } = harness.open(HIGHER ?? '');
+  harness.send({ kind: 'set-peers', peers: [{ peer: HIGHER, addresses: ['x'] }] });
+  const { stream } = harness.open(HIGHER);
   const bye = encodeTrunkMessage({
     kind: 'bye',
     code: 'version-mismatch',
@@ -178,7 +180,7 @@ test("a peer's Bye for another version is shown, and it is not dialled again at 
 
 test('a peer that connects and says nothing is closed: the stream after 5 s, then the connection', () => {
   const harness = new Harness();
-  const { stream, connection } = harness.open(LOWER ?? '');
+  const { stream, connection } = harness.open(LOWER);
   const effects = harness.pass(5_100);
   assert.deepEqual(byes(effects), ['handshake-timeout']);
   harness.send({ kind: 'stream-closed', stream, reason: 'closed' });
@@ -187,13 +189,13 @@ test('a peer that connects and says nothing is closed: the stream after 5 s, the
     later.filter((effect) => effect.kind === 'disconnect'),
     [{ kind: 'disconnect', connection }],
   );
-  harness.send({ kind: 'disconnected', peer: LOWER ?? '', connection });
+  harness.send({ kind: 'disconnected', peer: LOWER, connection });
   assert.deepEqual(harness.machine.sizes(), { peers: 0, streams: 0, lanes: 0, connections: 0 });
 });
 
 test('a Hello that is not answered: its lanes are freed', () => {
   const harness = new Harness();
-  const { effects } = harness.open(HIGHER ?? '');
+  const { effects } = harness.open(HIGHER);
   assert.ok(kinds(effects).has('send-message'));
   assert.equal(harness.machine.sizes().lanes, 2);
   assert.ok(kinds(harness.pass(5_100)).has('remove-lane'));
@@ -206,7 +208,7 @@ test('messages out of turn are refused: Hello from the higher id, HelloReply to 
     [LOWER, { kind: 'rekey-request' as const, lanes: [] }],
   ] as const) {
     const harness = new Harness();
-    const { stream } = harness.open(peer ?? '');
+    const { stream } = harness.open(peer);
     const effects = harness.send({ kind: 'message', stream, message: encodeTrunkMessage(message) });
     assert.deepEqual(byes(effects), ['unexpected-message']);
   }
@@ -214,7 +216,7 @@ test('messages out of turn are refused: Hello from the higher id, HelloReply to 
 
 test('a rekey of a trunk that is not known is answered so that the peer begins anew on the same stream', () => {
   const harness = new Harness();
-  const { stream } = harness.open(LOWER ?? '');
+  const { stream } = harness.open(LOWER);
   const effects = harness.send({
     kind: 'message',
     stream,
@@ -228,7 +230,7 @@ test('a rekey of a trunk that is not known is answered so that the peer begins a
 
 test('a generation that does not grow is refused, so no key is derived twice', () => {
   const harness = new Harness();
-  const { stream } = harness.open(LOWER ?? '');
+  const { stream } = harness.open(LOWER);
   const hello = harness.hello();
   harness.send({ kind: 'message', stream, message: encodeTrunkMessage(hello) });
   const effects = harness.send({
@@ -244,12 +246,12 @@ test('handshakes of one peer are limited, and coming back does not refill the bu
   const harness = new Harness({ handshakeBurst: 3, handshakesPerSecond: 0.1 });
   const codes: string[] = [];
   for (let round = 0; round < 5; round++) {
-    const { stream, connection } = harness.open(LOWER ?? '');
+    const { stream, connection } = harness.open(LOWER);
     codes.push(
       ...byes(harness.send({ kind: 'message', stream, message: encodeTrunkMessage(harness.hello()) })),
     );
     harness.send({ kind: 'stream-closed', stream, reason: 'closed' });
-    harness.send({ kind: 'disconnected', peer: LOWER ?? '', connection });
+    harness.send({ kind: 'disconnected', peer: LOWER, connection });
   }
   assert.deepEqual(codes, ['too-many-handshakes', 'too-many-handshakes']);
 });
@@ -265,7 +267,7 @@ test('trunks beyond the limit are refused with a reason', () => {
 
 test('a full lane table refuses the handshake instead of failing later', () => {
   const harness = new Harness({}, 0);
-  const { stream } = harness.open(LOWER ?? '');
+  const { stream } = harness.open(LOWER);
   const effects = harness.send({ kind: 'message', stream, message: encodeTrunkMessage(harness.hello()) });
   assert.deepEqual(byes(effects), ['rejected']);
 });
@@ -345,7 +347,7 @@ test('log lines of one kind are limited', () => {
   const harness = new Harness();
   let lines = 0;
   for (let round = 0; round < 500; round++) {
-    const { stream } = harness.open(LOWER ?? '');
+    const { stream } = harness.open(LOWER);
     const effects = harness.send({ kind: 'message', stream, message: new Uint8Array(9) });
     lines += effects.filter((effect) => effect.kind === 'log').length;
   }
@@ -362,7 +364,7 @@ test('of two streams that raced, both ends keep the one that the lower PeerId op
       const [own, theirs] = [1, 2];
       harness.send({
         kind: 'connected',
-        peer: peer ?? '',
+        peer: peer,
         connection: 9,
         dialled: false,
         remoteIp: undefined,
@@ -370,7 +372,7 @@ test('of two streams that raced, both ends keep the one that the lower PeerId op
       const opened = (stream: number) =>
         harness.send({
           kind: 'stream-opened',
-          peer: peer ?? '',
+          peer: peer,
           connection: 9,
           stream,
           protocol: 'trunk',
@@ -389,10 +391,10 @@ test('an address without a PeerId is dialled until someone answers, who is then 
   assert.ok(kinds(first).has('dial-unnamed'));
   harness.send({ kind: 'dial-failed', peer: undefined, address: '/ip4/192.0.2.1/tcp/1', reason: 'refused' });
   assert.ok(kinds(harness.pass(1_000)).has('dial-unnamed'));
-  harness.send({ kind: 'peer-named', address: '/ip4/192.0.2.1/tcp/1', peer: HIGHER ?? '' });
+  harness.send({ kind: 'peer-named', address: '/ip4/192.0.2.1/tcp/1', peer: HIGHER });
   const effects = harness.send({
     kind: 'connected',
-    peer: HIGHER ?? '',
+    peer: HIGHER,
     connection: 1,
     dialled: true,
     remoteIp: '192.0.2.1',

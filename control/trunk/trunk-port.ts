@@ -206,7 +206,7 @@ export interface TrunkDataplane extends LaneAllocator {
   laneStats(): readonly LaneStats[];
   /**
    * One link datagram which arrived on the peer's carrier stream: `bytes[offset, offset + length)`.
-   * The bytes are valid during the call only. Dropped and counted when a ring is full.
+   * Valid during the call only; it may be a Buffer, whose `slice` does not copy. Dropped and counted when a ring is full.
    */
   deliverStream(trunk: TrunkId, bytes: Uint8Array, offset: number, length: number): void;
 }

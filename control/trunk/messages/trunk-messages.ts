@@ -301,7 +301,7 @@ function check(condition: boolean, detail: string): asserts condition {
 
 function exactly(bytes: Uint8Array, size: number, field: string): Uint8Array {
   check(bytes.length === size, `${field}: expected ${size} bytes, got ${bytes.length}`);
-  return bytes.slice();
+  return new Uint8Array(bytes);
 }
 
 function within(value: number, low: number, high: number, field: string): number {
