@@ -1,7 +1,7 @@
 /** Holds the documentation to the project: what it names exists, and what users must find in it is there. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as v from 'valibot';
+import type * as v from 'valibot';
 import { configSchema } from '../../control/config/schema.ts';
 import { DROP_CODES } from '../../dataplane/base/drop-code.ts';
 import { brokenLinks, loadPage, loadPages, missingFiles } from './markdown.ts';

@@ -42,7 +42,9 @@ export function brokenLinks(page: Page): readonly string[] {
 /** Files and folders named in code spans which do not exist. */
 export function missingFiles(page: Page): readonly string[] {
   const spans = [...page.text.matchAll(/`([^`\n]+)`/g)].map((match) => match[1] ?? '');
-  const paths = spans.filter((span) => /^[\w.-]+\/[\w./-]*$/.test(span) && CODE_ROOTS.includes(span.split('/')[0] ?? ''));
+  const paths = spans.filter(
+    (span) => /^[\w.-]+\/[\w./-]*$/.test(span) && CODE_ROOTS.includes(span.split('/')[0] ?? ''),
+  );
   return paths.filter((path) => !existsSync(join(PROJECT_ROOT, path)));
 }
 
