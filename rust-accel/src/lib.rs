@@ -11,6 +11,8 @@ mod coalesce;
 mod cut;
 mod ecb;
 mod engine;
+#[cfg(test)]
+mod fixture;
 mod flow_hash;
 mod flows;
 mod forward;
@@ -24,6 +26,8 @@ mod link;
 
 mod open_frame;
 mod open_link;
+#[cfg(test)]
+mod path_tests;
 mod plan;
 mod reassemble;
 mod seal;
