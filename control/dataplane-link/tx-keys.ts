@@ -38,7 +38,8 @@ export class TxKeys {
    * Puts workers' keys into the run towards a member; the old run goes when no worker uses it.
    *
    * @param keys - by worker; the others keep theirs
-   * @returns the run's first slot; undefined when the table is full, and the old run stays
+   * @returns the run's first slot; undefined when the table is full: then there is no run, since the old one
+   *   may hold a key under a salt that is about to go
    */
   put(member: MemberId, day: number, keys: ReadonlyMap<number, TxKey>): number | undefined {
     const runs = this.#runs.get(member) ?? new Map<number, Run>();
@@ -49,10 +50,11 @@ export class TxKeys {
     }
     const first = this.#table.addTx(merged, this.#cipher);
     if (first === undefined) {
-      return undefined;
+      runs.delete(day);
+    } else {
+      runs.set(day, { first, keys: merged });
+      this.#runs.set(member, runs);
     }
-    runs.set(day, { first, keys: merged });
-    this.#runs.set(member, runs);
     if (old !== undefined) {
       this.#table.removeTx(old.first);
     }

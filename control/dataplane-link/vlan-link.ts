@@ -149,14 +149,15 @@ export class VlanLink {
     this.#stations.routeAll();
   }
 
-  /** Time has passed: another token period may have begun. */
+  /** Time has passed: another token period may have begun, or pending work goes on. */
   roll(): void {
+    this.#stations.step();
     const unixMs = this.#parts.unixMs();
     const period = sendingPeriod(this.#sealingDay, unixMs, this.#parts.tokenPeriodSeconds);
     if (period !== this.#sendingPeriod && this.#epochs.size > 0) {
       this.#sendingPeriod = period;
       this.#rollTokens(unixMs);
-      this.#stations.routeAll();
+      this.#stations.routeAllSoon(() => undefined);
     }
   }
 
@@ -260,8 +261,10 @@ export class VlanLink {
     this.#sendingPeriod = -1;
     this.roll();
     this.#parts.writers.vlans.setTxEpoch(this.slot, this.#epochs.get(day)?.slot ?? NONE);
-    // The stations point to the new day's keys now; those of the day before go.
-    this.#txKeys.keepDays([day, day + 1]);
+    // When the stations point to the new day's keys, those of the day before go.
+    this.#stations.routeAllSoon(() => {
+      this.#txKeys.keepDays([this.#sealingDay, this.#sealingDay + 1]);
+    });
   }
 
   #removeEpoch(day: number): void {
@@ -309,16 +312,18 @@ export class VlanLink {
       this.#putPairKeys(member, salt.day, keyed(key));
     }
     const first = this.#txKeys.put(GROUP, salt.day, keyed(effect.groupKey));
-    if (first !== undefined) {
-      for (let worker = 0; worker < this.#parts.workerCount; worker++) {
-        this.#parts.writers.epochs.setGroupKey(epoch.slot, worker, first + worker);
-      }
+    for (let worker = 0; worker < this.#parts.workerCount; worker++) {
+      this.#parts.writers.epochs.setGroupKey(epoch.slot, worker, first === undefined ? NONE : first + worker);
     }
   }
 
   #removeSalt(id: SaltId): void {
     const salt = this.#salts.get(id);
     if (salt !== undefined) {
+      // No key that a worker can reach may name a salt whose slot another one is going to take.
+      if (salt.day !== this.#sealingDay) {
+        this.#stations.finish();
+      }
       this.#salts.delete(id);
       this.#parts.writers.salts.remove(salt.slot);
     }
@@ -368,6 +373,7 @@ export class VlanLink {
       trunk: this.#parts.trunkOf(peer) ?? NONE,
       pairKeys: this.#txKeys.find(member, this.#sealingDay) ?? NONE,
       epoch: epoch.slot,
+      tokenTime: `${this.#sealingDay}/${period}`,
       tokenOf: (mac) => stationToken(epoch.secrets, period, mac),
     };
   }

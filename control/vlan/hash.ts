@@ -10,9 +10,6 @@ import { blake3 } from '@noble/hashes/blake3.js';
 
 const encoder = new TextEncoder();
 
-/** Key size and default output size of BLAKE3. */
-export const HASH_BYTES = 32;
-
 /** BLAKE3-128: the first 16 bytes of the plain hash. */
 export function hash128(...parts: readonly Uint8Array[]): Uint8Array {
   return digest({ dkLen: 16 }, parts);

@@ -1,0 +1,203 @@
+/**
+ * Behaviour of the whole data plane without interfaces: two of them in this process, with real workers and
+ * sockets on loopback; this test plays the trunk machine.
+ *
+ *   plane 0 ── workers 0, 1 ══ udp lanes over 127.0.0.1, or stream datagrams by hand ══ workers 0, 1 ── plane 1
+ */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { after, test } from 'node:test';
+import { formatPeerId } from '../identity/peer-id.ts';
+import type { Carrier, DataplaneInput, LinkKeys } from '../trunk/trunk-port.ts';
+import { privateKeyFromRaw, rawPublicKey } from '../vlan/raw-keys.ts';
+import { formatVlanId } from '../vlan/vlan-id.ts';
+import { Dataplane, monotonicMs } from './dataplane.ts';
+import type { DataplaneIdentity } from './dataplane-options.ts';
+
+const WORKERS = 2;
+const DEADLINE_MS = 20_000;
+const VLAN_ID = new Uint8Array(randomBytes(16));
+const VLAN = formatVlanId(VLAN_ID);
+
+class Plane {
+  readonly dataplane: Dataplane;
+  readonly peer: string;
+  readonly inputs: DataplaneInput[] = [];
+  readonly #waiting: { holds: () => boolean; done: () => void }[] = [];
+  other: Plane | undefined;
+
+  constructor() {
+    const identity = createIdentity();
+    this.peer = formatPeerId(identity.publicKey);
+    this.dataplane = Dataplane.open({
+      engine: 'typescript',
+      workerCount: WORKERS,
+      listen: { address: '127.0.0.1', port: 0 },
+      offloads: { tapTso: true, tapUso: true, udpGso: true, udpGro: true },
+      spinUs: 0,
+      tokenPeriodSeconds: 3_600,
+      tokenCapacity: 1_024,
+      identity,
+      debug: true,
+      log: () => this.check(),
+    });
+    this.dataplane.trunkDataplane.attach({
+      input: (input) => {
+        this.inputs.push(input);
+        this.check();
+      },
+      sendStream: (trunk, bytes, offset, length) => {
+        const copy = bytes.slice(offset, offset + length);
+        this.other?.dataplane.trunkDataplane.deliverStream(trunk, copy, 0, copy.length);
+        return true;
+      },
+    });
+  }
+
+  /** Waits until something holds; looked at whenever the plane says something. */
+  async until(holds: () => boolean, what: string): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    const deadline = setTimeout(() => {
+      reject(new Error(`never: ${what}`));
+    }, DEADLINE_MS);
+    this.#waiting.push({
+      holds,
+      done: () => {
+        resolve(undefined);
+      },
+    });
+    this.check();
+    await promise;
+    clearTimeout(deadline);
+  }
+
+  check(): void {
+    for (const waiting of this.#waiting) {
+      if (waiting.holds()) waiting.done();
+    }
+  }
+
+  members(): readonly string[] {
+    return this.dataplane.vlans.find(VLAN)?.members.map((member) => member.peer) ?? [];
+  }
+}
+
+function createIdentity(): DataplaneIdentity {
+  const seed = new Uint8Array(randomBytes(32));
+  const publicKey = rawPublicKey(privateKeyFromRaw('ed25519', seed));
+  const privateKey = new Uint8Array(64);
+  privateKey.set(seed);
+  privateKey.set(publicKey, 32);
+  return { publicKey, privateKey, nodeSecret: new Uint8Array(randomBytes(32)) };
+}
+
+function randomKeys(): LinkKeys {
+  const key = (): Uint8Array => new Uint8Array(randomBytes(32));
+  return { k1: key(), k2: key(), k3: key(), k4: key(), linkToken: new Uint8Array(randomBytes(16)) };
+}
+
+/** What the trunk machines of both ends would do for one lane. */
+function connectLane(
+  planes: readonly [Plane, Plane],
+  lane: number,
+  carrier: Carrier,
+  generation: number,
+): void {
+  const keys = [randomKeys(), randomKeys()] as const;
+  const allocations = planes.map((plane) => plane.dataplane.trunkDataplane.allocateLane(lane % WORKERS));
+  for (const [index, plane] of planes.entries()) {
+    const [mine, theirs] = [allocations[index], allocations[1 - index]];
+    const [rx, tx] = index === 0 ? keys : [keys[1], keys[0]];
+    const other = planes[1 - index];
+    assert.ok(mine && theirs && other);
+    const address = carrier === 'udp' ? other.dataplane.sockets[lane % WORKERS]?.address : undefined;
+    const link = plane.dataplane.trunkDataplane;
+    const indexes = { localIndex: mine.receiverIndex, peerIndex: theirs.receiverIndex };
+    const life = { generation, worker: lane % WORKERS, notAfterMs: monotonicMs() + 180_000 };
+    link.perform({
+      kind: 'install-lane',
+      trunk: 1,
+      handle: mine.handle,
+      carrier,
+      lane,
+      ...life,
+      ...indexes,
+      rx,
+      tx,
+      address,
+    });
+    link.perform({ kind: 'use-lane', handle: mine.handle });
+  }
+}
+
+async function openPlanes(carrier: Carrier): Promise<readonly [Plane, Plane]> {
+  const planes = [new Plane(), new Plane()] as const;
+  after(async () => {
+    await Promise.all(planes.map((plane) => plane.dataplane.stop()));
+  });
+  [planes[0].other, planes[1].other] = [planes[1], planes[0]];
+  await Promise.all(planes.map((plane) => plane.dataplane.start()));
+  for (const [index, plane] of planes.entries()) {
+    const peer = planes[1 - index]?.peer ?? '';
+    plane.dataplane.trunkDataplane.perform({ kind: 'add-trunk', trunk: 1, peer });
+    await plane.dataplane.vlans.join({ idBytes: VLAN_ID });
+  }
+  for (let lane = 0; lane < WORKERS; lane++) connectLane(planes, lane, carrier, 1);
+  for (const [index, plane] of planes.entries()) {
+    const peer = planes[1 - index]?.peer ?? '';
+    plane.dataplane.trunkDataplane.perform({ kind: 'set-trunk', trunk: 1, carrier, datagramMtuBytes: 1_400 });
+    plane.dataplane.trunkNotice({ kind: 'vlans-shared', trunk: 1, peer, vlans: [VLAN_ID] });
+  }
+  return planes;
+}
+
+async function untilTheyMeet([a, b]: readonly [Plane, Plane]): Promise<void> {
+  await a.until(() => a.members().includes(b.peer), 'a knows b');
+  await b.until(() => b.members().includes(a.peer), 'b knows a');
+}
+
+test('members find each other through workers and sockets', async () => {
+  const planes = await openPlanes('udp');
+  await untilTheyMeet(planes);
+
+  assert.deepEqual(planes[0].dataplane.vlans.sharedWith(planes[1].peer), [VLAN]);
+  const { counters, drops } = planes[0].dataplane.totals();
+  assert.ok((counters['datagramsSent'] ?? 0) > 0 && (counters['punts'] ?? 0) > 0);
+  assert.equal(drops['token-unknown'], 0);
+});
+
+test('members find each other through a stream carrier', async () => {
+  const planes = await openPlanes('stream');
+  await untilTheyMeet(planes);
+
+  assert.ok((planes[1].dataplane.totals().counters['carrierDatagramsReceived'] ?? 0) > 0);
+});
+
+test('a worker that dies runs again, and members stay; a member that leaves is gone at once', async () => {
+  const planes = await openPlanes('udp');
+  const [a, b] = planes;
+  await untilTheyMeet(planes);
+  const restarted = (): boolean =>
+    a.inputs.some((input) => input.kind === 'worker-restarted' && input.worker === 0);
+  assert.ok(a.dataplane.crashWorker(0));
+  await a.until(restarted, 'the worker runs again');
+  assert.equal(a.dataplane.totals().counters['workerRestarts'], 1);
+  connectLane(planes, 0, 'udp', 2);
+  assert.deepEqual(a.members(), [b.peer]);
+
+  await a.dataplane.vlans.leave(VLAN);
+  await b.until(() => b.members().length === 0, 'b heard the goodbye');
+  assert.equal(a.dataplane.vlans.find(VLAN), undefined);
+});
+
+test('a VLAN that was left can be joined again at once', async () => {
+  const planes = await openPlanes('udp');
+  const [a, b] = planes;
+  await untilTheyMeet(planes);
+  const left = a.dataplane.vlans.leave(VLAN);
+  await a.dataplane.vlans.join({ idBytes: VLAN_ID });
+  await left;
+  await untilTheyMeet([a, b]);
+
+  assert.equal(a.dataplane.vlans.all().length, 1);
+});
