@@ -13,7 +13,7 @@ import { Dataplane } from './dataplane-link/dataplane.ts';
 import { chooseEngine } from './engine-choice.ts';
 import { loadOrCreateIdentity, type NodeIdentity } from './identity/node-identity.ts';
 import { lockStateDirectory } from './identity/state-lock.ts';
-import { startNetwork } from './network/libp2p-network.ts';
+import { createNetwork } from './network/libp2p-network.ts';
 import { PeertapNode } from './node.ts';
 import { VlanRegistry } from './vlan/vlan-registry.ts';
 
@@ -72,7 +72,7 @@ async function startParts(
   const dataplane = openDataplane(config, identity, engine.name, logger);
   onStop(() => dataplane.stop());
   const [network] = await Promise.all([
-    startNetwork({ privateKey: identity.privateKey, listen: config.listen.libp2p }),
+    createNetwork({ privateKey: identity.privateKey, listen: config.listen.libp2p }),
     dataplane.start(),
   ]);
   onStop(() => network.stop());

@@ -67,10 +67,11 @@ export class PeertapNode implements DaemonControl {
     );
   }
 
-  /** Joins the VLANs and begins to look for peers. @throws an operating error of a VLAN of the config */
+  /** Listens, joins the VLANs and begins to look for peers. @throws NetworkError, or a config VLAN's SystemError */
   async start(): Promise<void> {
-    const { registry } = this.#parts;
+    const { registry, network } = this.#parts;
     this.#driver.start();
+    await network.listen();
     for (const entry of registry.list()) await this.#joinAtStart(entry);
     this.#tellAddresses();
     this.#tellVlans();

@@ -59,17 +59,29 @@ const INBOUND_PENDING_MAX = 64;
 const EMPTY_HOST: TrunkNetworkHost = { input: () => undefined, carrierDatagram: () => undefined };
 
 /**
- * Starts the node.
+ * Starts the node: {@link createNetwork} and `listen` at once, for those who attach in the same turn.
  *
- * @returns the running network, which tells nothing before `attach`
  * @throws NetworkError `listen-failed`, `bad-address` or `start-failed`
  */
 export async function startNetwork(options: NetworkOptions): Promise<Libp2pNetwork> {
+  const network = await createNetwork(options);
+  await network.listen();
+  return network;
+}
+
+/**
+ * Makes the node, which neither listens nor dials yet. Attach a host before `listen`: a peer may open its stream
+ * within the same millisecond, and a stream that nobody hears of costs it a handshake timeout.
+ *
+ * @throws NetworkError `bad-address` or `start-failed`
+ */
+export async function createNetwork(options: NetworkOptions): Promise<Libp2pNetwork> {
   for (const address of options.listen) {
     parseAddress(address);
   }
   try {
     const node = await createLibp2p({
+      start: false,
       privateKey: privateKeyFromRaw(options.privateKey),
       addresses: { listen: [...options.listen] },
       transports: [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })],
@@ -85,22 +97,27 @@ export async function startNetwork(options: NetworkOptions): Promise<Libp2pNetwo
       },
       connectionMonitor: { enabled: true, pingInterval: PING_INTERVAL_MS },
     });
-    return await Libp2pNetwork.adopt(node);
+    return await Libp2pNetwork.adopt(node, options.listen);
   } catch (cause) {
-    const reason = rootMessage(cause);
-    const listen = options.listen.join(', ');
-    const refusal = /listen E[A-Z]+: [^\n]*/.exec(reason)?.[0];
-    if (refusal !== undefined) {
-      const message = `cannot listen on ${listen} (${refusal}). Choose another address in listen.libp2p, or stop what uses this one.`;
-      throw new NetworkError('listen-failed', message, { address: listen, cause });
-    }
-    throw new NetworkError('start-failed', `the libp2p node did not start: ${reason}`, { cause });
+    throw startError(options.listen, cause);
   }
+}
+
+function startError(addresses: readonly string[], cause: unknown): NetworkError {
+  const reason = rootMessage(cause);
+  const listen = addresses.join(', ');
+  const refusal = /listen E[A-Z]+: [^\n]*/.exec(reason)?.[0];
+  if (refusal !== undefined) {
+    const message = `cannot listen on ${listen} (${refusal}). Choose another address in listen.libp2p, or stop what uses this one.`;
+    return new NetworkError('listen-failed', message, { address: listen, cause });
+  }
+  return new NetworkError('start-failed', `the libp2p node did not start: ${reason}`, { cause });
 }
 
 export class Libp2pNetwork implements TrunkNetwork {
   readonly peerId: PeerIdText;
   readonly #node: Libp2p;
+  readonly #listen: readonly string[];
   readonly #connectionIds = new Map<Connection, ConnectionId>();
   readonly #connections = new Map<ConnectionId, Connection>();
   readonly #controls = new Map<StreamId, ControlChannel>();
@@ -109,13 +126,14 @@ export class Libp2pNetwork implements TrunkNetwork {
   #nextId = 1;
   #isStopped = false;
 
-  private constructor(node: Libp2p) {
+  private constructor(node: Libp2p, listen: readonly string[]) {
     this.#node = node;
+    this.#listen = listen;
     this.peerId = node.peerId.toString();
   }
 
-  static async adopt(node: Libp2p): Promise<Libp2pNetwork> {
-    const network = new Libp2pNetwork(node);
+  static async adopt(node: Libp2p, listen: readonly string[]): Promise<Libp2pNetwork> {
+    const network = new Libp2pNetwork(node, listen);
     node.addEventListener('connection:open', ({ detail }) => {
       if (detail.direction === 'inbound') {
         network.#idOf(detail);
@@ -133,6 +151,19 @@ export class Libp2pNetwork implements TrunkNetwork {
       );
     }
     return network;
+  }
+
+  /**
+   * Listens and may dial from now on.
+   *
+   * @throws NetworkError `listen-failed` or `start-failed`
+   */
+  async listen(): Promise<void> {
+    try {
+      await this.#node.start();
+    } catch (cause) {
+      throw startError(this.#listen, cause);
+    }
   }
 
   /** Tells the host from now on, and of connections that came before. */

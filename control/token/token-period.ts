@@ -54,6 +54,8 @@ function periodAt(period: number, periodSeconds: number): TokenPeriod {
 
 function requirePeriod(periodSeconds: number): void {
   if (!Number.isInteger(periodSeconds) || periodSeconds < 60 || DAY_SECONDS % periodSeconds !== 0) {
-    throw new RangeError(`a token period divides a day into equal parts of 60 s or more, got ${periodSeconds} s`);
+    throw new RangeError(
+      `a token period divides a day into equal parts of 60 s or more, got ${periodSeconds} s`,
+    );
   }
 }

@@ -71,20 +71,23 @@ test('kinds, periods and addresses have tokens of their own', () => {
 test('two clocks less than a period apart accept each other, across midnight too', () => {
   const period = fc.constantFrom(60, 900, DEFAULT_TOKEN_PERIOD_SECONDS, 86_400);
   fc.assert(
-    fc.property(period, fc.integer({ min: 86_400_000, max: 4e12 }), fc.double({ min: -1, max: 1, noNaN: true }), (
-      periodSeconds,
-      senderMs,
-      skewPeriods,
-    ) => {
-      const receiverMs = senderMs + Math.trunc(skewPeriods * periodSeconds * 1_000);
-      const { current } = livePeriods(senderMs, periodSeconds);
-      const live = livePeriods(receiverMs, periodSeconds);
+    fc.property(
+      period,
+      fc.integer({ min: 86_400_000, max: 4e12 }),
+      fc.double({ min: -1, max: 1, noNaN: true }),
+      (periodSeconds, senderMs, skewPeriods) => {
+        const receiverMs = senderMs + Math.trunc(skewPeriods * periodSeconds * 1_000);
+        const { current } = livePeriods(senderMs, periodSeconds);
+        const live = livePeriods(receiverMs, periodSeconds);
 
-      assert.equal(current.day, utcDay(senderMs));
-      assert.ok([live.previous, live.current, live.next].some(
-        (accepted) => accepted.period === current.period && accepted.day === current.day,
-      ));
-    }),
+        assert.equal(current.day, utcDay(senderMs));
+        assert.ok(
+          [live.previous, live.current, live.next].some(
+            (accepted) => accepted.period === current.period && accepted.day === current.day,
+          ),
+        );
+      },
+    ),
   );
 });
 

@@ -44,5 +44,5 @@ test('round trip, timeout and loss follow the samples', () => {
   assert.ok(path.timeoutMs() >= 100 && path.timeoutMs() < 200);
   assert.equal(path.lossRatio, 0);
   path.lost();
-  assert.equal(path.lossRatio as number, 1 / 16);
+  assert.equal(path.lossRatio, 1 / 16);
 });

@@ -5,7 +5,16 @@
  *
  * Main thread only, synchronous: state is on disk before it is used. Must never truncate the old file.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 
 const OWNER_ONLY_FILE = 0o600;

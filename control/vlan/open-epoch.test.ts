@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { hash128, keyedHash } from './hash.ts';
 import { deriveOpenEpoch, utcDay, utcDayStartMs } from './open-epoch.ts';
 import { vlanKeysFromSeed } from './vlan-keys.ts';
-import { hash128, keyedHash } from './hash.ts';
 
 interface EpochVector {
   readonly vlanSeed: string;

@@ -5,8 +5,9 @@
  *
  * @see docs/protocol.md, "Names"
  */
-import { privateKeyFromRaw, RAW_KEY_BYTES, rawPublicKey } from './raw-keys.ts';
+
 import { hash128 } from './hash.ts';
+import { privateKeyFromRaw, RAW_KEY_BYTES, rawPublicKey } from './raw-keys.ts';
 
 /** An Ed25519 key pair of a VLAN, and the id that follows from it. */
 export interface VlanKeys {

@@ -1,14 +1,23 @@
 /** Behaviour of the VLAN registry and its state file: what is joined, owned, kept, refused. */
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { VlanError, type VlanErrorCode } from './vlan-error.ts';
-import { MAX_VLANS, VlanRegistry } from './vlan-registry.ts';
-import { vlanStatePath } from './vlan-state.ts';
-import type { VlanAttachment } from './vlan-state.ts';
 import { formatVlanId } from './vlan-id.ts';
+import { MAX_VLANS, VlanRegistry } from './vlan-registry.ts';
+import type { VlanAttachment } from './vlan-state.ts';
+import { vlanStatePath } from './vlan-state.ts';
 
 let directory = '';
 
@@ -92,9 +101,18 @@ test('a reload removes only VLANs that came from the config', () => {
     attachment(idText(4), 'ptap4'),
   ]);
 
-  assert.deepEqual(changes.removed.map((entry) => entry.id), [idText(1)]);
-  assert.deepEqual(changes.added.map((entry) => entry.id), [idText(4)]);
-  assert.deepEqual(changes.changed.map((change) => change.after.attachment?.mtuBytes), [1_400]);
+  assert.deepEqual(
+    changes.removed.map((entry) => entry.id),
+    [idText(1)],
+  );
+  assert.deepEqual(
+    changes.added.map((entry) => entry.id),
+    [idText(4)],
+  );
+  assert.deepEqual(
+    changes.changed.map((change) => change.after.attachment?.mtuBytes),
+    [1_400],
+  );
   assert.ok(registry.find(idText(3)));
 });
 
@@ -104,7 +122,10 @@ test('a VLAN of the config that was left comes back with a reload', () => {
   registry.leave(idText(1));
   assert.deepEqual(registry.list(), []);
 
-  assert.deepEqual(registry.reconfigure(configured).added.map((entry) => entry.id), [idText(1)]);
+  assert.deepEqual(
+    registry.reconfigure(configured).added.map((entry) => entry.id),
+    [idText(1)],
+  );
 });
 
 test('joining twice, on a taken interface, or leaving what was not joined is refused', () => {
@@ -133,7 +154,13 @@ test('the limit of VLANs holds', () => {
 
 test('a damaged state file is named and left as it is', () => {
   const path = vlanStatePath(directory);
-  const damaged = ['{"version":1,"owned":[', '[]', '{"version":2}', '{"version":1,"owned":[{}],"joined":[]}', '\xff\xfe'];
+  const damaged = [
+    '{"version":1,"owned":[',
+    '[]',
+    '{"version":2}',
+    '{"version":1,"owned":[{}],"joined":[]}',
+    '\xff\xfe',
+  ];
   for (const text of damaged) {
     writeFileSync(path, text);
 
