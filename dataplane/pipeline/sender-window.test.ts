@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { SenderWindow } from '../shm/layout.ts';
 import { tablesBytes } from '../shm/memory-map.ts';
 import { WINDOW_ACCEPT, WINDOW_REPLAY, WINDOW_TOO_OLD } from './lane-window.ts';
+import type { WindowRace } from './sender-window.fixture.ts';
 import { insertSenderWindow, senderWindow, testSenderWindow } from './sender-window.ts';
 
 const words = new Uint32Array(new SharedArrayBuffer(tablesBytes(64)));
@@ -87,4 +90,19 @@ test('group-sealed and pairwise frames, and neighbouring senders, have windows o
     assert.equal(insertSenderWindow(words, window, 9), WINDOW_ACCEPT);
     assert.equal(insertSenderWindow(words, window, 9), WINDOW_REPLAY);
   }
+});
+
+test('real threads that enter the same counters accept each of them once', async () => {
+  clear();
+  const counters = 200_000;
+  const threads = 2;
+  const gate = new SharedArrayBuffer(4);
+  const workerData: WindowRace = { tables: words.buffer, window: WINDOW, counters, gate, threads };
+  const file = new URL('./sender-window.fixture.ts', import.meta.url);
+  const results = Array.from({ length: threads }, () => once(new Worker(file, { workerData }), 'message'));
+  const accepted = (await Promise.all(results)).map(([count]) => count as number);
+  assert.equal(
+    accepted.reduce((sum, count) => sum + count, 0),
+    counters,
+  );
 });

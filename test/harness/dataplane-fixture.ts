@@ -61,6 +61,8 @@ export interface FixtureOptions {
   readonly gsoSegments?: number;
   readonly carrier?: number;
   readonly tokenCapacity?: number;
+  /** Of the tables; the arenas are worker 0's. */
+  readonly workerCount?: number;
   /** Leaf, salt and lane equal at both ends: what section 4's collision test forces. */
   readonly equalSenders?: boolean;
 }
@@ -141,7 +143,7 @@ export function createPair(options: FixtureOptions = {}): FixturePair {
 
 function createNode(own: Side, peer: Side, options: FixtureOptions): FixtureNode {
   const tables = createTables({
-    workerCount: 1,
+    workerCount: options.workerCount ?? 1,
     tokenCapacity: options.tokenCapacity ?? 1024,
     hashKey: { key0: 0x01020304, key1: 0x05060708 },
   });
