@@ -61,6 +61,8 @@ export class SimNode implements VirtualHost {
   #life = 0;
   #wakeAtMs = Number.POSITIVE_INFINITY;
   #ticksAtOnce = 0;
+  #isPaused = false;
+  readonly #held: TrunkInput[] = [];
 
   constructor(world: SimWorld, options: SimNodeOptions) {
     this.id = options.id;
@@ -103,6 +105,20 @@ export class SimNode implements VirtualHost {
     this.input({ kind: 'set-addresses', datagramPort: DATAGRAM_PORT, datagram: [], listen: [ip] });
   }
 
+  /** As SIGSTOP and SIGCONT would: what arrives meanwhile is handled afterwards, all at once. */
+  pause(durationMs: number): void {
+    const life = this.#life;
+    this.#isPaused = true;
+    this.#world.simulation.after(durationMs, () => {
+      this.#isPaused = false;
+      for (const input of this.#held.splice(0)) {
+        if (this.#life === life) {
+          this.input(input);
+        }
+      }
+    });
+  }
+
   setPeers(peers: readonly SimNode[]): void {
     this.#peers = peers.map((peer) => ({ peer: peer.id, addresses: [peer.ip] }));
     if (this.isAlive) {
@@ -129,6 +145,10 @@ export class SimNode implements VirtualHost {
 
   input(input: TrunkInput): void {
     if (!this.isAlive) {
+      return;
+    }
+    if (this.#isPaused) {
+      this.#held.push(input);
       return;
     }
     const effects = this.machine.handle(input, this.#world.simulation.nowMs);

@@ -92,7 +92,7 @@ export class Traffic {
   readonly #simulation: Simulation;
   #isRunning = true;
 
-  constructor(simulation: Simulation, from: SimNode, to: SimNode, intervalMs: number) {
+  constructor(simulation: Simulation, from: SimNode, to: SimNode, intervalMs: number, sizeBytes = 200) {
     this.#simulation = simulation;
     const earlier = to.onFrame;
     to.onFrame = (trunk, frame) => {
@@ -106,7 +106,7 @@ export class Traffic {
         return;
       }
       this.sent += 1;
-      this.refused += from.sendFrame(to.id, this) ? 0 : 1;
+      this.refused += from.sendFrame(to.id, this, sizeBytes) ? 0 : 1;
       simulation.after(intervalMs, send);
     };
     send();

@@ -26,7 +26,7 @@ import {
 
 const FILE = 'test/sim/trunk.test.ts';
 test('every pair comes up over datagrams, with one trunk, and meets in its shared VLANs', () => {
-  forEachSeed({ count: 40, file: FILE }, (simulation) => {
+  forEachSeed({ count: 30, file: FILE }, (simulation) => {
     const world = createWorld(simulation, 4);
     const vlans = Array.from({ length: 4 }, () => simulation.bytes(16));
     const memberships = world.nodes.map(() => vlans.filter(() => simulation.random() < 0.5));
@@ -68,7 +68,7 @@ test('one configured side is enough, and the path size is found', () => {
 });
 
 test('rekeys lose no frame on a path that loses none, and leave nothing behind', () => {
-  forEachSeed({ count: 15, file: FILE }, (simulation) => {
+  forEachSeed({ count: 6, file: FILE }, (simulation) => {
     const world = createWorld(simulation, 2);
     startAll(world);
     simulation.runFor(UP_BOUND_MS);
@@ -89,7 +89,7 @@ test('rekeys lose no frame on a path that loses none, and leave nothing behind',
 });
 
 test('loss, delay and reordering do not end trunks, and rekeys go through', () => {
-  forEachSeed({ count: 15, file: FILE }, (simulation) => {
+  forEachSeed({ count: 6, file: FILE }, (simulation) => {
     const world = createWorld(simulation, 3);
     world.network.defaults = {
       ...world.network.defaults,
@@ -193,7 +193,7 @@ test('a partition of minutes heals', () => {
 });
 
 test('killed nodes that start again rejoin, whoever is configured', () => {
-  forEachSeed({ count: 30, file: FILE }, (simulation) => {
+  forEachSeed({ count: 15, file: FILE }, (simulation) => {
     const world = createWorld(simulation, 4);
     startAll(world);
     simulation.runFor(UP_BOUND_MS);
@@ -211,7 +211,7 @@ test('killed nodes that start again rejoin, whoever is configured', () => {
 });
 
 test('a node that changes its address keeps its trunk, and traffic follows within 2.5 s', () => {
-  forEachSeed({ count: 20, file: FILE }, (simulation) => {
+  forEachSeed({ count: 10, file: FILE }, (simulation) => {
     const world = createWorld(simulation, 2);
     startAll(world);
     simulation.runFor(UP_BOUND_MS);
@@ -265,8 +265,44 @@ test('a restarted worker has its lanes keyed anew within a second, and only its 
   });
 });
 
+test('a process that stands still for up to 5 s keeps its trunks', () => {
+  forEachSeed({ count: 15, file: FILE }, (simulation) => {
+    const world = createWorld(simulation, 2);
+    startAll(world);
+    simulation.runFor(UP_BOUND_MS);
+    const [one, other] = world.nodes as [SimNode, SimNode];
+    const trunks = [one.up.get(other.id), other.up.get(one.id)];
+    const flow = new Traffic(simulation, one, other, 50);
+    simulation.runFor(3_000);
+    one.pause(simulation.between(500, 5_000));
+    simulation.runFor(15_000);
+    assert.deepEqual([one.up.get(other.id), other.up.get(one.id)], trunks, describe(one, other));
+    assert.ok(flow.longestGapMs(simulation.nowMs - 8_000) < 500);
+    assertAllUp(world, 'udp');
+  });
+});
+
+test('a path that shrinks under full-size frames is noticed within 10 s', () => {
+  forEachSeed({ count: 10, file: FILE }, (simulation) => {
+    const world = createWorld(simulation, 2);
+    const path = world.network.path('n0', 'n1');
+    path.mtuBytes = 1_472;
+    startAll(world);
+    simulation.runFor(UP_BOUND_MS);
+    const [one, other] = world.nodes as [SimNode, SimNode];
+    const flow = new Traffic(simulation, one, other, 50, 9_000);
+    simulation.runFor(2_000);
+    assert.equal(one.statusOf(other.id)?.datagramMtuBytes, 1_472);
+    path.mtuBytes = 1_300;
+    simulation.runFor(10_000);
+    const found = one.statusOf(other.id)?.datagramMtuBytes ?? 0;
+    assert.ok(found <= 1_300 && found >= 1_232, `found ${found}`);
+    assert.ok(flow.longestGapMs(simulation.nowMs - 500) < 200, 'full-size frames pass again');
+  });
+});
+
 test('whatever happens in whatever order, a quiet network comes up again', () => {
-  forEachSeed({ count: 30, file: FILE }, (simulation) => {
+  forEachSeed({ count: 14, file: FILE }, (simulation) => {
     const world = createWorld(simulation, 4);
     startAll(world);
     const traffic = pairs(world.nodes).map(([one, other]) => new Traffic(simulation, one, other, 300));
