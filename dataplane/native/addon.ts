@@ -3,7 +3,7 @@
  * thread; several workers load it at once. Never builds anything, never throws for a missing addon.
  *
  *   1. rust-accel/peertap-accel.<platform>-<arch>-gnu.node, built from this checkout (npm run build:native)
- *   2. the optional package @peertap/accel-<platform>-<arch>-gnu of a published installation
+ *   2. the optional package `@peertap/accel-<platform>-<arch>-gnu` of a published installation
  */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
