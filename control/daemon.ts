@@ -77,7 +77,7 @@ async function startParts(
   ]);
   onStop(() => network.stop());
   const node = new PeertapNode({ config, identity, registry, dataplane, network, engine, logger });
-  onStop(async () => node.stop());
+  onStop(() => node.stop());
   await node.start();
   const admin = await startAdminServer({ path: config.controlSocket, daemon: node, log: logger });
   onStop(() => admin.close());

@@ -80,10 +80,11 @@ export class PeertapNode implements DaemonControl {
     process.on('SIGUSR2', this.#crash);
   }
 
-  /** Says goodbye to the peers. */
-  stop(): void {
+  /** Says goodbye, in the VLANs first and then to the peers. */
+  async stop(): Promise<void> {
     clearInterval(this.#upkeep);
     process.off('SIGUSR2', this.#crash);
+    await this.#parts.dataplane.leaveVlans();
     this.#driver.stop();
   }
 
@@ -156,13 +157,7 @@ export class PeertapNode implements DaemonControl {
   #trunkNotice(notice: NoticeEffect): void {
     const { dataplane, logger } = this.#parts;
     dataplane.trunkNotice(notice);
-    if (notice.kind === 'log') {
-      logger[notice.level]({ code: notice.code, peer: notice.peer }, notice.message);
-    } else if (notice.kind === 'trunk-up') {
-      logger.info({ peer: notice.peer }, 'trunk up');
-    } else if (notice.kind === 'trunk-down') {
-      logger.info({ peer: notice.peer, reason: notice.reason }, 'trunk down');
-    }
+    if (notice.kind === 'log') logger[notice.level]({ code: notice.code, peer: notice.peer }, notice.message);
   }
 
   #tellVlans(): void {
