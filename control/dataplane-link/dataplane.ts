@@ -38,6 +38,8 @@ const STOP_DEADLINE_MS = 2_000;
 const SETTLE_STEP_MS = 5;
 const SETTLE_STEPS = 100;
 const LEAF_MASK = 0xff_ffff;
+/** After a worker's death its lanes are made anew within this time. */
+const RECOVERY_MS = 10_000;
 /** A step of the clock by less is no news to membership. */
 const CLOCK_STEP_MS = 50;
 
@@ -58,6 +60,8 @@ export class Dataplane {
   #unixOffsetMs = Date.now() - monotonicMs();
   #peerOffsetMs = 0;
   #workerRestarts = 0;
+  #recoveringUntilMs = 0;
+  #greeting: NodeJS.Immediate | undefined;
 
   /**
    * Binds sockets and makes the tables; no worker runs yet.
@@ -153,6 +157,7 @@ export class Dataplane {
   async stop(): Promise<void> {
     await this.leaveVlans();
     clearInterval(this.#timer);
+    clearImmediate(this.#greeting);
     this.#pump.stop();
     if (!(await this.#supervisor.stop(STOP_DEADLINE_MS))) {
       this.#options.log({
@@ -237,8 +242,19 @@ export class Dataplane {
       code: 'worker-died',
       message: `Data worker ${worker} died: ${reason}`,
     });
+    this.#recoveringUntilMs = monotonicMs() + RECOVERY_MS;
     this.#trunkLink.workerDied(worker);
     this.vlans.workerDied(worker);
+  }
+
+  /** The new salts were announced when perhaps no lane was left to carry the news: say it again on the new ones. */
+  #laneUsed(): void {
+    if (monotonicMs() < this.#recoveringUntilMs) {
+      this.#greeting ??= setImmediate(() => {
+        this.#greeting = undefined;
+        this.vlans.greet();
+      });
+    }
   }
 
   #workerRestarted(worker: number): void {
@@ -319,6 +335,9 @@ export class Dataplane {
       drops: this.#drops,
       trunkChanged: (peer, slot) => {
         this.vlans.trunkChanged(peer, slot);
+      },
+      laneUsed: () => {
+        this.#laneUsed();
       },
     });
   }

@@ -58,6 +58,7 @@ class World {
       injector: new Injector(this.arenas, (worker) => this.woken.push(worker), this.drops),
       drops: this.drops,
       trunkChanged: (peer, slot) => this.slots.set(peer, slot),
+      laneUsed: () => undefined,
     });
     this.link.attach({
       input: (input) => this.inputs.push(input),

@@ -71,6 +71,8 @@ export interface TrunkLinkParts {
   readonly drops: Float64Array;
   /** The trunk slot of a peer came, went or changed. */
   trunkChanged(peer: PeerIdText, slot: number | undefined): void;
+  /** A lane carries frames from now; called from inside `perform`. */
+  laneUsed(): void;
 }
 
 /** See the file's head. */
@@ -308,6 +310,9 @@ export class TrunkLink implements TrunkDataplane {
       trunk.lanes.delete(entry);
       trunk.lanes.add(entry);
       this.#publishLanes(trunk);
+    }
+    if (used) {
+      this.#parts.laneUsed();
     }
   }
 

@@ -175,6 +175,13 @@ export class VlanSet {
     }
   }
 
+  /** Announces this node anew in every VLAN: what it said last may have met no lane. */
+  greet(): void {
+    for (const host of this.#vlans.values()) {
+      host.input({ kind: 'neighbour' });
+    }
+  }
+
   /** Looks after what time does; call it a few times a second. */
   poll(): void {
     for (const host of this.#vlans.values()) {
