@@ -28,5 +28,3 @@ export const SCRATCH = {
   blocks: ARENA.scratch + 66_112 + BLOCKS_AT_ONCE * BLOCK_BYTES,
 } as const;
 
-/** Bytes that fit at SCRATCH.body. */
-export const SCRATCH_BODY_BYTES = 66_000;
