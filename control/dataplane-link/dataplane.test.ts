@@ -164,6 +164,11 @@ test('members find each other through workers and sockets', async () => {
   const { counters, drops } = planes[0].dataplane.totals();
   assert.ok((counters['datagramsSent'] ?? 0) > 0 && (counters['punts'] ?? 0) > 0);
   assert.equal(drops['token-unknown'], 0);
+
+  const host = planes[0].dataplane.vlans.find(VLAN);
+  const control = { kind: 3, flags: 0, class: 7 };
+  host?.input({ kind: 'control', day: 0, control, payload: new Uint8Array(100) });
+  assert.equal(planes[0].dataplane.totals().drops['control-invalid'], 1);
 });
 
 test('members find each other through a stream carrier', async () => {

@@ -6,6 +6,7 @@
  *
  * Main thread only.
  */
+import { DROP } from '../../dataplane/base/drop-code.ts';
 import { MembershipMachine } from '../membership/membership-machine.ts';
 import type {
   MemberStatus,
@@ -27,6 +28,8 @@ export interface VlanHostParts {
   readonly taps: TapLink;
   readonly options: MembershipOptions;
   readonly ports: MembershipPorts;
+  /** Drops on the main thread, f64 by drop code. */
+  readonly drops: Float64Array;
   nowMs(): number;
   notice(notice: VlanNotice): void;
 }
@@ -38,6 +41,7 @@ export class VlanHost {
   #timer: NodeJS.Timeout | undefined;
   #tap: { readonly device: TapInterface; readonly request: TapRequest } | undefined;
   #left = false;
+  #counted = { 'control-invalid': 0, 'announcement-invalid': 0 };
 
   constructor(parts: VlanHostParts) {
     this.#parts = parts;
@@ -145,6 +149,7 @@ export class VlanHost {
         this.#parts.notice(effect);
       }
     }
+    this.#countDrops();
     this.#schedule();
   }
 
@@ -155,6 +160,21 @@ export class VlanHost {
     clearTimeout(this.#timer);
     await this.detach();
     this.#parts.link.close();
+  }
+
+  /** What the machine refused, as drop codes. */
+  #countDrops(): void {
+    const { controlInvalid, announcementInvalid, verificationsRefused, membersRefused } =
+      this.#machine.counters;
+    const now = {
+      'control-invalid': controlInvalid,
+      'announcement-invalid': announcementInvalid + verificationsRefused + membersRefused,
+    };
+    for (const name of ['control-invalid', 'announcement-invalid'] as const) {
+      const code = DROP[name];
+      this.#parts.drops[code] = (this.#parts.drops[code] ?? 0) + now[name] - this.#counted[name];
+    }
+    this.#counted = now;
   }
 
   #schedule(): void {

@@ -235,6 +235,7 @@ export class VlanSet {
       options,
       taps: this.#parts.taps,
       ports: createNodePorts(identity.privateKey.subarray(0, SEED_BYTES), link),
+      drops: this.#parts.drops,
       nowMs: () => this.#parts.nowMs(),
       notice: (notice) => {
         this.#notice(id, notice);
