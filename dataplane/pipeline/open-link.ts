@@ -90,6 +90,9 @@ function admitCounter(context: StageContext, at: number, lane: number, offset: n
   if (window === WINDOW_TOO_OLD) return refuse(context, at, DROP['link-too-old']);
   memory.setUint32(at + RxDatagram.at.counterLow, low, LE);
   memory.setUint32(at + RxDatagram.at.counterHigh, high, LE);
+  // Counted before its blocks are opened, so that a batch cannot carry the lane past its limit.
+  const openedAt = TABLE.lanes + lane * Lane.size + Lane.at.rxOpened;
+  table.setFloat64(openedAt, table.getFloat64(openedAt, LE) + 1, LE);
   return true;
 }
 
@@ -100,7 +103,7 @@ function refuse(context: StageContext, at: number, code: number): false {
 
 /** Opens the blocks of the first `members` datagrams of context.group, all of one lane. */
 function openGroup(context: StageContext, members: number, lane: number): void {
-  const { table, group } = context;
+  const { group } = context;
   const keys = context.keys.laneBlocks(lane);
   if (keys === NO_KEY) {
     for (let member = 0; member < members; member++) {
@@ -108,8 +111,6 @@ function openGroup(context: StageContext, members: number, lane: number): void {
     }
     return;
   }
-  const openedAt = TABLE.lanes + lane * Lane.size + Lane.at.rxOpened;
-  table.setFloat64(openedAt, table.getFloat64(openedAt, LE) + members, LE);
   unmaskControls(context, members, keys);
   openTokens(context, members, keys);
 }

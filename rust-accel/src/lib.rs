@@ -23,7 +23,6 @@ mod keys;
 mod layout;
 mod learn;
 mod link;
-
 mod open_frame;
 mod open_link;
 #[cfg(test)]

@@ -108,9 +108,12 @@ fn admit(engine: &Engine, entry: Slot<'static>, lane: u32, counter: u64, carrier
         return Err(DROP_COUNTER_LIMIT);
     }
     match lane_window(engine, entry, lane).test(counter) {
-        Seen::New => Ok(()),
-        seen => Err(link_drop(seen)),
+        Seen::New => {}
+        seen => return Err(link_drop(seen)),
     }
+    // Counted before its blocks are opened, so that a batch cannot carry the lane past its limit.
+    entry.add_f64(offset_of!(Lane, rx_opened), 1.0);
+    Ok(())
 }
 
 /// A lane's window as it stands.
@@ -146,7 +149,6 @@ fn open_run(engine: &mut Engine, slot: u32, run: &[u32]) {
         return;
     };
     engine.blocks.open(keys, run.len());
-    lane.add_f64(offset_of!(Lane, rx_opened), run.len() as f64);
     let trunk = lane.get(offset_of!(Lane, trunk));
     for (position, &index) in run.iter().enumerate() {
         let header = &engine.blocks.headers[position];
