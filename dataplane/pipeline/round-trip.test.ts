@@ -2,9 +2,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { createDrivenPair, drops, egress, header, ingress } from '../../test/harness/engine-driver.ts';
+import { createPair } from '../../test/harness/dataplane-fixture.ts';
+import {
+  createDrivenPair,
+  drops,
+  egress,
+  header,
+  ingress,
+  withTypescript,
+} from '../../test/harness/engine-driver.ts';
 import { ethernetFrame, filler, udpFrame } from '../../test/harness/frame-builder.ts';
 import { COUNTER } from '../base/counter.ts';
+import { createNodeCrypto } from '../crypto/node-crypto.ts';
 import { CIPHER_AES_256_GCM, CIPHER_CHACHA20_POLY1305, Salt } from '../shm/layout.ts';
 import { COUNTER_BASE, TABLE } from '../shm/memory-map.ts';
 
@@ -104,4 +113,20 @@ test('a station that nobody announced is told to the main thread once a batch', 
   assert.equal(header(left, 'seenCount'), 2);
   egress(left, [{ bytes: ethernetFrame(0x88b5, filler(50)) }]); // the fixture's own station
   assert.equal(header(left, 'seenCount'), 0);
+});
+
+test('the fallback cryptography makes the same datagrams, and opens them', () => {
+  const { left } = createDrivenPair();
+  const plain = createPair();
+  const sender = withTypescript(plain.left, createNodeCrypto(plain.left.tables, plain.left.arena));
+  const receiver = withTypescript(plain.right, createNodeCrypto(plain.right.tables, plain.right.arena));
+  const frames = [60, 1000, 1500].map((length) => ({ bytes: ethernetFrame(0x88b5, filler(length)) }));
+  const datagrams = egress(sender, frames);
+  assert.deepEqual(datagrams, egress(left, frames));
+  const written = ingress(receiver, datagrams);
+  assert.deepEqual(
+    written.map((write) => write.bytes),
+    frames.map((frame) => frame.bytes),
+  );
+  assert.deepEqual(ingress(receiver, datagrams), [], 'replays');
 });

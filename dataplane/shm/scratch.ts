@@ -27,4 +27,3 @@ export const SCRATCH = {
   /** Blocks on their way through AES. */
   blocks: ARENA.scratch + 66_112 + BLOCKS_AT_ONCE * BLOCK_BYTES,
 } as const;
-

@@ -6,6 +6,7 @@ import { DROP_CODES, type DropName } from '../../dataplane/base/drop-code.ts';
 import type { Engine } from '../../dataplane/contract/engine.ts';
 import type { PacketIo } from '../../dataplane/contract/packet-io.ts';
 import { chooseCrypto } from '../../dataplane/crypto/choose-crypto.ts';
+import type { CryptoPorts } from '../../dataplane/crypto/crypto-port.ts';
 import { ArenaHeader, CARRIER_UDP, RxDatagram } from '../../dataplane/shm/layout.ts';
 import { ARENA } from '../../dataplane/shm/memory-map.ts';
 import { composeEngine } from '../../dataplane/workers/typescript-engine.ts';
@@ -39,9 +40,11 @@ export function createDrivenPair(options: FixtureOptions = {}): DrivenPair {
   return { left: withTypescript(left), right: withTypescript(right) };
 }
 
-/** A node over the TypeScript engine. */
-export function withTypescript(node: FixtureNode): DrivenNode {
-  const crypto = chooseCrypto(node.tables, node.arena);
+/** A node over the TypeScript engine, with the cryptography that this Node offers or another. */
+export function withTypescript(
+  node: FixtureNode,
+  crypto: CryptoPorts = chooseCrypto(node.tables, node.arena),
+): DrivenNode {
   return { ...node, engine: composeEngine(node.tables, node.arena, NO_IO, crypto) };
 }
 
