@@ -59,18 +59,21 @@ export function acceptLane(context: TrunkContext, trunk: Trunk, lane: Lane): voi
 
 /** Takes the data plane's totals: they decide which lanes are probed fast, and when keys have sealed enough. */
 export function handleLaneStats(context: TrunkContext, lane: Lane, stats: LaneStats): void {
-  const hasReceived = stats.rxDatagrams !== lane.rxDatagrams;
+  // Growth beyond the highest total is traffic: a probe on its way may be in one of the data plane's counts already
+  // and not yet in the other, so the difference wavers by one without any frame.
+  const hasReceived = stats.rxDatagrams > lane.rxDatagrams;
+  const hasSent = stats.txDatagrams > lane.txDatagrams;
+  lane.rxDatagrams = Math.max(lane.rxDatagrams, stats.rxDatagrams);
+  lane.txDatagrams = Math.max(lane.txDatagrams, stats.txDatagrams);
   if (hasReceived) {
     lane.receivedAtMs = context.nowMs;
   }
-  if (hasReceived || stats.txDatagrams !== lane.txDatagrams) {
+  if (hasReceived || hasSent) {
     if (context.nowMs - lane.trafficAtMs > context.config.trafficWindowMs) {
       lane.nextAskAtMs = Math.min(lane.nextAskAtMs, context.nowMs);
     }
     lane.trafficAtMs = context.nowMs;
   }
-  lane.rxDatagrams = stats.rxDatagrams;
-  lane.txDatagrams = stats.txDatagrams;
   if (stats.highestCounter >= context.config.rekeyAtCounter && lane.trunk !== undefined) {
     lane.trunk.rekeyAtMs = Math.min(lane.trunk.rekeyAtMs, context.nowMs);
   }
