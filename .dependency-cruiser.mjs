@@ -43,12 +43,12 @@ export default {
     {
       name: 'link-to-dataplane-doors',
       comment:
-        'dataplane-link sets up descriptors (io), starts workers (spawn) and asks for the addon (native/load).',
+        'dataplane-link sets up descriptors (io), starts and keeps workers (supervisor) and asks for the addon (native/load).',
       severity: 'error',
       from: { path: '^control/dataplane-link/', pathNot: TEST },
       to: {
         path: '^dataplane/',
-        pathNot: '^dataplane/((base|contract|shm|wire|io)/|workers/spawn\\.ts$|native/load\\.ts$)',
+        pathNot: '^dataplane/((base|contract|shm|wire|io)/|workers/supervisor\\.ts$|native/load\\.ts$)',
       },
     },
     {

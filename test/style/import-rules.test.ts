@@ -84,8 +84,8 @@ test('the allowed directions pass', () => {
     brokenRules({
       'control/trunk/x.ts': "import '../../dataplane/wire/y.ts';\nimport 'node:crypto';",
       'control/dataplane-link/x.ts':
-        "import '../../dataplane/workers/spawn.ts';\nimport '../../dataplane/io/y.ts';",
-      'dataplane/workers/spawn.ts': "import '../io/y.ts';\nimport '../pipeline/x.ts';",
+        "import '../../dataplane/workers/supervisor.ts';\nimport '../../dataplane/io/y.ts';",
+      'dataplane/workers/supervisor.ts': "import '../io/y.ts';\nimport '../pipeline/x.ts';",
       'dataplane/pipeline/x.ts': "import '../wire/y.ts';\nimport type { Cipher } from '../crypto/y.ts';",
       'dataplane/crypto/y.ts': 'export interface Cipher { readonly name: string }',
       'dataplane/io/y.ts': "import '../base/y.ts';",
