@@ -54,6 +54,7 @@ export interface StartOptions extends Pick<RunOptions, 'environment'> {
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;
+const SHOWN_WORD_LENGTH = 120;
 
 /** The Debian package that brings each program the lab may call. */
 const PACKAGE_OF: Readonly<Record<string, string>> = {
@@ -140,7 +141,7 @@ export async function run(
   if (deadline.passed && options.allowFailure !== true) {
     throw new LabError(
       'deadline',
-      `${[name, ...args].join(' ')}: still running after ${timeoutMs} ms\n${result.stdout}${result.stderr}`,
+      `${describeCommand([name, ...args])}: still running after ${timeoutMs} ms\n${result.stdout}${result.stderr}`,
     );
   }
   return accept([name, ...args], result, options);
@@ -205,7 +206,14 @@ function accept(commandLine: readonly string[], result: CommandResult, options: 
   if (result.status === 0 || options.allowFailure === true) return result;
   const said = (result.stderr || result.stdout).trim();
   const code = /permitted|denied/i.test(said) ? 'not-permitted' : 'command-failed';
-  throw new LabError(code, `${commandLine.join(' ')}: exit status ${result.status}: ${said}`);
+  throw new LabError(code, `${describeCommand(commandLine)}: exit status ${result.status}: ${said}`);
+}
+
+/** A command line for a message: a probe's request may hold whole frames. */
+function describeCommand(commandLine: readonly string[]): string {
+  return commandLine
+    .map((word) => (word.length <= SHOWN_WORD_LENGTH ? word : `${word.slice(0, SHOWN_WORD_LENGTH)}…`))
+    .join(' ');
 }
 
 function isExecutable(path: string): boolean {
