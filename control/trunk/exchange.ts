@@ -262,6 +262,8 @@ function installLane(
   const old = slotOf(trunk, lane.carrier, lane.number).current;
   lane.trunk = trunk;
   lane.notAfterMs = context.nowMs + context.config.hardStopMs;
+  // A new trunk's path is measured for a moment as if it had traffic.
+  lane.trafficAtMs = old === undefined ? context.nowMs : old.trafficAtMs;
   if (lane.carrier === 'udp') {
     seedAddresses(context, lane, old, toldAddresses(peer, conclusion.party, lane.number));
   }

@@ -9,12 +9,24 @@ import { BASE_MTU_BYTES } from './messages/trunk-messages.ts';
 import { CHALLENGE_BYTES, encodeProbeBody, PROBE_DATAGRAM_BYTES } from './probe-body.ts';
 import { firstLane, type Trunk } from './trunk.ts';
 import type { TrunkContext } from './trunk-context.ts';
+import type { DatagramAddress } from './trunk-port.ts';
 
 /** An ask without an answer is forgotten, and counted as lost, after this or twice its lane's timeout. */
 const ASK_KEPT_MS = 3_000;
 const STREAM_TRAFFIC_PROBE_MS = 1_000;
 /** RFC 9000 §8.1's factor. */
 const AMPLIFICATION_LIMIT = 3;
+
+/** Has the data plane seal and send one probe. */
+export function orderProbe(
+  context: TrunkContext,
+  lane: Lane,
+  address: DatagramAddress | undefined,
+  body: Uint8Array,
+): void {
+  lane.probesOrdered += 1;
+  context.emit({ kind: 'send-probe', handle: lane.handle, address, body });
+}
 
 export function sendAsk(
   context: TrunkContext,
@@ -36,7 +48,7 @@ export function sendAsk(
     { operation: 'ask', sequence, challenge, unixMs: context.nowMs + context.ports.unixOffsetMs() },
     ask.datagramBytes,
   );
-  context.emit({ kind: 'send-probe', handle: lane.handle, address: ask.address, body });
+  orderProbe(context, lane, ask.address, body);
 }
 
 export function forgetAsks(context: TrunkContext, trunk: Trunk, lane: Lane): void {

@@ -12,7 +12,7 @@
  */
 
 import { addCandidate, type Lane, sameAddress } from './lane.ts';
-import { askIntervalMs, mayAsk, probeCandidate } from './lane-asks.ts';
+import { askIntervalMs, mayAsk, orderProbe, probeCandidate } from './lane-asks.ts';
 import {
   decodeProbeBody,
   encodeProbeBody,
@@ -62,9 +62,10 @@ export function handleLaneStats(context: TrunkContext, lane: Lane, stats: LaneSt
   // Growth beyond the highest total is traffic: a probe on its way may be in one of the data plane's counts already
   // and not yet in the other, so the difference wavers by one without any frame.
   const hasReceived = stats.rxDatagrams > lane.rxDatagrams;
-  const hasSent = stats.txDatagrams > lane.txDatagrams;
+  const sentDatagrams = stats.txDatagrams - lane.probesOrdered;
+  const hasSent = sentDatagrams > lane.txDatagrams;
   lane.rxDatagrams = Math.max(lane.rxDatagrams, stats.rxDatagrams);
-  lane.txDatagrams = Math.max(lane.txDatagrams, stats.txDatagrams);
+  lane.txDatagrams = Math.max(lane.txDatagrams, sentDatagrams);
   if (hasReceived) {
     lane.receivedAtMs = context.nowMs;
   }
@@ -96,7 +97,7 @@ function handleAsk(context: TrunkContext, trunk: Trunk, lane: Lane, ask: HeardAs
     unixMs: context.nowMs + context.ports.unixOffsetMs(),
   };
   const body = encodeProbeBody(answer, PROBE_DATAGRAM_BYTES);
-  context.emit({ kind: 'send-probe', handle: lane.handle, address: ask.source, body });
+  orderProbe(context, lane, ask.source, body);
   if (ask.source === undefined || lane.retiredAtMs !== undefined) {
     return;
   }

@@ -59,8 +59,10 @@ export interface Lane {
   unanswered: number;
   unansweredSinceMs: number | undefined;
   readonly path: PathEstimate;
+  /** Highest totals reported, probes not counted: growth beyond them is traffic. */
   txDatagrams: number;
   rxDatagrams: number;
+  probesOrdered: number;
   trafficAtMs: number;
   receivedAtMs: number;
   /** When the last answer came, and from where the peer's last ask came. */
@@ -111,6 +113,7 @@ export function offerLane(context: TrunkContext, origin: LaneOrigin): Lane | und
     path: new PathEstimate(),
     txDatagrams: 0,
     rxDatagrams: 0,
+    probesOrdered: 0,
     trafficAtMs: Number.NEGATIVE_INFINITY,
     receivedAtMs: Number.NEGATIVE_INFINITY,
     answeredAtMs: Number.NEGATIVE_INFINITY,
@@ -189,7 +192,5 @@ export function seedAddresses(
   lane.address = old.address;
   lane.live = old.live;
   lane.diedAtMs = old.diedAtMs;
-  if (old.path.rttMs !== undefined) {
-    lane.path.answered(old.path.rttMs, old.path.clockOffsetMs ?? 0);
-  }
+  lane.path.inherit(old.path);
 }

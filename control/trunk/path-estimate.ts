@@ -5,6 +5,8 @@
  */
 
 const RTT_WEIGHT = 1 / 8;
+/** The first samples count alike: the very first often meets code that has never run. */
+const EVEN_SAMPLES = 8;
 const RTT_VARIANCE_WEIGHT = 1 / 4;
 const LOSS_WEIGHT = 1 / 16;
 /** Before the first sample; RFC 6298 §2.1. */
@@ -17,6 +19,7 @@ export class PathEstimate {
   /** The peer's unix clock less ours. */
   clockOffsetMs: number | undefined;
   #varianceMs = 0;
+  #samples = 1;
 
   answered(rttMs: number, clockOffsetMs: number): void {
     this.lossRatio -= this.lossRatio * LOSS_WEIGHT;
@@ -27,7 +30,17 @@ export class PathEstimate {
       return;
     }
     this.#varianceMs += (Math.abs(this.rttMs - rttMs) - this.#varianceMs) * RTT_VARIANCE_WEIGHT;
-    this.rttMs += (rttMs - this.rttMs) * RTT_WEIGHT;
+    this.#samples += 1;
+    this.rttMs += (rttMs - this.rttMs) * Math.max(RTT_WEIGHT, 1 / Math.min(this.#samples, EVEN_SAMPLES));
+  }
+
+  /** A lane that succeeds another on the same path begins with what that one has measured. */
+  inherit(other: PathEstimate): void {
+    this.rttMs = other.rttMs;
+    this.lossRatio = other.lossRatio;
+    this.clockOffsetMs = other.clockOffsetMs;
+    this.#varianceMs = other.#varianceMs;
+    this.#samples = EVEN_SAMPLES;
   }
 
   lost(): void {

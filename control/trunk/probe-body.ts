@@ -16,7 +16,7 @@
 export const PROBE_BODY_BYTES = 32;
 export const CHALLENGE_BYTES = 16;
 /** Header of section 3 (48) and the body's tag (16). */
-export const PROBE_OVERHEAD_BYTES = 64;
+export const PROBE_OVERHEAD_BYTES = 48;
 export const PROBE_DATAGRAM_BYTES = PROBE_BODY_BYTES + PROBE_OVERHEAD_BYTES;
 
 export interface ProbeBody {

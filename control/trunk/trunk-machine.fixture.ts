@@ -17,6 +17,7 @@ export class Harness {
   readonly simulation = new Simulation(7);
   readonly machine: TrunkMachine;
   nowMs = 1_000;
+  probesSent = 0;
   #nextHandle = 1;
   #nextId = 100;
 
@@ -37,7 +38,9 @@ export class Harness {
   }
 
   send(input: TrunkInput): TrunkEffect[] {
-    return this.machine.handle(input, this.nowMs);
+    const effects = this.machine.handle(input, this.nowMs);
+    this.probesSent += effects.filter((effect) => effect.kind === 'send-probe').length;
+    return effects;
   }
 
   /** Time passes as it would: tick by tick. */
@@ -136,7 +139,9 @@ export class Harness {
     return asks;
   }
 
-  report(handle: number, txDatagrams: number): void {
+  /** The data plane's totals of the only lane: its probes, and these frames. */
+  report(handle: number, frames: number): void {
+    const txDatagrams = this.probesSent + frames;
     this.send({ kind: 'lane-stats', lanes: [{ handle, txDatagrams, rxDatagrams: 0, highestCounter: 9 }] });
   }
 

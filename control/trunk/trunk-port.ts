@@ -122,7 +122,7 @@ export interface RemoveLane {
 /**
  * Seals and sends one kind-5 datagram on the lane, from the lane's own counter.
  *
- * `body` is the whole plaintext, padding included; the datagram is `body.length + 64` bytes.
+ * `body` is the whole plaintext, padding included; the datagram is `body.length + 48` bytes.
  * `address` is absent on the `stream` carrier only. It may differ from the lane's address.
  */
 export interface SendProbe {
@@ -160,8 +160,9 @@ export interface LaneAcceptedInput {
 /** Totals since `install-lane`; lanes whose totals have not changed may be left out. */
 export interface LaneStats {
   readonly handle: LaneHandle;
-  /** Datagrams that carried frames (kinds 1‥4), probes not counted: they decide whether a lane has traffic. */
+  /** All datagrams sent on the lane, probes included: the machine knows how many of them it has ordered. */
   readonly txDatagrams: number;
+  /** Datagrams accepted that carried frames (kinds 1‥4), without the probes that were handed to the machine. */
   readonly rxDatagrams: number;
   /** Highest of the two directions' counters, probes included: it decides when 2^40 comes near. */
   readonly highestCounter: number;

@@ -227,8 +227,9 @@ export class SimDataplane implements LaneAllocator {
   #sendProbe(effect: SendProbe): void {
     const lane = this.#lane(effect.handle);
     assert.ok(lane.installed, 'send-probe before install-lane');
+    lane.txDatagrams += 1;
     const datagram = { ...this.#seal(lane), probe: effect.body, frame: undefined };
-    this.#host.transmit(lane.installed, effect.address, datagram, effect.body.length + 64);
+    this.#host.transmit(lane.installed, effect.address, datagram, effect.body.length + 48);
   }
 
   #seal(lane: SimLane): { receiver: number; key: string; counter: number } {
