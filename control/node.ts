@@ -39,8 +39,9 @@ export interface NodeParts {
   readonly logger: Logger;
 }
 
-/** Interfaces come and go without a word to us; a second is soon enough for the next Hello. */
+/** The clock is compared this often; addresses are, as they come and go without a word, and traffic waits for us. */
 const UPKEEP_MS = 1000;
+const ADDRESSES_MS = 250;
 const VLAN_SEED_BYTES = 32;
 
 /** See the file's head. */
@@ -50,6 +51,7 @@ export class PeertapNode implements DaemonControl {
   readonly #startedMs = performance.now();
   #config: Config;
   #upkeep: NodeJS.Timeout | undefined;
+  #addressWatch: NodeJS.Timeout | undefined;
   #toldAddresses = '';
   readonly #crash = (): void => this.#crashWorker();
 
@@ -76,13 +78,15 @@ export class PeertapNode implements DaemonControl {
     this.#tellAddresses();
     this.#tellVlans();
     this.#tellPeers();
-    this.#upkeep = setInterval(() => this.#lookAfter(), UPKEEP_MS);
+    this.#upkeep = setInterval(() => this.#compareClocks(), UPKEEP_MS);
+    this.#addressWatch = setInterval(() => this.#tellAddresses(), ADDRESSES_MS);
     process.on('SIGUSR2', this.#crash);
   }
 
   /** Says goodbye, in the VLANs first and then to the peers. */
   async stop(): Promise<void> {
     clearInterval(this.#upkeep);
+    clearInterval(this.#addressWatch);
     process.off('SIGUSR2', this.#crash);
     await this.#parts.dataplane.leaveVlans();
     this.#driver.stop();
@@ -173,19 +177,20 @@ export class PeertapNode implements DaemonControl {
     const { dataplane, network } = this.#parts;
     const port = dataplane.sockets[0]?.address.port ?? 0;
     const interfaces = dataplane.vlans.all().flatMap((host) => host.interfaceName ?? []);
-    const addresses = localAddresses({
+    const { own, ...addresses } = localAddresses({
       datagram: { address: this.#config.listen.datagram.address, port },
       listen: network.listenAddresses(),
       ownInterfaces: new Set(interfaces),
     });
-    const told = JSON.stringify(addresses);
+    const told = JSON.stringify([own, addresses]);
     if (told === this.#toldAddresses) return;
     this.#toldAddresses = told;
+    // First, so that what the driver sends because of it leaves from an address that is there.
+    dataplane.setOwnAddresses(new Set(own));
     this.#driver.input({ kind: 'set-addresses', datagramPort: port, ...addresses });
   }
 
-  #lookAfter(): void {
-    this.#tellAddresses();
+  #compareClocks(): void {
     this.#parts.dataplane.setPeerClockOffset(this.#driver.clockOffsetMs());
   }
 

@@ -141,6 +141,11 @@ export class Dataplane {
     this.#checkClock();
   }
 
+  /** The addresses that this node has now: nothing is sent from others any more. */
+  setOwnAddresses(ips: ReadonlySet<string>): void {
+    this.#trunkLink.keepSources(ips);
+  }
+
   /** Makes a worker throw, for tests; false unless `debug` is on. */
   crashWorker(worker: number): boolean {
     return this.#supervisor.crashWorker(worker);

@@ -8,12 +8,14 @@
 import { ENDPOINT_BYTES } from '../../dataplane/contract/ring-message.ts';
 import { decodeSocketAddress, encodeSocketAddress } from '../../dataplane/io/sockaddr.ts';
 import { SystemError } from '../../dataplane/io/system-error.ts';
+import { ipFromBytes } from '../trunk/ip-text.ts';
 import type { DatagramAddress } from '../trunk/trunk-port.ts';
 
 const SOCKADDR_BYTES = 28;
 const LENGTH_AT = SOCKADDR_BYTES;
 const LOCAL_AT = LENGTH_AT + 4;
 const LOCAL_BYTES = 16;
+const IPV4_BYTES = 4;
 const MAX_SOURCES = 8;
 const NO_SOURCE = new Uint8Array(0);
 
@@ -79,6 +81,15 @@ export function decodeEndpoint(
   };
 }
 
+/** The text of a local address as endpoints and lanes have it; undefined for none: the kernel chooses. */
+function localIp(local: Uint8Array): string | undefined {
+  if (local.every((byte) => byte === 0)) {
+    return undefined;
+  }
+  const isIpv4 = local.subarray(IPV4_BYTES).every((byte) => byte === 0);
+  return ipFromBytes(isIpv4 ? local.subarray(0, IPV4_BYTES) : local);
+}
+
 /** From which local address to answer: the one that was asked, for the last few addresses of a peer. */
 export class SourceMemory {
   readonly #sources = new Map<string, Uint8Array>();
@@ -90,6 +101,15 @@ export class SourceMemory {
     const [oldest] = this.#sources.keys();
     if (this.#sources.size > MAX_SOURCES && oldest !== undefined) {
       this.#sources.delete(oldest);
+    }
+  }
+
+  /** Forgets sources that this node no longer has: the kernel refuses to send from them. */
+  keepOnly(ownIps: ReadonlySet<string>): void {
+    for (const [peer, local] of this.#sources) {
+      if (!ownIps.has(localIp(local) ?? '')) {
+        this.#sources.delete(peer);
+      }
     }
   }
 

@@ -185,6 +185,28 @@ test('a probe goes to the worker of its lane, and the answer from where the peer
   assert.deepEqual(world.woken, [1]);
 });
 
+test('a lane sends from where it is heard, and lets the kernel choose when that address is gone', () => {
+  const world = new World();
+  const lane = world.install(0);
+  const at = TABLE.lanes + world.slot(lane) * Lane.size + Lane.at.sourceAddress;
+  const source = (): number[] => [...world.tables.bytes.subarray(at, at + 4)];
+  const hear = (...local: number[]): void => {
+    const bytes = encodeEndpoint(THERE, Uint8Array.from(local), false) as Uint8Array;
+    world.link.probeReceived(world.slot(lane), { bytes, offset: 0, length: bytes.length });
+  };
+  hear(10, 0, 0, 9);
+  world.link.perform({ kind: 'set-lane-address', handle: lane.handle, address: THERE });
+  assert.deepEqual(source(), [10, 0, 0, 9]);
+
+  world.link.keepSources(new Set(['10.0.0.8']));
+  assert.deepEqual(source(), [0, 0, 0, 0]);
+  assert.notEqual(world.lane(lane, Lane.at.addressBytes), 0, 'it still goes to the peer');
+  hear(10, 0, 0, 8);
+  assert.deepEqual(source(), [10, 0, 0, 8]);
+  world.link.keepSources(new Set(['10.0.0.8', '10.0.0.7']));
+  assert.deepEqual(source(), [10, 0, 0, 8]);
+});
+
 test('an address that these sockets cannot reach is neither set nor probed', () => {
   const world = new World();
   const lane = world.install(0);

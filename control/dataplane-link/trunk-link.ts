@@ -24,40 +24,17 @@ import type {
   TrunkDataplaneHost,
   TrunkId,
 } from '../trunk/trunk-port.ts';
-import { addressText, decodeEndpoint, encodeAddress, encodeEndpoint, SourceMemory } from './endpoint.ts';
+import { addressText, decodeEndpoint, encodeAddress, encodeEndpoint } from './endpoint.ts';
 import type { EventPayload } from './event-pump.ts';
 import type { Injector } from './injector.ts';
-import type { LaneTable, LaneTotals } from './lane-table.ts';
+import { createLaneEntry, hasNewSource, type LaneEntry, newStats, type TrunkEntry } from './lane-entry.ts';
+import type { LaneTable } from './lane-table.ts';
 import { carrierNumber, type TrunkTable } from './trunk-table.ts';
 
 const RECEIVER_AT = 4;
 const LANE_MASK = LIMIT.lanes - 1;
 const LINK_LEAST_BYTES = 64;
 const TWO_32 = 2 ** 32;
-
-/** A lane between allocation and removal. */
-interface LaneEntry {
-  readonly handle: LaneHandle;
-  readonly slot: number;
-  readonly worker: number;
-  readonly receiverIndex: number;
-  installed: InstallLane | undefined;
-  accepted: boolean;
-  used: boolean;
-  /** Probes that came in; they are no traffic. */
-  probes: number;
-  reported: LaneTotals | undefined;
-  readonly sources: SourceMemory;
-}
-
-/** A trunk as the tables have it. */
-interface TrunkEntry {
-  readonly id: TrunkId;
-  readonly peer: PeerIdText;
-  readonly slot: number;
-  carrier: Carrier | undefined;
-  readonly lanes: Set<LaneEntry>;
-}
 
 /** What the link works on. */
 export interface TrunkLinkParts {
@@ -104,18 +81,7 @@ export class TrunkLink implements TrunkDataplane {
     }
     const { slot, receiverIndex } = allocated;
     const handle = ++this.#nextHandle;
-    const entry: LaneEntry = {
-      handle,
-      slot,
-      worker,
-      receiverIndex,
-      installed: undefined,
-      accepted: false,
-      used: false,
-      probes: 0,
-      reported: undefined,
-      sources: new SourceMemory(),
-    };
+    const entry = createLaneEntry({ handle, slot, worker, receiverIndex });
     this.#byHandle.set(handle, entry);
     this.#bySlot.set(slot, entry);
     return { handle, receiverIndex };
@@ -147,15 +113,9 @@ export class TrunkLink implements TrunkDataplane {
   laneStats(): readonly LaneStats[] {
     const stats: LaneStats[] = [];
     for (const entry of this.#byHandle.values()) {
-      const totals = entry.installed === undefined ? undefined : this.#parts.lanes.totals(entry.slot);
-      if (totals !== undefined && changed(entry.reported, totals)) {
-        entry.reported = totals;
-        stats.push({
-          handle: entry.handle,
-          txDatagrams: totals.txDatagrams,
-          rxDatagrams: Math.max(0, totals.rxAccepted - entry.probes),
-          highestCounter: totals.highestCounter,
-        });
+      const fresh = entry.installed && newStats(entry, this.#parts.lanes.totals(entry.slot));
+      if (fresh !== undefined) {
+        stats.push(fresh);
       }
     }
     return stats;
@@ -213,11 +173,22 @@ export class TrunkLink implements TrunkDataplane {
     this.#accepted(entry);
     const { source, local } = decodeEndpoint(payload.bytes, payload.offset);
     if (source !== undefined) {
-      entry.sources.remember(source, local);
+      this.#heard(entry, source, local);
     }
     const body = payload.bytes.slice(payload.offset + ENDPOINT_BYTES, payload.offset + payload.length);
     const stream = entry.installed.carrier === 'stream';
     this.#host?.input({ kind: 'probe', handle: entry.handle, source: stream ? undefined : source, body });
+  }
+
+  /**
+   * This node's addresses have changed: lanes send no longer from those that are gone. Where the kernel sends from
+   * instead, the peer's next probe shows.
+   */
+  keepSources(ownIps: ReadonlySet<string>): void {
+    for (const entry of this.#byHandle.values()) {
+      entry.sources.keepOnly(ownIps);
+      this.#refreshSource(entry);
+    }
   }
 
   /** A worker closed a datagram for a stream carrier. */
@@ -322,10 +293,21 @@ export class TrunkLink implements TrunkDataplane {
     if (entry?.installed === undefined || encoded === undefined) {
       return;
     }
-    this.#parts.lanes.setAddress(entry.slot, {
-      address: encoded,
-      source: entry.sources.find(addressText(address)),
-    });
+    entry.address = address;
+    entry.source = entry.sources.find(addressText(address));
+    this.#parts.lanes.setAddress(entry.slot, { address: encoded, source: entry.source });
+  }
+
+  /** The peer's datagrams come from `source`, to our address `local`: what we send there leaves from that one. */
+  #heard(entry: LaneEntry, source: DatagramAddress, local: Uint8Array): void {
+    entry.sources.remember(source, local);
+    this.#refreshSource(entry);
+  }
+
+  #refreshSource(entry: LaneEntry): void {
+    if (entry.address !== undefined && hasNewSource(entry)) {
+      this.#setAddress(entry.handle, entry.address);
+    }
   }
 
   #removeLane(handle: LaneHandle): void {
@@ -377,12 +359,4 @@ export class TrunkLink implements TrunkDataplane {
     const code = DROP[name];
     this.#parts.drops[code] = (this.#parts.drops[code] ?? 0) + 1;
   }
-}
-
-function changed(before: LaneTotals | undefined, now: LaneTotals): boolean {
-  return (
-    before?.txDatagrams !== now.txDatagrams ||
-    before.rxAccepted !== now.rxAccepted ||
-    before.highestCounter !== now.highestCounter
-  );
 }

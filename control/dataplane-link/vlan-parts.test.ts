@@ -96,3 +96,22 @@ test('only the last few addresses of a peer are remembered', () => {
   assert.deepEqual(memory.find(addressText(address(20))), Uint8Array.of(20));
   assert.equal(memory.find(addressText(address(1))).length, 0);
 });
+
+test('a local address that the node has no more is forgotten, others stay', () => {
+  const memory = new SourceMemory();
+  const [four, six, gone] = [
+    { ip: '192.0.2.1', port: 1 },
+    { ip: '2001:db8::1', port: 1 },
+    { ip: '192.0.2.2', port: 1 },
+  ];
+  const padded = (...bytes: number[]): Uint8Array => Uint8Array.from([...bytes, ...Array(16 - bytes.length).fill(0)]);
+  const ipv6 = Uint8Array.of(0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9);
+  memory.remember(four, padded(10, 0, 0, 1));
+  memory.remember(six, ipv6);
+  memory.remember(gone, padded(10, 0, 0, 2));
+  memory.keepOnly(new Set(['10.0.0.1', '2001:db8::9']));
+
+  assert.deepEqual(memory.find(addressText(four)), padded(10, 0, 0, 1));
+  assert.deepEqual(memory.find(addressText(six)), ipv6);
+  assert.equal(memory.find(addressText(gone)).length, 0);
+});

@@ -75,6 +75,18 @@ async function stranger(t: TestContext): Promise<Libp2p> {
   return node;
 }
 
+test('a check leaves a connection that lives', async (t) => {
+  const [one, node] = [await observed(t), await stranger(t)];
+  await openTrunkStream(node, one.network);
+  await one.until('stream-opened');
+  one.network.perform({ kind: 'check-connections' });
+  const [connection] = node.getConnections();
+  await connection?.newStream(TRUNK, { negotiateFully: true });
+  await one.until('stream-opened');
+
+  assert.equal(connection?.status, 'open');
+});
+
 async function openTrunkStream(node: Libp2p, target: Libp2pNetwork): Promise<Stream> {
   const address = multiaddr(`${target.listenAddresses()[0] ?? ''}/p2p/${target.peerId}`);
   return node.dialProtocol(address, TRUNK);

@@ -13,9 +13,7 @@ import { yamux } from '@chainsafe/libp2p-yamux';
 import { privateKeyFromRaw } from '@libp2p/crypto/keys';
 import type { Connection, Libp2p, Stream } from '@libp2p/interface';
 import { tcp } from '@libp2p/tcp';
-import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
-import { canonicalIp } from '../trunk/ip-text.ts';
 import type {
   BindCarrier,
   ConnectionId,
@@ -26,6 +24,8 @@ import type {
   TrunkNetworkHost,
 } from '../trunk/network-port.ts';
 import type { PeerIdText } from '../trunk/trunk-port.ts';
+import { checkConnection, isUnsupported, remoteIp, rootMessage } from './connections.ts';
+import { namedAddress, parseAddress } from './multiaddrs.ts';
 import { NetworkError } from './network-error.ts';
 import { CarrierChannel, type Channel, ControlChannel } from './stream-channel.ts';
 
@@ -198,6 +198,11 @@ export class Libp2pNetwork implements TrunkNetwork {
         return;
       case 'disconnect':
         this.#disconnect(effect.connection);
+        return;
+      case 'check-connections':
+        for (const connection of this.#connections.values()) {
+          void checkConnection(connection);
+        }
     }
   }
 
@@ -346,48 +351,4 @@ export class Libp2pNetwork implements TrunkNetwork {
       this.#host.input({ kind: 'disconnected', peer: connection.remotePeer.toString(), connection: id });
     }
   }
-}
-
-function parseAddress(address: string): Multiaddr {
-  try {
-    return multiaddr(address);
-  } catch (cause) {
-    throw new NetworkError('bad-address', `${address} is not a libp2p address`, { address, cause });
-  }
-}
-
-/** @returns the address with the expected peer at its end, or undefined for one that names another peer or is none */
-function namedAddress(address: string, peer: PeerIdText): Multiaddr | undefined {
-  try {
-    const parsed = multiaddr(address);
-    const named = parsed.getComponents().find((component) => component.name === 'p2p')?.value;
-    if (named === undefined) {
-      return parsed.encapsulate(`/p2p/${peer}`);
-    }
-    return named === peer ? parsed : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function remoteIp(connection: Connection): string | undefined {
-  const component = connection.remoteAddr
-    .getComponents()
-    .find(({ name }) => name === 'ip4' || name === 'ip6');
-  return component?.value === undefined ? undefined : canonicalIp(component.value);
-}
-
-function isUnsupported(cause: unknown): boolean {
-  return cause instanceof Error && cause.name === 'UnsupportedProtocolError';
-}
-
-/** The innermost message: libp2p wraps what the socket said in several layers. */
-function rootMessage(cause: unknown): string {
-  if (cause instanceof AggregateError && cause.errors.length > 0) {
-    return rootMessage(cause.errors[0]);
-  }
-  if (cause instanceof Error) {
-    return cause.cause instanceof Error ? rootMessage(cause.cause) : cause.message;
-  }
-  return String(cause);
 }

@@ -20,6 +20,8 @@ export interface LocalAddressOptions {
 }
 
 export interface LocalAddresses {
+  /** Every address of this machine that is up, told or not. */
+  readonly own: readonly string[];
   readonly datagram: readonly DatagramAddress[];
   readonly listen: readonly string[];
 }
@@ -45,6 +47,7 @@ export function localAddresses(options: LocalAddressOptions): LocalAddresses {
   });
   const beyondLoopback = listen.filter((address) => !isLoopback(address.split('/')[2] ?? ''));
   return {
+    own: entries.flatMap(({ ip }) => ip ?? []),
     datagram: ips.filter((ip) => !isLoopback(ip)).map((ip) => ({ ip, port: options.datagram.port })),
     listen: beyondLoopback.length > 0 ? beyondLoopback : listen,
   };

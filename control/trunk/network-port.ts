@@ -46,6 +46,10 @@ export interface Disconnect {
   readonly kind: 'disconnect';
   readonly connection: ConnectionId;
 }
+/** Asks every connection for a sign of life, and cuts those that give none: the own addresses have changed. */
+export interface CheckConnections {
+  readonly kind: 'check-connections';
+}
 /** Frames of this trunk's `stream` carrier go by this stream; `undefined`: by none. For the driver alone. */
 export interface BindCarrier {
   readonly kind: 'bind-carrier';
@@ -60,6 +64,7 @@ export type NetworkEffect =
   | SendMessage
   | CloseStream
   | Disconnect
+  | CheckConnections
   | BindCarrier;
 
 export interface ConnectedInput {

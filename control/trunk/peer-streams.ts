@@ -138,6 +138,10 @@ export function handleStreamOpened(
     openedAtMs: context.nowMs,
   };
   peer.retryAtMs = context.nowMs;
+  if (peer.trunk !== undefined) {
+    // On a new connection nothing has failed yet.
+    peer.trunk.carrierStreamRetryAtMs = context.nowMs;
+  }
   peer.deadlineMs = context.nowMs + context.config.handshakeTimeoutMs;
   table.streams.set(input.stream, { peer, protocol: 'trunk' });
   return { peer, isNewControl: true };
@@ -265,6 +269,14 @@ function mayOpenCarrier(peer: Peer): boolean {
 
 function dialAddresses(peer: Peer): readonly string[] {
   return [...new Set([...peer.addresses, ...(peer.trunk?.party.listenAddresses ?? [])])];
+}
+
+/** There may be a way now: a pause of the backoff ends; one that is a penalty does not. */
+export function retrySoon(context: TrunkContext, peer: Peer): void {
+  if (peer.retryAtMs <= context.nowMs + context.config.backoffMaxMs) {
+    peer.retryAtMs = context.nowMs;
+    peer.backoff.reset();
+  }
 }
 
 /** What an overdue dial or opening comes to. */

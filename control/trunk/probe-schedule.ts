@@ -63,6 +63,14 @@ export function forgiveSilence(trunk: Trunk): void {
   }
 }
 
+/** The own addresses have changed: ask at once on every lane, which shows the peer from where we send now. */
+export function askAnew(context: TrunkContext, trunk: Trunk): void {
+  for (const lane of standingLanes(trunk)) {
+    lane.nextAskAtMs = context.nowMs;
+    lane.nextRoundAtMs = context.nowMs;
+  }
+}
+
 function probeStreamLane(context: TrunkContext, trunk: Trunk, lane: Lane): void {
   if (trunk.carrierStream === undefined || context.nowMs < lane.nextAskAtMs) {
     return;

@@ -135,6 +135,7 @@ export class TrunkDriver {
       case 'send-message':
       case 'close-stream':
       case 'disconnect':
+      case 'check-connections':
         network.perform(effect);
         return;
       case 'bind-carrier':

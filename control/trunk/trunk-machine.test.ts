@@ -207,6 +207,18 @@ test('an address without a PeerId is dialled until someone answers, who is then 
   assert.equal(harness.machine.status()[0]?.configured, true);
 });
 
+test('a change of the own addresses is asked out on idle lanes at once, and connections are checked', () => {
+  const harness = new Harness();
+  const { handle } = harness.trunk();
+  harness.ask(handle, { ip: '192.0.2.1', port: 7_947 });
+  harness.answerFor(5_000);
+  assert.equal(harness.answerFor(2_000), 0, 'the lane is idle');
+  const effects = harness.send({ kind: 'set-addresses', datagramPort: 7_947, datagram: [], listen: [] });
+
+  assert.ok(kinds(effects).has('check-connections'));
+  assert.equal(harness.answer(effects), 1);
+});
+
 test('stop says goodbye, frees everything and asks for no more time', () => {
   const harness = new Harness();
   harness.trunk();

@@ -19,8 +19,9 @@ import {
   handleDisconnected,
   handleStreamFailed,
   handleStreamOpened,
+  retrySoon,
 } from './peer-streams.ts';
-import { forgiveSilence } from './probe-schedule.ts';
+import { askAnew, forgiveSilence } from './probe-schedule.ts';
 import { settlePeer } from './settling.ts';
 import type { Trunk } from './trunk.ts';
 import { DEFAULT_TRUNK_CONFIG, type TrunkConfig } from './trunk-config.ts';
@@ -181,6 +182,7 @@ export class TrunkMachine {
         context.datagramAddresses = input.datagram.slice(0, context.config.candidatesMax - 1);
         context.datagramPort = input.datagramPort;
         context.listenAddresses = input.listen.slice(0, context.config.candidatesMax);
+        this.#roam();
         return;
       case 'stop':
         this.#stop();
@@ -230,6 +232,21 @@ export class TrunkMachine {
         findShared(context, peer.trunk);
         this.#touch(peer);
       }
+    }
+  }
+
+  /** Connections and paths from the old addresses may be dead, and nothing but their silence would tell. */
+  #roam(): void {
+    const context = this.#context;
+    if (this.#table.connections.size > 0) {
+      context.emit({ kind: 'check-connections' });
+    }
+    for (const peer of this.#table.peers.values()) {
+      if (peer.trunk !== undefined) {
+        askAnew(context, peer.trunk);
+      }
+      retrySoon(context, peer);
+      this.#touch(peer);
     }
   }
 

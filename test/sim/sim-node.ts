@@ -235,6 +235,9 @@ export class SimNode implements VirtualHost {
       case 'disconnect':
         network.disconnect(effect.connection);
         return;
+      case 'check-connections':
+        // The virtual network cuts the connections of a node that moves by itself.
+        return;
       case 'bind-carrier':
         if (effect.stream === undefined) {
           this.#carriers.delete(effect.trunk);

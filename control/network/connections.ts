@@ -1,0 +1,51 @@
+/**
+ * What can be asked of one libp2p connection: whether it lives, whose address it shows, why it failed.
+ *
+ * Main thread. Only this folder knows libp2p.
+ */
+import type { Connection } from '@libp2p/interface';
+import { canonicalIp } from '../trunk/ip-text.ts';
+
+/** What a connection is asked after a change of address, and how long it may take: a slow path's round trips. */
+const CHECK_PROTOCOL = '/peertap/alive/1.0.0';
+const CHECK_TIMEOUT_MS = 1_500;
+
+/**
+ * Cuts a connection that gives no sign of life: TCP itself would wait for minutes. A peer answers a protocol that it
+ * does not speak with a refusal, which is life enough.
+ */
+export async function checkConnection(connection: Connection): Promise<void> {
+  try {
+    const signal = AbortSignal.timeout(CHECK_TIMEOUT_MS);
+    const stream = await connection.newStream(CHECK_PROTOCOL, { signal, negotiateFully: true });
+    await stream.close({ signal });
+  } catch (cause) {
+    if (!isUnsupported(cause)) {
+      connection.abort(new Error('no sign of life after a change of address', { cause }));
+    }
+  }
+}
+
+/** @returns the peer's IP as the connection shows it */
+export function remoteIp(connection: Connection): string | undefined {
+  const component = connection.remoteAddr
+    .getComponents()
+    .find(({ name }) => name === 'ip4' || name === 'ip6');
+  return component?.value === undefined ? undefined : canonicalIp(component.value);
+}
+
+/** The peer answered that it does not speak the protocol. */
+export function isUnsupported(cause: unknown): boolean {
+  return cause instanceof Error && cause.name === 'UnsupportedProtocolError';
+}
+
+/** The innermost message: libp2p wraps what the socket said in several layers. */
+export function rootMessage(cause: unknown): string {
+  if (cause instanceof AggregateError && cause.errors.length > 0) {
+    return rootMessage(cause.errors[0]);
+  }
+  if (cause instanceof Error) {
+    return cause.cause instanceof Error ? rootMessage(cause.cause) : cause.message;
+  }
+  return String(cause);
+}
