@@ -5,7 +5,7 @@
  *
  *   key   BLAKE3 keyed(K_control, "seal" ‖ leaf ‖ lane ‖ salt ‖ r): fresh for each datagram, whatever the sender
  *   nonce 6 zero bytes ‖ counter
- *   AAD   token ‖ kind ‖ flags ‖ class ‖ sender, unmasked
+ *   AAD   token ‖ (kind │ flags ≪ 4) ‖ class ‖ sender, unmasked: 34 bytes, as for frames
  *   mask  sender ⊕ AES-256(K_mask, tag)
  *
  * Main thread only. Must never throw for bytes that came from a peer.
@@ -161,11 +161,10 @@ function additionalData(input: {
   class: number;
   sender: Uint8Array;
 }): Uint8Array {
-  const bytes = new Uint8Array(TOKEN_BYTES + 3 + SENDER_BYTES);
+  const bytes = new Uint8Array(TOKEN_BYTES + 2 + SENDER_BYTES);
   bytes.set(input.token);
-  bytes[TOKEN_BYTES] = KIND_CONTROL;
-  bytes[TOKEN_BYTES + 1] = input.flags;
-  bytes[TOKEN_BYTES + 2] = input.class;
-  bytes.set(input.sender, TOKEN_BYTES + 3);
+  bytes[TOKEN_BYTES] = KIND_CONTROL | (input.flags << 4);
+  bytes[TOKEN_BYTES + 1] = input.class;
+  bytes.set(input.sender, TOKEN_BYTES + 2);
   return bytes;
 }
