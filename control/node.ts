@@ -26,6 +26,7 @@ import { bootstrapPeers } from './network/bootstrap-peers.ts';
 import { daemonStatus, peerReports, vlanReport } from './node-report.ts';
 import { TrunkDriver } from './trunk/trunk-driver.ts';
 import type { NoticeEffect } from './trunk/trunk-port.ts';
+import { vlanLabel } from './vlan/vlan-id.ts';
 import type { VlanEntry, VlanRegistry } from './vlan/vlan-registry.ts';
 
 /** What a node is made of. */
@@ -201,7 +202,8 @@ export class PeertapNode implements DaemonControl {
       await dataplane.vlans.join(entry);
     } catch (error) {
       if (entry.source === 'config') throw error;
-      logger.error({ vlan: entry.id, err: error }, 'a VLAN joined earlier is without its interface');
+      const label = vlanLabel(entry.id, entry.attachment?.interface);
+      logger.error({ vlan: label }, `a VLAN joined earlier is without its interface: ${reasonOf(error)}`);
       await dataplane.vlans.join({ idBytes: entry.idBytes });
     }
   }
@@ -210,8 +212,11 @@ export class PeertapNode implements DaemonControl {
     try {
       await action();
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#parts.logger.error({ vlan: entry.id }, `VLAN ${entry.id} could not be taken over: ${reason}`);
+      const label = vlanLabel(entry.id, entry.attachment?.interface);
+      this.#parts.logger.error(
+        { vlan: label },
+        `VLAN ${label} could not be taken over: ${reasonOf(error)}`,
+      );
     }
   }
 
@@ -227,4 +232,8 @@ export class PeertapNode implements DaemonControl {
   #crashWorker(): void {
     if (this.#parts.dataplane.crashWorker(0)) this.#parts.logger.warn('worker 0 is made to throw');
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

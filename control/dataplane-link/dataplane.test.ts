@@ -23,6 +23,7 @@ class Plane {
   readonly dataplane: Dataplane;
   readonly peer: string;
   readonly inputs: DataplaneInput[] = [];
+  readonly logged: string[] = [];
   readonly #waiting: { holds: () => boolean; done: () => void }[] = [];
   other: Plane | undefined;
 
@@ -39,7 +40,10 @@ class Plane {
       tokenCapacity: 1_024,
       identity,
       debug: true,
-      log: () => this.check(),
+      log: ({ message }) => {
+        this.logged.push(message);
+        this.check();
+      },
     });
     this.dataplane.trunkDataplane.attach({
       input: (input) => {
@@ -169,6 +173,8 @@ test('members find each other through workers and sockets', async () => {
   const control = { kind: 3, flags: 0, class: 7 };
   host?.input({ kind: 'control', day: 0, control, payload: new Uint8Array(100) });
   assert.equal(planes[0].dataplane.totals().drops['control-invalid'], 1);
+  for (const line of planes[0].logged) assert.ok(!line.includes(VLAN), `the id, which admits, is logged: ${line}`);
+  assert.ok(planes[0].logged.some((line) => line.includes(`${VLAN.slice(0, 4)}…`)));
 });
 
 test('members find each other through a stream carrier', async () => {

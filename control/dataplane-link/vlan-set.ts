@@ -8,7 +8,7 @@
 import { CIPHER_AES_256_GCM } from '../membership/frame-keys.ts';
 import { createNodePorts } from '../membership/node-ports.ts';
 import { VlanError } from '../vlan/vlan-error.ts';
-import { formatVlanId } from '../vlan/vlan-id.ts';
+import { formatVlanId, vlanLabel } from '../vlan/vlan-id.ts';
 import type {
   DataplaneIdentity,
   DataplaneLogEntry,
@@ -105,7 +105,7 @@ export class VlanSet {
       if (present.interfaceName !== undefined) {
         throw new VlanError(
           'already-joined',
-          `This node has joined ${id} on ${present.interfaceName} already.`,
+          `This node has joined this VLAN on ${present.interfaceName} already.`,
         );
       }
       this.#attachIfAsked(present, request.attachment);
@@ -254,7 +254,8 @@ export class VlanSet {
 
   #notice(id: string, notice: VlanNotice): void {
     const log = (level: DataplaneLogEntry['level'], code: string, message: string): void => {
-      this.#parts.log({ level, code, message: `VLAN ${id}: ${message}` });
+      const label = vlanLabel(id, this.#vlans.get(id)?.interfaceName);
+      this.#parts.log({ level, code, message: `VLAN ${label}: ${message}` });
     };
     switch (notice.kind) {
       case 'member-up':

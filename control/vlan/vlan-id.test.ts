@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { formatVlanId, parseVlanId, VLAN_ID_BYTES, VLAN_ID_CHARACTERS } from './vlan-id.ts';
+import { formatVlanId, parseVlanId, VLAN_ID_BYTES, VLAN_ID_CHARACTERS, vlanLabel } from './vlan-id.ts';
 
 const ZERO_TEXT = 'a'.repeat(VLAN_ID_CHARACTERS);
 
@@ -62,4 +62,10 @@ test('a character outside the alphabet is named with its place', () => {
 
 test('formatting another size is a bug of the caller', () => {
   assert.throws(() => formatVlanId(new Uint8Array(15)), RangeError);
+});
+
+test('a log names a VLAN by its interface, else by too little of the id to join it', () => {
+  const id = 'f5unhj3makry6qdeildpgxzt2q';
+  assert.equal(vlanLabel(id, 'ptap0'), 'ptap0');
+  assert.equal(vlanLabel(id, undefined), 'f5un…');
 });

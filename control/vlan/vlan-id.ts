@@ -17,6 +17,7 @@ export const VLAN_ID_CHARACTERS = 26;
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
 const BITS_PER_CHARACTER = 5;
+const LABEL_CHARACTERS = 4;
 
 /** What `parseVlanId` returns: the 16 bytes, or a sentence part that says what is wrong. */
 export type ParsedVlanId =
@@ -85,6 +86,17 @@ export function formatVlanId(id: Uint8Array): string {
   }
   // 128 = 25 × 5 + 3: three bits are left, which the spare zero bits fill up.
   return text + ALPHABET.charAt(accumulator << (BITS_PER_CHARACTER - accumulatorBits));
+}
+
+/**
+ * Names a VLAN in a log or a message that may end up in one. An open VLAN's id admits whoever has it, so it is not
+ * written where more people read than the config has readers.
+ *
+ * @param interfaceName - of the VLAN here, if it has one
+ * @returns the interface, or enough of the id for its owner to tell VLANs apart: 20 of its 128 bits
+ */
+export function vlanLabel(id: string, interfaceName: string | undefined): string {
+  return interfaceName ?? `${id.slice(0, LABEL_CHARACTERS)}…`;
 }
 
 function alphabetReason(character: string, index: number): string {

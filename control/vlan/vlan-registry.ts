@@ -8,7 +8,7 @@
  * Main thread only. A change is on disk before it is in memory and before its caller acts on it.
  */
 import { VlanError } from './vlan-error.ts';
-import { formatVlanId, parseVlanId } from './vlan-id.ts';
+import { formatVlanId, parseVlanId, vlanLabel } from './vlan-id.ts';
 import { vlanKeysFromSeed } from './vlan-keys.ts';
 import {
   loadVlanState,
@@ -183,7 +183,7 @@ export class VlanRegistry {
     if (holder !== undefined) {
       throw new VlanError(
         'interface-taken',
-        `Interface ${attachment.interface} belongs to VLAN ${holder.id}; choose another name.`,
+        `Interface ${attachment.interface} belongs to VLAN ${vlanLabel(holder.id, undefined)}; choose another name.`,
         { details: { interface: attachment.interface, vlan: holder.id } },
       );
     }
