@@ -269,10 +269,23 @@ test('says after ten seconds that nobody answered', () => {
   assert.ok(!a.effects.some((effect) => effect.kind === 'notice'));
   vlan.run(2_000);
 
-  assert.equal(
-    a.effects.filter((effect) => effect.kind === 'notice' && effect.code === 'no-member-found').length,
-    1,
+  vlan.run(60_000);
+
+  const notices = a.effects.filter((effect) => effect.kind === 'notice');
+  assert.deepEqual(
+    notices.map(({ code }) => code),
+    ['no-member-found'],
   );
+  assert.match(notices[0]?.message ?? '', /^no other member was found in 10 s\. .*peertap peers/);
+});
+
+test('does not say that nobody was found when somebody was, and has gone', () => {
+  const { vlan, a, b } = pair('gone');
+  vlan.kill(b);
+  vlan.run(120_000);
+
+  assert.ok(a.effects.some((effect) => effect.kind === 'member-down'));
+  assert.ok(!a.effects.some((effect) => effect.kind === 'notice'));
 });
 
 // ── Attacks ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -54,6 +54,7 @@ export class MembershipMachine {
   #housekeepingMs = Number.POSITIVE_INFINITY;
   #startedMs = 0;
   #state: 'new' | 'running' | 'left' = 'new';
+  #hasLookedAround = false;
   #nextId = 0;
   #nowMs = 0;
 
@@ -177,8 +178,17 @@ export class MembershipMachine {
     this.#epochs.advance(this.#unixMs(), this.#nowMs);
     this.#advanceStations();
     this.#intake.expire(this.#nowMs);
-    if (this.#roster.proven().length === 0 && this.#nowMs - this.#startedMs >= TIMING.noMemberMs) {
-      this.#noticeOnce('no-member-found', 'No member of this VLAN has answered yet.');
+    this.#lookAround();
+  }
+
+  /** Once, and not again when members that were here have gone: that is said by `member-down`. */
+  #lookAround(): void {
+    if (this.#hasLookedAround || this.#nowMs - this.#startedMs < TIMING.noMemberMs) {
+      return;
+    }
+    this.#hasLookedAround = true;
+    if (this.#roster.proven().length === 0) {
+      this.#notice('no-member-found', noMemberMessage(TIMING.noMemberMs));
     }
   }
 
@@ -265,12 +275,6 @@ export class MembershipMachine {
     }
   }
 
-  #noticeOnce(code: NoticeCode, message: string): void {
-    if (!this.#noticedAtMs.has(code)) {
-      this.#notice(code, message);
-    }
-  }
-
   #bookHost(nextSenderId: () => number): ConstructorParameters<typeof MemberBook>[0] {
     return {
       ports: this.#ports,
@@ -334,6 +338,13 @@ export class MembershipMachine {
       },
     });
   }
+}
+
+function noMemberMessage(waitedMs: number): string {
+  return (
+    `no other member was found in ${Math.round(waitedMs / 1_000)} s. Has another machine joined with the same id, ` +
+    'and does `peertap peers` show a trunk to it? This node goes on looking.'
+  );
 }
 
 function newCounters(): MembershipCounters {
