@@ -74,3 +74,21 @@ test('a shim that is killed takes the command with it', async () => {
   child.kill('SIGKILL');
   assert.equal(await next(), 'shim gone');
 });
+
+test('under npx, the shell or npm that is killed ends the command as by SIGTERM', async () => {
+  const script = `"${process.execPath}" "${shim}" run; exit`;
+  const env = { ...process.env, npm_command: 'exec' };
+  /** npm goes by this name, and waits for the shell. */
+  const npm = `require('node:child_process').spawn('sh', ['-c', process.argv[1]], { stdio: 'inherit' })`;
+  const shells = [
+    spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'inherit'], env }),
+    spawn(process.execPath, ['-e', npm, script], { argv0: 'npm', stdio: ['ignore', 'pipe', 'inherit'], env }),
+  ];
+  for (const shell of shells) {
+    const lines = createInterface({ input: shell.stdout })[Symbol.asyncIterator]();
+    const pid = Number((await lines.next()).value);
+    shell.kill('SIGKILL');
+    assert.equal((await lines.next()).value, 'SIGTERM');
+    process.kill(pid, 'SIGKILL');
+  }
+});
