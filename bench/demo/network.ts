@@ -48,7 +48,8 @@ export function waitForTrunk(daemon: LabDaemon): Promise<DaemonStatus> {
 /** Makes a VLAN on one and joins both, by the command as a user would. @returns the VLAN's id */
 export async function makeVlan(a: LabDaemon, b: LabDaemon): Promise<string> {
   const id = (await commanded(a, 'vlan', 'create', 'demo')).trim();
-  await commanded(a, 'vlan', 'join', id, '--interface', TAP, '--address', `${ADDRESS_OF_A}/24`);
+  // There is nobody to be found yet.
+  await commanded(a, 'vlan', 'join', id, '--interface', TAP, '--address', `${ADDRESS_OF_A}/24`, '--no-wait');
   await commanded(b, 'vlan', 'join', id, '--interface', TAP, '--address', `${ADDRESS_OF_B}/24`);
   return id;
 }

@@ -158,6 +158,8 @@ export function start(name: string, args: readonly string[], options: StartOptio
   const log = openSync(options.logFile, 'a');
   const child = spawn(toolPath(name), [...args], { stdio: ['ignore', log, log], env, detached: true });
   closeSync(log);
+  // A test that failed before it stopped its daemon must not wait for it; killWithUs ends it with this process.
+  child.unref();
   killWithUs(child);
   return child;
 }

@@ -118,3 +118,16 @@ export class Segment {
     this.pair.remove();
   }
 }
+
+/** Makes a segment, works with it, and removes it however that ends: what is left running disturbs the tests after it. */
+export async function withSegment(
+  options: SegmentOptions,
+  work: (segment: Segment) => Promise<void>,
+): Promise<void> {
+  const segment = new Segment(options);
+  try {
+    await work(segment);
+  } finally {
+    await segment.remove();
+  }
+}

@@ -89,13 +89,13 @@ describeEngines('a path that disturbs datagrams', (engine) => {
   });
 
   it('drops and counts damaged copies, and delivers the genuine ones after them', async () => {
-    await withBridge({ damageEvery: 2 }, async () => {
+    // A copy with a genuine header and a damaged frame uses up its header's counter (docs/threat-model.md), so that the
+    // genuine datagram is taken for a repeat: for a stream every such copy is a loss.
+    await withBridge({ damageEvery: 10 }, async () => {
       await segment.waitForPing();
       const before = await allDrops();
       const { receivedCount, output } = await ping(a(), segment.addressOfB, PINGS);
-      // A copy with a genuine header and a damaged frame uses up its header's counter (docs/threat-model.md), so some
-      // genuine datagrams that follow theirs are taken for repeats.
-      assert.ok(receivedCount > 0, output);
+      assert.ok(receivedCount >= PING_COUNT / 2, output);
       assert.ok((await allDrops()) > before);
       await assertWhole(4 * MEBIBYTE);
     });

@@ -10,7 +10,7 @@ import { after, before, it } from 'node:test';
 import { IperfServer, runTcp } from '../lab/iperf.ts';
 import { ping } from '../lab/ping.ts';
 import { transfer } from '../lab/probes.ts';
-import { Segment } from '../lab/segment.ts';
+import { Segment, withSegment } from '../lab/segment.ts';
 import { residentBytesOf } from '../lab/usage.ts';
 import { describeEngines, describeMatrix } from './matrix.ts';
 
@@ -66,33 +66,33 @@ describeMatrix('bulk traffic', (engine, carrier) => {
 
 describeEngines('bulk traffic on a wire that cuts to the MTU', (engine) => {
   it('brings 256 MiB both ways with the right checksum', async () => {
-    const segment = new Segment({ engine, wire: 'mtu' });
-    await segment.start();
-    const [a, b] = [segment.a.machine.namespace, segment.b.machine.namespace];
-    const amount = { bytes: GIBIBYTE / 4, checksum: true, timeoutMs: 60_000 };
-    const there = await transfer({ from: a, to: b, address: segment.addressOfB }, amount);
-    const back = await transfer({ from: b, to: a, address: segment.addressOfA }, amount);
-    await segment.remove();
-    assert.equal(there.receivedSha256, there.sentSha256);
-    assert.equal(back.receivedSha256, back.sentSha256);
+    await withSegment({ engine, wire: 'mtu' }, async (segment) => {
+      await segment.start();
+      const [a, b] = [segment.a.machine.namespace, segment.b.machine.namespace];
+      const amount = { bytes: GIBIBYTE / 4, checksum: true, timeoutMs: 60_000 };
+      const there = await transfer({ from: a, to: b, address: segment.addressOfB }, amount);
+      const back = await transfer({ from: b, to: a, address: segment.addressOfA }, amount);
+      assert.equal(there.receivedSha256, there.sentSha256);
+      assert.equal(back.receivedSha256, back.sentSha256);
+    });
   });
 });
 
 describeEngines('a VLAN with an MTU of 9,000', (engine) => {
   it('carries jumbo frames over an underlay of 1,500', async () => {
-    const segment = new Segment({ engine, mtuBytes: 9000 });
-    await segment.start();
-    const [a, b] = [segment.a.machine.namespace, segment.b.machine.namespace];
-    const { receivedCount, output } = await ping(a, segment.addressOfB, {
-      count: 5,
-      intervalSeconds: 0.05,
-      payloadBytes: 8972,
-      dontFragment: true,
+    await withSegment({ engine, mtuBytes: 9000 }, async (segment) => {
+      await segment.start();
+      const [a, b] = [segment.a.machine.namespace, segment.b.machine.namespace];
+      const { receivedCount, output } = await ping(a, segment.addressOfB, {
+        count: 5,
+        intervalSeconds: 0.05,
+        payloadBytes: 8972,
+        dontFragment: true,
+      });
+      const amount = { bytes: GIBIBYTE / 16, checksum: true, timeoutMs: 60_000 };
+      const result = await transfer({ from: a, to: b, address: segment.addressOfB }, amount);
+      assert.equal(receivedCount, 5, output);
+      assert.equal(result.receivedSha256, result.sentSha256);
     });
-    const amount = { bytes: GIBIBYTE / 16, checksum: true, timeoutMs: 60_000 };
-    const result = await transfer({ from: a, to: b, address: segment.addressOfB }, amount);
-    await segment.remove();
-    assert.equal(receivedCount, 5, output);
-    assert.equal(result.receivedSha256, result.sentSha256);
   });
 });

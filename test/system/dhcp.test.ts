@@ -11,52 +11,48 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
 
-import { collect, missingTools } from '../lab/command.ts';
+import { missingTools } from '../lab/command.ts';
+import type { LabDaemon } from '../lab/daemon.ts';
 import { waitFor } from '../lab/deadline.ts';
-import { Segment, TAP } from '../lab/segment.ts';
+import { TAP, withSegment } from '../lab/segment.ts';
 import { describeEngines } from './matrix.ts';
 
 const missing = missingTools(['dnsmasq', 'dhclient']).join(' ');
 
 describeEngines('DHCP inside a VLAN', (engine) => {
   it('leases an address', { skip: missing === '' ? false : missing }, async () => {
-    const segment = new Segment({ engine });
-    await segment.start();
-    const leaseFile = join(segment.b.directory, 'leases');
-    const serverArguments = [
-      '--no-daemon',
-      '--port=0',
-      `--interface=${TAP}`,
-      '--bind-interfaces',
-      '--dhcp-authoritative',
-    ];
-    const files = [
-      `--dhcp-leasefile=${join(segment.a.directory, 'served')}`,
-      '--conf-file=/dev/null',
-      '--user=root',
-    ];
-    const range = '--dhcp-range=10.7.0.100,10.7.0.110,255.255.255.0,1h';
-    const server = segment.a.machine.namespace.start('dnsmasq', [...serverArguments, ...files, range]);
-    const said = collect(server, 'stderr');
-    await waitFor('dnsmasq to serve', () => said().includes('DHCP'), { timeoutMs: 5_000, explain: said });
-    const clientArguments = [
-      '-1',
-      '-v',
-      '-sf',
-      '/bin/true',
-      '-lf',
-      leaseFile,
-      '-pf',
-      join(segment.b.directory, 'pid'),
-      '-d',
-      TAP,
-    ];
-    const client = segment.b.machine.namespace.start('dhclient', clientArguments);
-    const log = collect(client, 'stderr');
-    await waitFor('a lease', () => log().includes('bound to'), { timeoutMs: 20_000, explain: log });
-    client.kill('SIGKILL');
-    server.kill('SIGKILL');
-    assert.match(readFileSync(leaseFile, 'utf8'), /fixed-address 10\.7\.0\.1(0\d|10);/);
-    await segment.remove();
+    await withSegment({ engine }, async (segment) => {
+      await segment.start();
+      const server = serve(segment.a);
+      await waitFor('dnsmasq to serve', () => server.said().includes('DHCP'), {
+        timeoutMs: 5_000,
+        explain: server.said,
+      });
+      const client = ask(segment.b);
+      await waitFor('a lease', () => client.said().includes('bound to'), {
+        timeoutMs: 20_000,
+        explain: client.said,
+      });
+      for (const { child } of [client, server]) child.kill('SIGKILL');
+      assert.match(readFileSync(client.leaseFile, 'utf8'), /fixed-address 10\.7\.0\.1(0\d|10);/);
+    });
   });
 });
+
+function serve({ directory, machine }: LabDaemon) {
+  const how = ['--no-daemon', '--port=0', '--bind-interfaces', '--dhcp-authoritative', '--user=root'];
+  const files = [`--dhcp-leasefile=${join(directory, 'served')}`, '--conf-file=/dev/null'];
+  const what = [`--interface=${TAP}`, '--dhcp-range=10.7.0.100,10.7.0.110,255.255.255.0,1h'];
+  const logFile = join(directory, 'dnsmasq.log');
+  const child = machine.namespace.start('dnsmasq', [...how, ...files, ...what], { logFile });
+  return { child, said: () => readFileSync(logFile, 'utf8') };
+}
+
+function ask({ directory, machine }: LabDaemon) {
+  const leaseFile = join(directory, 'leases');
+  // It shall change nothing on the interface: what it was given is read from the file.
+  const how = ['-1', '-v', '-d', '-sf', '/bin/true', '-lf', leaseFile, '-pf', join(directory, 'pid')];
+  const logFile = join(directory, 'dhclient.log');
+  const child = machine.namespace.start('dhclient', [...how, TAP], { logFile });
+  return { child, leaseFile, said: () => readFileSync(logFile, 'utf8') };
+}

@@ -16,26 +16,31 @@ import { parseStatus, randomVlanId } from '../lab/daemon-config.ts';
 import { waitFor } from '../lab/deadline.ts';
 import { nativeEngineProblem } from '../lab/engines.ts';
 import { ping } from '../lab/ping.ts';
-import { Segment, TAP } from '../lab/segment.ts';
+import { Segment, TAP, withSegment } from '../lab/segment.ts';
 import { makePair } from '../lab/topology.ts';
 import { describeEngines, describeOnce } from './matrix.ts';
 
 const SECOND_TAP = 'ptap1';
 const SOON = { timeoutMs: 15_000 };
+/** For a daemon beside one of the segment's. */
+const OTHER_PORTS = {
+  libp2p: ['/ip4/0.0.0.0/tcp/17946'],
+  datagram: { address: '0.0.0.0', port: 17_947 },
+};
 
 describeEngines('a daemon told to stop', (engine) => {
   it('leaves no interface, no socket file and no process, and exits with 0', async () => {
-    const segment = new Segment({ engine });
-    await segment.start();
-    const { namespace } = segment.a.machine;
-    assert.equal(namespace.hasInterface(TAP), true);
-    assert.equal(existsSync(segment.a.config.controlSocket), true);
-    const status = await segment.a.stop('SIGTERM');
-    assert.equal(status, 0, segment.a.logTail());
-    assert.equal(namespace.hasInterface(TAP), false);
-    assert.equal(existsSync(segment.a.config.controlSocket), false);
-    assert.equal(namespace.runSync('ip', ['netns', 'pids', namespace.name]).stdout.trim(), '');
-    await segment.remove();
+    await withSegment({ engine }, async (segment) => {
+      await segment.start();
+      const { namespace } = segment.a.machine;
+      assert.equal(namespace.hasInterface(TAP), true);
+      assert.equal(existsSync(segment.a.config.controlSocket), true);
+      const status = await segment.a.stop('SIGTERM');
+      assert.equal(status, 0, segment.a.logTail());
+      assert.equal(namespace.hasInterface(TAP), false);
+      assert.equal(existsSync(segment.a.config.controlSocket), false);
+      assert.equal(runSync('ip', ['netns', 'pids', namespace.name]).stdout.trim(), '');
+    });
   });
 });
 
@@ -196,29 +201,28 @@ describeOnce('a daemon that cannot start', (engine) => {
 
   it('names the port that is in use', async () => {
     const other = new LabDaemon(segment.pair.a, { engine });
-    other.writeConfig({ listen: { ...other.config.listen, libp2p: ['/ip4/0.0.0.0/tcp/17946'] } });
+    other.writeConfig({ listen: { ...other.config.listen, libp2p: OTHER_PORTS.libp2p } });
     await assertFails(other, /7947/);
   });
 
   it('names the interface that is in use', async () => {
     const vlan = { id: randomVlanId(), interface: TAP, addresses: [] };
     const other = new LabDaemon(segment.pair.a, { engine, vlans: [vlan] });
-    other.writeConfig({
-      listen: { libp2p: ['/ip4/0.0.0.0/tcp/17946'], datagram: { address: '0.0.0.0', port: 17_947 } },
-    });
+    other.writeConfig({ listen: OTHER_PORTS });
     await assertFails(other, /ptap0/);
   });
 
   it('names the state directory that another daemon holds', async () => {
     const other = new LabDaemon(segment.pair.a, { engine });
-    const listen = { libp2p: ['/ip4/0.0.0.0/tcp/17946'], datagram: { address: '0.0.0.0', port: 17_947 } };
-    other.writeConfig({ listen, stateDirectory: segment.a.config.stateDirectory });
+    other.writeConfig({ listen: OTHER_PORTS, stateDirectory: segment.a.config.stateDirectory });
     await assertFails(other, new RegExp(segment.a.config.stateDirectory));
     assert.ok(segment.a.isRunning);
   });
 
   it('names the capability that it lacks', async () => {
-    const other = new LabDaemon(segment.pair.b, { engine });
+    const vlan = { id: randomVlanId(), interface: SECOND_TAP, addresses: [] };
+    const other = new LabDaemon(segment.pair.b, { engine, vlans: [vlan] });
+    other.writeConfig({ listen: OTHER_PORTS });
     const daemonCommand = [process.execPath, other.mainFile, 'daemon', '--config', other.configFile];
     const noCapabilities = ['--bounding-set=-all', '--inh-caps=-all', '--', ...daemonCommand];
     const result = await segment.pair.b.namespace.run('setpriv', noCapabilities, {
@@ -275,12 +279,12 @@ describeOnce('the doctor', (engine) => {
 
 describeOnce('a VLAN that nobody else is on', (engine) => {
   it('says after 10 s that no member was found', async () => {
-    const segment = new Segment({ engine });
-    segment.a.writeConfig({ vlans: [{ id: randomVlanId(), interface: TAP, addresses: ['10.7.0.1/24'] }] });
-    await segment.a.start();
-    const said = (): boolean => /no (other )?member/i.test(segment.a.log());
-    await waitFor('the warning', said, { timeoutMs: 20_000, explain: () => segment.a.logTail() });
-    await segment.remove();
+    await withSegment({ engine }, async ({ a }) => {
+      a.writeConfig({ vlans: [{ id: randomVlanId(), interface: TAP, addresses: ['10.7.0.1/24'] }] });
+      await a.start();
+      const said = (): boolean => /no (other )?member/i.test(a.log());
+      await waitFor('the warning', said, { timeoutMs: 20_000, explain: () => a.logTail() });
+    });
   });
 });
 

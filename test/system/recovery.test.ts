@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CRASH_ENVIRONMENT } from '../lab/daemon.ts';
 import { addAddress } from '../lab/namespace.ts';
 import { ping } from '../lab/ping.ts';
-import { Segment, TAP } from '../lab/segment.ts';
+import { Segment, TAP, withSegment } from '../lab/segment.ts';
 import { describeEngines, describeMatrix } from './matrix.ts';
 
 /** Dead peers are noticed by their silence, and dialled again with a growing pause. */
@@ -82,45 +82,45 @@ describeMatrix('a daemon that breaks', (engine, carrier) => {
 
 describeEngines('a peer that changes its address', (engine) => {
   it('is followed', async (context) => {
-    const segment = new Segment({ engine, daemon: { anyAddress: true } });
-    await segment.start();
-    await segment.waitForCarrier();
-    const { namespace } = segment.pair.b;
-    const startMs = performance.now();
-    addAddress(namespace, 'eth0', '10.99.0.22/24');
-    namespace.ip('addr', 'del', `${segment.pair.b.address}/24`, 'dev', 'eth0');
-    // The kernel drops a secondary address with the primary one of its subnet.
-    if (!namespace.ip('addr', 'show', 'dev', 'eth0').includes('10.99.0.22'))
+    await withSegment({ engine, daemon: { anyAddress: true } }, async (segment) => {
+      await segment.start();
+      await segment.waitForCarrier();
+      const { namespace } = segment.pair.b;
+      const startMs = performance.now();
       addAddress(namespace, 'eth0', '10.99.0.22/24');
-    // The one that moved has something to send, as hosts do.
-    const talking = ping(segment.b.machine.namespace, segment.addressOfA, {
-      count: 100,
-      intervalSeconds: 0.1,
+      namespace.ip('addr', 'del', `${segment.pair.b.address}/24`, 'dev', 'eth0');
+      // The kernel drops a secondary address with the primary one of its subnet.
+      if (!namespace.ip('addr', 'show', 'dev', 'eth0').includes('10.99.0.22'))
+        addAddress(namespace, 'eth0', '10.99.0.22/24');
+      // The one that moved has something to send, as hosts do.
+      const talking = ping(segment.b.machine.namespace, segment.addressOfA, {
+        count: 100,
+        intervalSeconds: 0.1,
+      });
+      await segment.waitForPing(RECOVERY_MS);
+      context.diagnostic(`first ping after ${Math.round(performance.now() - startMs)} ms`);
+      await talking;
     });
-    await segment.waitForPing(RECOVERY_MS);
-    context.diagnostic(`first ping after ${Math.round(performance.now() - startMs)} ms`);
-    await talking;
-    await segment.remove();
   });
 });
 
 describeEngines('a worker that throws', (engine) => {
   it('is replaced, and traffic resumes within a second', async (context) => {
-    const segment = new Segment({ engine, daemon: { environment: CRASH_ENVIRONMENT } });
-    await segment.start();
-    await segment.waitForCarrier();
-    const intervalSeconds = 0.02;
-    const pinging = ping(segment.a.machine.namespace, segment.addressOfB, { count: 250, intervalSeconds });
-    await sleep(1_000);
-    segment.b.crashWorker();
-    await sleep(2_000);
-    segment.a.crashWorker();
-    const { sentCount, receivedCount, output } = await pinging;
-    const gapMs = longestGap(output) * intervalSeconds * 1000;
-    context.diagnostic(`${sentCount - receivedCount} of ${sentCount} lost, longest gap ${gapMs} ms`);
-    assert.ok(gapMs <= WORKER_GAP_LIMIT_MS, `silent for ${gapMs} ms\n${segment.b.logTail()}`);
-    assert.match(segment.b.log(), /worker/);
-    await segment.remove();
+    await withSegment({ engine, daemon: { environment: CRASH_ENVIRONMENT } }, async (segment) => {
+      await segment.start();
+      await segment.waitForCarrier();
+      const intervalSeconds = 0.02;
+      const pinging = ping(segment.a.machine.namespace, segment.addressOfB, { count: 250, intervalSeconds });
+      await sleep(1_000);
+      segment.b.crashWorker();
+      await sleep(2_000);
+      segment.a.crashWorker();
+      const { sentCount, receivedCount, output } = await pinging;
+      const gapMs = longestGap(output) * intervalSeconds * 1000;
+      context.diagnostic(`${sentCount - receivedCount} of ${sentCount} lost, longest gap ${gapMs} ms`);
+      assert.ok(gapMs <= WORKER_GAP_LIMIT_MS, `silent for ${gapMs} ms\n${segment.b.logTail()}`);
+      assert.match(segment.b.log(), /worker/);
+    });
   });
 });
 
