@@ -9,6 +9,7 @@ import type { EngineChoice } from './engine-choice.ts';
 import type { NodeIdentity } from './identity/node-identity.ts';
 import type { Libp2pNetwork } from './network/libp2p-network.ts';
 import { bootstrapPeers } from './network/bootstrap-peers.ts';
+import { clockOffset } from './trunk/peer-clocks.ts';
 import type { TrunkDriver } from './trunk/trunk-driver.ts';
 import type { DatagramAddress, TrunkStatus } from './trunk/trunk-port.ts';
 import type { VlanEntry, VlanRegistry } from './vlan/vlan-registry.ts';
@@ -42,6 +43,7 @@ export function daemonStatus(sources: StatusSources): DaemonStatus {
       libp2p: network.listenAddresses(),
       datagram: dataplane.sockets.map((socket) => addressText(socket.address)),
     },
+    clockOffsetMs: roundOrNull(clockOffset(driver.clockOffsetsMs())),
     trunks: driver.status().map((trunk) => trunkReport(trunk, dataplane)),
     vlans: registry.list().map((entry) => vlanReport(entry, dataplane.vlans.find(entry.id))),
     counters: {
@@ -98,6 +100,10 @@ function trunkReport(trunk: TrunkStatus, dataplane: Dataplane): TrunkReport {
     bytesReceived: bytes?.received ?? 0,
     lastError: trunk.lastError ?? null,
   };
+}
+
+function roundOrNull(value: number | undefined): number | null {
+  return value === undefined ? null : Math.round(value);
 }
 
 function addressText({ ip, port }: DatagramAddress): string {

@@ -24,6 +24,7 @@ import type { Libp2pNetwork } from './network/libp2p-network.ts';
 import { localAddresses } from './network/local-addresses.ts';
 import { bootstrapPeers } from './network/bootstrap-peers.ts';
 import { daemonStatus, peerReports, vlanReport } from './node-report.ts';
+import { clockCorrection } from './trunk/peer-clocks.ts';
 import { TrunkDriver } from './trunk/trunk-driver.ts';
 import type { NoticeEffect } from './trunk/trunk-port.ts';
 import { vlanLabel } from './vlan/vlan-id.ts';
@@ -192,7 +193,7 @@ export class PeertapNode implements DaemonControl {
   }
 
   #compareClocks(): void {
-    this.#parts.dataplane.setPeerClockOffset(this.#driver.clockOffsetMs());
+    this.#parts.dataplane.setClockCorrection(clockCorrection(this.#driver.clockOffsetsMs()));
   }
 
   /** A VLAN of the config must come up; one joined at run time must not keep the daemon from starting. */

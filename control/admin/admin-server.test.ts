@@ -22,6 +22,7 @@ const STATUS: DaemonStatus = {
   workers: 2,
   uptimeSeconds: 5,
   residentBytes: 1000,
+  clockOffsetMs: null,
   listen: { libp2p: [], datagram: [] },
   trunks: [],
   vlans: [],

@@ -67,6 +67,8 @@ export interface DaemonStatus {
   readonly uptimeSeconds: number;
   readonly residentBytes: number;
   readonly listen: { readonly libp2p: readonly string[]; readonly datagram: readonly string[] };
+  /** The median of the trunk peers' clocks, less this machine's; null without peers. */
+  readonly clockOffsetMs: number | null;
   readonly trunks: readonly TrunkReport[];
   readonly vlans: readonly VlanReport[];
   /** Totals over all workers, by the names of dataplane/base/counter.ts and the daemon's own. */

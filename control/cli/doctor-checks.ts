@@ -23,6 +23,8 @@ const FULL_KERNEL = [6, 2] as const;
 const LEAST_NODE_MAJOR = 24;
 /** What a socket asks for: about 25 ms of traffic at 2.5 Gbit/s. */
 const WANTED_BUFFER_BYTES = 8_388_608;
+/** What NTP keeps a hundred times over; well within a token period of an hour. */
+const CLOCK_OFFSET_MAX_MS = 30_000;
 /** 2025-01-01; a machine without a battery-backed clock starts in 1970 or at its image's date. */
 const PLAUSIBLE_SINCE_MS = 1_735_689_600_000;
 
@@ -36,6 +38,17 @@ export function checkFacts(facts: MachineFacts): Finding[] {
     checkBuffers(facts),
     checkClock(facts),
   ];
+}
+
+/** What a running daemon has found by asking its peers; @returns undefined when it has none */
+export function checkPeerClocks(offsetMs: number | null): Finding | undefined {
+  if (offsetMs === null) return undefined;
+  const seconds = (Math.abs(offsetMs) / 1_000).toFixed(1);
+  const found = `${seconds} s ${offsetMs < 0 ? 'ahead of' : 'behind'} the peers'`;
+  if (Math.abs(offsetMs) <= CLOCK_OFFSET_MAX_MS) return ok('clock', found);
+  const advice =
+    'find out which clock is wrong and set it: beyond an hour nodes no longer understand each other';
+  return warn('clock', found, advice);
 }
 
 export function ok(check: string, found: string): Finding {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { CommandIo } from './command-io.ts';
 import { checkOffloads } from './dataplane-checks.ts';
-import { checkFacts, type Finding } from './doctor-checks.ts';
+import { checkFacts, checkPeerClocks, type Finding } from './doctor-checks.ts';
 import type { MachineFacts } from './machine-facts.ts';
 import { runCommandLine } from './program.ts';
 
@@ -55,6 +55,14 @@ test('what stops the daemon fails, what slows it warns', () => {
     assert.equal(found.result, result, check);
     assert.match(found.advice, advice);
   }
+});
+
+test("a clock that is more than 30 s off the peers' warns, with or without a kernel that trusts it", () => {
+  assert.equal(checkPeerClocks(null), undefined);
+  assert.equal(checkPeerClocks(-30_000)?.result, 'ok');
+  const late = checkPeerClocks(45_200);
+  assert.deepEqual([late?.result, late?.found], ['warn', "45.2 s behind the peers'"]);
+  assert.match(checkPeerClocks(-90_000)?.found ?? '', /90\.0 s ahead/);
 });
 
 test('offloads that fail cost speed only', () => {

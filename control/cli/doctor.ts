@@ -17,7 +17,7 @@ import { loadIdentity } from '../identity/node-identity.ts';
 import { EXIT_DONE, EXIT_FAILED } from './command-error.ts';
 import type { CommandIo } from './command-io.ts';
 import { findConfig } from './default-config.ts';
-import { checkFacts, type Finding, fail, ok } from './doctor-checks.ts';
+import { checkFacts, checkPeerClocks, type Finding, fail, ok } from './doctor-checks.ts';
 import { gatherFacts, tcpPortProblem, udpPortProblem } from './machine-facts.ts';
 
 /** Checks the machine; @returns the exit code */
@@ -50,6 +50,7 @@ async function checkSetup(options: { config?: string; socket?: string }): Promis
       ok('config', found),
       await checkIdentity(config),
       checkDaemon(config, status),
+      ...[checkPeerClocks(status?.clockOffsetMs ?? null)].filter((finding) => finding !== undefined),
       ...(status === undefined ? await checkPorts(config) : []),
     ];
   } catch (error) {

@@ -2,6 +2,7 @@
 import { AdminClient } from '../admin/admin-client.ts';
 import type { DaemonStatus, TrunkReport } from '../admin/daemon-control.ts';
 import type { CommandIo } from './command-io.ts';
+import { checkPeerClocks } from './doctor-checks.ts';
 import { cell, formatBytes, formatDuration, formatTable, printable } from './table.ts';
 import { vlanTable } from './vlan-list.ts';
 
@@ -23,6 +24,7 @@ export function describeStatus(status: DaemonStatus): string[] {
     `PeerTap ${status.version}, up ${formatDuration(status.uptimeSeconds)}, ${formatBytes(status.residentBytes)} resident`,
     `peer id    ${status.peerId}`,
     `engine     ${engine}, ${status.workers} worker${status.workers === 1 ? '' : 's'}`,
+    ...clockLine(status.clockOffsetMs),
     `listening  ${cell([...status.listen.libp2p, ...status.listen.datagram].join('  '))}`,
     '',
     ...section('trunks', status.trunks.length, trunkTable(status.trunks)),
@@ -30,6 +32,12 @@ export function describeStatus(status: DaemonStatus): string[] {
     ...countSection('counters', status.counters),
     ...countSection('drops', status.drops),
   ];
+}
+
+/** Only worth a line when somebody has to do something. */
+function clockLine(offsetMs: number | null): string[] {
+  const finding = checkPeerClocks(offsetMs);
+  return finding?.result === 'warn' ? [`clock      ${finding.found}: ${finding.advice}`] : [];
 }
 
 function section(title: string, count: number, lines: readonly string[]): string[] {

@@ -31,6 +31,7 @@ class VirtualDaemon implements DaemonControl {
       workers: 1,
       uptimeSeconds: 3725,
       residentBytes: 150_000_000,
+      clockOffsetMs: 45_200,
       listen: { libp2p: ['/ip4/0.0.0.0/tcp/7946'], datagram: ['0.0.0.0:7947'] },
       trunks: this.peers(),
       vlans: this.vlans(),
@@ -159,6 +160,7 @@ test('status is for people, or JSON with every documented key', async () => {
     assert.match(out, /up 1 h 2 min, 143 MiB resident/);
     assert.match(out, /typescript \(no addon for this machine\), 1 worker$/m);
     assert.match(out, /token-unknown {2}3/);
+    assert.match(out, /^clock {6}45\.2 s behind the peers': find out/m);
     assert.ok(!out.includes('link-replay'));
     const json = JSON.parse((await run('status', '--json')).out) as DaemonStatus;
     assert.deepEqual(json, daemon.status());

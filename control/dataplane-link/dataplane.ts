@@ -58,7 +58,7 @@ export class Dataplane {
   readonly #drops = new Float64Array(DROP_CODES.length);
   #timer: NodeJS.Timeout | undefined;
   #unixOffsetMs = Date.now() - monotonicMs();
-  #peerOffsetMs = 0;
+  #clockCorrectionMs = 0;
   #workerRestarts = 0;
   #recoveringUntilMs = 0;
   #greeting: NodeJS.Immediate | undefined;
@@ -135,9 +135,9 @@ export class Dataplane {
     }
   }
 
-  /** Median of the trunk peers' clocks minus ours: tokens and epochs go by it. */
-  setPeerClockOffset(offsetMs: number): void {
-    this.#peerOffsetMs = offsetMs;
+  /** What to add to our clock to be with the trunk peers: tokens and epochs go by it. */
+  setClockCorrection(correctionMs: number): void {
+    this.#clockCorrectionMs = correctionMs;
     this.#checkClock();
   }
 
@@ -186,7 +186,7 @@ export class Dataplane {
 
   /** The wall clock may be set while the monotonic one goes on. */
   #checkClock(): void {
-    const offsetMs = Date.now() - monotonicMs() + this.#peerOffsetMs;
+    const offsetMs = Date.now() - monotonicMs() + this.#clockCorrectionMs;
     if (Math.abs(offsetMs - this.#unixOffsetMs) >= CLOCK_STEP_MS) {
       this.#unixOffsetMs = offsetMs;
       this.vlans.clockChanged(offsetMs);

@@ -95,9 +95,9 @@ export class TrunkDriver {
     return this.#machine.counters();
   }
 
-  /** @returns the median offset of the neighbours' unix clocks to ours, in ms */
-  clockOffsetMs(): number {
-    return this.#machine.clockOffsetMs();
+  /** @returns each neighbour's unix clock less ours, in ms */
+  clockOffsetsMs(): number[] {
+    return this.#machine.clockOffsetsMs();
   }
 
   /** Says goodbye to every peer, frees all lanes, and stops the timers. Stop the network after it. */

@@ -95,16 +95,11 @@ export class TrunkMachine {
     return this.#context.counters;
   }
 
-  /** @returns the median offset of the peers' unix clocks to ours in ms (protocol.md section 5); 0 without peers */
-  clockOffsetMs(): number {
-    const offsets = this.status().flatMap((row) => {
-      const trunk = this.#table.peers.get(row.peer)?.trunk;
-      return trunk === undefined ? [] : clockOffsetsOf(trunk);
-    });
-    offsets.sort((left, right) => left - right);
-    const middle = offsets.length >> 1;
-    const upper = offsets[middle] ?? 0;
-    return offsets.length % 2 === 1 ? upper : ((offsets[middle - 1] ?? 0) + upper) / 2;
+  /** @returns each trunk peer's unix clock less ours, in ms */
+  clockOffsetsMs(): number[] {
+    return [...this.#table.peers.values()].flatMap(({ trunk }) =>
+      trunk === undefined ? [] : (clockOffsetOf(trunk) ?? []),
+    );
   }
 
   /** @returns how much it remembers, for tests of bounded memory */
@@ -302,12 +297,12 @@ export class TrunkMachine {
   }
 }
 
-function clockOffsetsOf(trunk: Trunk): number[] {
+function clockOffsetOf(trunk: Trunk): number | undefined {
   for (const slot of [...trunk.slots.udp, ...trunk.slots.stream]) {
     const offset = slot.current?.path.clockOffsetMs;
     if (offset !== undefined) {
-      return [offset];
+      return offset;
     }
   }
-  return [];
+  return undefined;
 }
