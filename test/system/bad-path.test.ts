@@ -61,8 +61,11 @@ describeEngines('a path that loses datagrams', (engine) => {
 describeEngines('a path that disturbs datagrams', (engine) => {
   let segment: Segment;
 
-  before(() => {
+  before(async () => {
     segment = new Segment({ engine, pair: makeMiddleboxPair() });
+    await withBridge({}, async () => {
+      await segment.start();
+    });
   });
 
   after(async () => {
@@ -71,7 +74,7 @@ describeEngines('a path that disturbs datagrams', (engine) => {
 
   it('brings a stream whole when every tenth datagram is overtaken', async () => {
     await withBridge({ holdEvery: 10, holdFrames: 3 }, async () => {
-      await segment.start();
+      await segment.waitForPing();
       await assertWhole(32 * MEBIBYTE);
     });
   });
