@@ -14,6 +14,11 @@ import type { Quiescence } from './quiescence.ts';
 
 /** Frames that may wait for a worker in each queue: about 2 ms of a fast stream, so that queues stay short. */
 const TRANSMIT_QUEUE_FRAMES = 1_000;
+/**
+ * 44 pieces of a 1,472-byte path, which is what one GSO send takes: a full 64 KiB would leave a rest of four that costs
+ * a send, a receive, a write and an acknowledgement of its own.
+ */
+const SUPER_FRAME_BYTES = 59_114;
 const MAC_LABEL = new TextEncoder().encode('peertap tap mac v1');
 const MAC_BYTES = 6;
 const LOCALLY_ADMINISTERED = 0x02;
@@ -135,6 +140,7 @@ function configure(request: TapRequest): void {
       mac: request.mac,
       mtuBytes: request.mtuBytes,
       transmitQueueFrames: TRANSMIT_QUEUE_FRAMES,
+      superFrameBytes: SUPER_FRAME_BYTES,
     });
     netlink.changeLink(request.name, { up: true });
     for (const address of request.addresses) {

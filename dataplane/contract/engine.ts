@@ -54,7 +54,7 @@ export interface Engine {
 
   /**
    * Groups datagrams into trains: neighbours with one destination and lane and one size but the last, within
-   * gsoSegments and 65,000 bytes; a flooded run becomes one train for each trunk of its set. A trunk's lane is chosen
+   * gsoSegments and 65,400 bytes (an IPv4 datagram takes 65,507); a flooded run becomes one train for each trunk of its set. A trunk's lane is chosen
    * by flow hash among this worker's lanes; without one, `owner` names a worker that has one.
    * @returns number of trains
    */

@@ -38,6 +38,7 @@ const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
 const IFLA_TXQLEN = 13;
+const IFLA_GSO_MAX_SIZE = 41;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 
@@ -49,6 +50,8 @@ export interface LinkChange {
   readonly mac?: Uint8Array;
   /** Frames that wait for the reader, per queue. */
   readonly transmitQueueFrames?: number;
+  /** Largest super-frame that the kernel hands over, headers included; at most 65,536. */
+  readonly superFrameBytes?: number;
 }
 
 /** An interface address such as 10.7.0.1/24. */
@@ -110,6 +113,8 @@ export class RouteNetlink {
     if (change.mtuBytes !== undefined) request.attributeU32(IFLA_MTU, change.mtuBytes);
     if (change.transmitQueueFrames !== undefined)
       request.attributeU32(IFLA_TXQLEN, change.transmitQueueFrames);
+    if (change.superFrameBytes !== undefined)
+      request.attributeU32(IFLA_GSO_MAX_SIZE, change.superFrameBytes);
     this.#require(request, `change interface ${name}`);
   }
 

@@ -10,28 +10,10 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { layoutDigest } from '../shm/render-layout.ts';
 
-/** One worker's stages as the addon offers them; each is specified at the Engine method of its name. */
-export interface NativeStages {
-  wait(timeoutMs: number, spin: number): void;
-  readTap(vlan: number): number;
-  classify(frameCount: number): void;
-  segment(from: number, frameCount: number): number;
-  seal(count: number): void;
-  train(count: number): number;
-  closeLink(train: number): number;
-  send(train: number): void;
-  receive(): number;
-  openLink(count: number, carrier: number): void;
-  forward(count: number): void;
-  openFrame(count: number): void;
-  learn(count: number): void;
-  coalesce(count: number): number;
-  writeTap(count: number): void;
-  sendLink(lane: number, bodyBytes: number): number;
-  close(): void;
-}
-
-/** What the addon exports. */
+/**
+ * What the addon exports. Stages are plain functions over the handle of an engine, which belongs to the thread that
+ * opened it; each is specified at the Engine method of its name.
+ */
 export interface NativeAddon {
   layoutDigest(): number;
   version(): string;
@@ -44,7 +26,24 @@ export interface NativeAddon {
     valueBytes: number,
     out: Uint8Array,
   ): void;
-  readonly NativeStages: new (tables: Uint8Array, arena: Uint8Array) => NativeStages;
+  openEngine(tables: Uint8Array, arena: Uint8Array): number;
+  closeEngine(engine: number): void;
+  wait(engine: number, timeoutMs: number, spin: number): void;
+  readTap(engine: number, vlan: number): number;
+  classify(engine: number, frameCount: number): void;
+  segment(engine: number, from: number, frameCount: number): number;
+  seal(engine: number, count: number): void;
+  train(engine: number, count: number): number;
+  closeLink(engine: number, train: number): number;
+  send(engine: number, train: number): void;
+  receive(engine: number): number;
+  openLink(engine: number, count: number, carrier: number): void;
+  forward(engine: number, count: number): void;
+  openFrame(engine: number, count: number): void;
+  learn(engine: number, count: number): void;
+  coalesce(engine: number, count: number): number;
+  writeTap(engine: number, count: number): void;
+  sendLink(engine: number, lane: number, bodyBytes: number): number;
 }
 
 /** The addon, or a sentence that says why it cannot be used. */
@@ -113,8 +112,8 @@ function isAddon(value: unknown): value is NativeAddon {
     value !== null &&
     'layoutDigest' in value &&
     typeof value.layoutDigest === 'function' &&
-    'NativeStages' in value &&
-    typeof value.NativeStages === 'function'
+    'openEngine' in value &&
+    typeof value.openEngine === 'function'
   );
 }
 

@@ -39,7 +39,7 @@ test('an addon of another layout is refused, with both digests', { skip }, () =>
   const stale = (layoutDigest() ^ 1) >>> 0;
   const folder = mkdtempSync(join(tmpdir(), 'peertap-addon-'));
   const file = join(folder, 'stale.cjs');
-  writeFileSync(file, `module.exports = { layoutDigest: () => ${stale}, NativeStages: class {} }`);
+  writeFileSync(file, `module.exports = { layoutDigest: () => ${stale}, openEngine: () => 0 }`);
   const result = checkAddon([file], layoutDigest());
   rmSync(folder, { recursive: true });
   assert.ok(!result.ok);

@@ -6,7 +6,7 @@ import { invariant } from '../base/invariant.ts';
 import type { Engine } from '../contract/engine.ts';
 import type { Arena } from '../shm/arena.ts';
 import type { Tables } from '../shm/tables.ts';
-import { loadAddon, type NativeStages } from './addon.ts';
+import { loadAddon, type NativeAddon } from './addon.ts';
 
 /** Whether the native engine can be used; otherwise a sentence that says why not. */
 export type NativeAvailability =
@@ -21,81 +21,83 @@ export function nativeAvailability(): NativeAvailability {
 
 class NativeEngine implements Engine {
   readonly name = 'native';
-  readonly #stages: NativeStages;
+  readonly #addon: NativeAddon;
+  readonly #handle: number;
   /** Alive as long as the engine. */
   readonly buffers: readonly [Tables, Arena];
 
-  constructor(stages: NativeStages, tables: Tables, arena: Arena) {
-    this.#stages = stages;
+  constructor(addon: NativeAddon, tables: Tables, arena: Arena) {
+    this.#addon = addon;
+    this.#handle = addon.openEngine(tables.bytes, arena.bytes);
     this.buffers = [tables, arena];
   }
 
   wait(timeoutMs: number, spin: number): void {
-    this.#stages.wait(timeoutMs, spin);
+    this.#addon.wait(this.#handle, timeoutMs, spin);
   }
 
   readTap(vlan: number): number {
-    return this.#stages.readTap(vlan);
+    return this.#addon.readTap(this.#handle, vlan);
   }
 
   classify(frameCount: number): void {
-    this.#stages.classify(frameCount);
+    this.#addon.classify(this.#handle, frameCount);
   }
 
   segment(from: number, frameCount: number): number {
-    return this.#stages.segment(from, frameCount);
+    return this.#addon.segment(this.#handle, from, frameCount);
   }
 
   seal(count: number): void {
-    this.#stages.seal(count);
+    this.#addon.seal(this.#handle, count);
   }
 
   train(count: number): number {
-    return this.#stages.train(count);
+    return this.#addon.train(this.#handle, count);
   }
 
   closeLink(train: number): number {
-    return this.#stages.closeLink(train);
+    return this.#addon.closeLink(this.#handle, train);
   }
 
   send(train: number): void {
-    this.#stages.send(train);
+    this.#addon.send(this.#handle, train);
   }
 
   receive(): number {
-    return this.#stages.receive();
+    return this.#addon.receive(this.#handle);
   }
 
   openLink(count: number, carrier: number): void {
-    this.#stages.openLink(count, carrier);
+    this.#addon.openLink(this.#handle, count, carrier);
   }
 
   forward(count: number): void {
-    this.#stages.forward(count);
+    this.#addon.forward(this.#handle, count);
   }
 
   openFrame(count: number): void {
-    this.#stages.openFrame(count);
+    this.#addon.openFrame(this.#handle, count);
   }
 
   learn(count: number): void {
-    this.#stages.learn(count);
+    this.#addon.learn(this.#handle, count);
   }
 
   coalesce(count: number): number {
-    return this.#stages.coalesce(count);
+    return this.#addon.coalesce(this.#handle, count);
   }
 
   writeTap(count: number): void {
-    this.#stages.writeTap(count);
+    this.#addon.writeTap(this.#handle, count);
   }
 
   sendLink(lane: number, bodyBytes: number): number {
-    return this.#stages.sendLink(lane, bodyBytes);
+    return this.#addon.sendLink(this.#handle, lane, bodyBytes);
   }
 
   close(): void {
-    this.#stages.close();
+    this.#addon.closeEngine(this.#handle);
   }
 }
 
@@ -109,7 +111,7 @@ class NativeEngine implements Engine {
 export function createNativeEngine(tables: Tables, arena: Arena): Engine {
   const loaded = loadAddon();
   invariant(loaded.ok, 'the native engine was chosen where it is not available');
-  return new NativeEngine(new loaded.addon.NativeStages(tables.bytes, arena.bytes), tables, arena);
+  return new NativeEngine(loaded.addon, tables, arena);
 }
 
 /** Bytes of a derived pair: r, then the token. */

@@ -23,7 +23,7 @@ import { LE } from './memory.ts';
 import { isStable, type StageContext, txAt } from './stage-context.ts';
 
 /** One send takes at most 64 KiB less the headers around it. */
-const TRAIN_MAX_BYTES = 65_000;
+const TRAIN_MAX_BYTES = 65_400;
 
 /** Groups datagrams 0 … datagramCount-1; see Engine.train. */
 export function train(context: StageContext, datagramCount: number): number {

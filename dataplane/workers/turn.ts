@@ -1,7 +1,7 @@
 /**
  * One turn of a worker. The worker's thread; the loop around it is data-worker.ts.
  *
- *   1. wait          until something is ready; spinning first when the last turn moved something
+ *   1. wait          until something is ready; spinning first when little moves, where an answer may be near
  *   2. injections    of the main thread and of other workers, within their budget
  *   3. egress        one batch of each ready TAP, and after each
  *   4. ingress       one batch of the socket, so that neither direction waits for the whole of the other
@@ -17,6 +17,11 @@ import { headerWord, type WorkerContext } from './worker-context.ts';
 
 /** A sleeping worker looks around this often, so that a lost wake-up costs no more. */
 const IDLE_WAIT_MS = 1000;
+/**
+ * With more turns in a millisecond a worker is busy: spinning would take the core from the very programs that it waits
+ * for, and the next batch is all the fuller for a short sleep.
+ */
+const SPIN_TURNS = 4;
 /** Batches of the socket in a turn when no TAP is ready: with more, injections would wait. */
 export const INGRESS_BATCHES = 4;
 
@@ -28,7 +33,7 @@ export const INGRESS_BATCHES = 4;
  */
 export function runTurn(context: WorkerContext, movedBefore: number): number {
   const { engine, arena } = context;
-  engine.wait(context.backlog ? 0 : IDLE_WAIT_MS, movedBefore > 0 ? 1 : 0);
+  engine.wait(context.backlog ? 0 : IDLE_WAIT_MS, maySpin(context, movedBefore) ? 1 : 0);
   invariant(Atomics.load(arena.u32, ArenaHeader.at.crashRequest >> 2) === 0, 'a crash was asked for');
   let moved = drainInjections(context);
   let mayReceive = (headerWord(arena, ArenaHeader.at.ready) & READY_UDP) !== 0;
@@ -42,6 +47,15 @@ export function runTurn(context: WorkerContext, movedBefore: number): number {
   }
   finish(context);
   return moved;
+}
+
+/** An answer may be near: something moved, and little moves in all. */
+function maySpin(context: WorkerContext, movedBefore: number): boolean {
+  if (movedBefore === 0) return false;
+  const nowMs = headerWord(context.arena, ArenaHeader.at.nowMs);
+  context.turnsInMs = nowMs === context.turnsMs ? context.turnsInMs + 1 : 1;
+  context.turnsMs = nowMs;
+  return context.turnsInMs <= SPIN_TURNS;
 }
 
 /** Stage 5. The main thread waits on mainWake by Atomics.waitAsync. */

@@ -50,6 +50,9 @@ export interface WorkerContext {
   readonly wake: (fd: number) => void;
   /** Events were put in this turn: the main thread is to be woken. */
   eventsPut: boolean;
+  /** Turns that moved something in the millisecond `turnsMs`, see turn.ts. */
+  turnsInMs: number;
+  turnsMs: number;
   /** A ring held more than its budget: the next turn must not sleep. */
   backlog: boolean;
   readonly laid: LaidBatch;
@@ -92,6 +95,8 @@ export function createWorkerContext(parts: WorkerParts): WorkerContext {
     incoming: emptyMessage(),
     wake: parts.wake,
     eventsPut: false,
+    turnsInMs: 0,
+    turnsMs: 0,
     backlog: false,
     laid: { sealed: 0, sealedBytes: 0, carrier: 0, carrierBytes: 0 },
   };

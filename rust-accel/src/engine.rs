@@ -12,6 +12,30 @@ use crate::udp::Socket;
 use crate::wait::Waiter;
 use core::mem::offset_of;
 
+/// The last answer of a look-up, for a batch: neighbours are mostly of one flow. Whoever uses it clears it first, so that
+/// it never outlives the batch.
+#[derive(Default)]
+pub struct LastFound {
+    key: [u32; 4],
+    slot: Option<u32>,
+}
+
+impl LastFound {
+    pub fn clear(&mut self) {
+        self.slot = None;
+    }
+
+    /// The slot of `key`: as found last, or by `find`. A key that is not there is looked for again.
+    #[inline]
+    pub fn get(&mut self, key: [u32; 4], find: impl FnOnce() -> Option<u32>) -> Option<u32> {
+        if self.slot.is_none() || self.key != key {
+            self.key = key;
+            self.slot = find();
+        }
+        self.slot
+    }
+}
+
 /// See the module.
 pub struct Engine {
     pub tables: Tables,
@@ -21,6 +45,12 @@ pub struct Engine {
     pub blocks: Box<Blocks>,
     pub waiter: Waiter,
     pub socket: Socket,
+    /// In forward.
+    pub last_token: LastFound,
+    /// In openFrame.
+    pub last_sender: LastFound,
+    /// Pieces of a TAP write.
+    pub pieces: Vec<libc::iovec>,
     /// TCP flows open in coalesce.
     pub flows: Flows,
     /// Reassembly slots that are not free, so that a batch without fragments looks at none.
@@ -38,6 +68,9 @@ impl Engine {
             blocks: Box::new(Blocks::new()),
             waiter: Waiter::new(),
             socket: Socket::new(),
+            last_token: LastFound::default(),
+            last_sender: LastFound::default(),
+            pieces: crate::tap::pieces(),
             flows: Flows::new(),
         }
     }

@@ -5,6 +5,7 @@ use crate::engine::Engine;
 use crate::layout::*;
 use crate::link::{body_aad, body_nonce, control_bytes};
 use crate::open_link::{lane_window, link_drop};
+use crate::tables::words_of;
 use crate::window::Seen;
 use core::mem::offset_of;
 
@@ -14,6 +15,7 @@ const BODY_AT: u32 = 32;
 
 /// Decides for datagrams 0 … count-1 that are RX_OPEN; adds to `punts`.
 pub fn forward(engine: &mut Engine, count: u32) {
+    engine.last_token.clear();
     for index in 0..count {
         if engine.arena.batch.rx[index as usize].verdict != RX_OPEN {
             continue;
@@ -42,7 +44,11 @@ fn decide(engine: &mut Engine, index: usize) -> Result<u32, u32> {
         return Ok(RX_PUNTED);
     }
     let token = engine.arena.batch.rx[index].token;
-    let slot = engine.tables.find_token(&token).ok_or(DROP_TOKEN_UNKNOWN)?;
+    let tables = &engine.tables;
+    let slot = engine
+        .last_token
+        .get(words_of(&token), || tables.find_token(&token))
+        .ok_or(DROP_TOKEN_UNKNOWN)?;
     enter(engine, index)?;
     let entry = engine.tables.token(slot);
     let datagram = &mut engine.arena.batch.rx[index];

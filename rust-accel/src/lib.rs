@@ -45,6 +45,7 @@ use arena::Arena;
 use engine::Engine;
 use napi::bindgen_prelude::{Error, Result, Uint8ArraySlice};
 use napi_derive::napi;
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tables::Tables;
 
@@ -95,121 +96,127 @@ pub fn derive_tokens(
     guard(|| token::derive((token_key, segment), (period, kind), (values, value_bytes), out))
 }
 
-/// One worker's stages over its arena and the tables. The caller keeps both buffers alive and uses one such engine an
-/// arena, on one thread.
+thread_local! {
+    /// The engines of this thread by handle: a worker has one, a test may have several. A plain function with a handle
+    /// costs a third of a class's method, which Node checks and unwraps at each call.
+    static ENGINES: RefCell<Vec<Option<Box<Engine>>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Binds an engine to one worker's arena and the tables, and returns its handle; refuses buffers of another layout. The
+/// caller keeps both buffers alive and uses one engine an arena, on one thread.
 #[napi]
-pub struct NativeStages {
-    engine: Option<Box<Engine>>,
+pub fn open_engine(mut tables: Uint8ArraySlice, mut arena: Uint8ArraySlice) -> Result<u32> {
+    // SAFETY: only the addresses are taken; the views made of them follow the contracts of arena.rs and tables.rs.
+    let (tables, arena) = unsafe { (tables.as_mut(), arena.as_mut()) };
+    let (tables_at, arena_at) = (tables.as_mut_ptr(), arena.as_mut_ptr());
+    // SAFETY: SharedArrayBuffers do not move, and native/load.ts keeps them alive as long as the handle.
+    let views = unsafe {
+        Tables::new(tables_at, tables.len()).and_then(|tables| Ok((tables, Arena::new(arena_at, arena.len())?)))
+    };
+    let (tables, arena) = views.map_err(Error::from_reason)?;
+    let engine = Some(Box::new(Engine::new(tables, arena)));
+    Ok(ENGINES.with_borrow_mut(|engines| {
+        engines.push(engine);
+        engines.len() as u32 - 1
+    }))
+}
+
+/// Releases key schedules and descriptors of its own; every later call is an error.
+#[napi]
+pub fn close_engine(handle: u32) {
+    ENGINES.with_borrow_mut(|engines| {
+        if let Some(place) = engines.get_mut(handle as usize) {
+            *place = None;
+        }
+    });
+}
+
+/// Runs a stage on the engine of a handle.
+fn run<T>(handle: u32, stage: impl FnOnce(&mut Engine) -> T) -> Result<T> {
+    ENGINES.with_borrow_mut(|engines| match engines.get_mut(handle as usize) {
+        Some(Some(engine)) => guard(|| stage(engine)),
+        _ => Err(Error::from_reason("native engine: closed")),
+    })
 }
 
 #[napi]
-impl NativeStages {
-    /// Binds to the buffers; refuses those of another layout.
-    #[napi(constructor)]
-    pub fn new(mut tables: Uint8ArraySlice, mut arena: Uint8ArraySlice) -> Result<NativeStages> {
-        // SAFETY: only the addresses are taken; the views made of them follow the contracts of arena.rs and tables.rs.
-        let (tables, arena) = unsafe { (tables.as_mut(), arena.as_mut()) };
-        let (tables_at, arena_at) = (tables.as_mut_ptr(), arena.as_mut_ptr());
-        // SAFETY: SharedArrayBuffers do not move, and native/load.ts keeps them alive as long as this object.
-        let views = unsafe {
-            Tables::new(tables_at, tables.len()).and_then(|tables| Ok((tables, Arena::new(arena_at, arena.len())?)))
-        };
-        let (tables, arena) = views.map_err(Error::from_reason)?;
-        Ok(NativeStages {
-            engine: Some(Box::new(Engine::new(tables, arena))),
-        })
-    }
+pub fn wait(handle: u32, timeout_ms: u32, spin: u32) -> Result<()> {
+    run(handle, |engine| {
+        engine.waiter.wait(&mut engine.arena, timeout_ms, spin != 0)
+    })
+}
 
-    fn run<T>(&mut self, stage: impl FnOnce(&mut Engine) -> T) -> Result<T> {
-        match &mut self.engine {
-            Some(engine) => guard(|| stage(engine)),
-            None => Err(Error::from_reason("native engine: closed")),
-        }
-    }
+#[napi]
+pub fn read_tap(handle: u32, vlan: u32) -> Result<u32> {
+    run(handle, |engine| tap::read_tap(engine, vlan))
+}
 
-    #[napi]
-    pub fn wait(&mut self, timeout_ms: u32, spin: u32) -> Result<()> {
-        self.run(|engine| engine.waiter.wait(&mut engine.arena, timeout_ms, spin != 0))
-    }
+#[napi]
+pub fn classify(handle: u32, frame_count: u32) -> Result<()> {
+    run(handle, |engine| classify::classify(engine, frame_count))
+}
 
-    #[napi]
-    pub fn read_tap(&mut self, vlan: u32) -> Result<u32> {
-        self.run(|engine| tap::read_tap(engine, vlan))
-    }
+#[napi]
+pub fn segment(handle: u32, from: u32, frame_count: u32) -> Result<u32> {
+    run(handle, |engine| segment::segment(engine, from, frame_count))
+}
 
-    #[napi]
-    pub fn classify(&mut self, frame_count: u32) -> Result<()> {
-        self.run(|engine| classify::classify(engine, frame_count))
-    }
+#[napi]
+pub fn seal(handle: u32, count: u32) -> Result<()> {
+    run(handle, |engine| seal::seal(engine, count))
+}
 
-    #[napi]
-    pub fn segment(&mut self, from: u32, frame_count: u32) -> Result<u32> {
-        self.run(|engine| segment::segment(engine, from, frame_count))
-    }
+#[napi]
+pub fn train(handle: u32, count: u32) -> Result<u32> {
+    run(handle, |engine| train::train(engine, count))
+}
 
-    #[napi]
-    pub fn seal(&mut self, count: u32) -> Result<()> {
-        self.run(|engine| seal::seal(engine, count))
-    }
+#[napi]
+pub fn close_link(handle: u32, train: u32) -> Result<u32> {
+    run(handle, |engine| close_link::close_link(engine, train))
+}
 
-    #[napi]
-    pub fn train(&mut self, count: u32) -> Result<u32> {
-        self.run(|engine| train::train(engine, count))
-    }
+#[napi]
+pub fn send(handle: u32, train: u32) -> Result<()> {
+    run(handle, |engine| send::send(engine, train))
+}
 
-    #[napi]
-    pub fn close_link(&mut self, train: u32) -> Result<u32> {
-        self.run(|engine| close_link::close_link(engine, train))
-    }
+#[napi]
+pub fn receive(handle: u32) -> Result<u32> {
+    run(handle, udp::receive)
+}
 
-    #[napi]
-    pub fn send(&mut self, train: u32) -> Result<()> {
-        self.run(|engine| send::send(engine, train))
-    }
+#[napi]
+pub fn open_link(handle: u32, count: u32, carrier: u32) -> Result<()> {
+    run(handle, |engine| open_link::open_link(engine, count, carrier))
+}
 
-    #[napi]
-    pub fn receive(&mut self) -> Result<u32> {
-        self.run(udp::receive)
-    }
+#[napi]
+pub fn forward(handle: u32, count: u32) -> Result<()> {
+    run(handle, |engine| forward::forward(engine, count))
+}
 
-    #[napi]
-    pub fn open_link(&mut self, count: u32, carrier: u32) -> Result<()> {
-        self.run(|engine| open_link::open_link(engine, count, carrier))
-    }
+#[napi]
+pub fn open_frame(handle: u32, count: u32) -> Result<()> {
+    run(handle, |engine| open_frame::open_frame(engine, count))
+}
 
-    #[napi]
-    pub fn forward(&mut self, count: u32) -> Result<()> {
-        self.run(|engine| forward::forward(engine, count))
-    }
+#[napi]
+pub fn learn(handle: u32, count: u32) -> Result<()> {
+    run(handle, |engine| learn::learn(engine, count))
+}
 
-    #[napi]
-    pub fn open_frame(&mut self, count: u32) -> Result<()> {
-        self.run(|engine| open_frame::open_frame(engine, count))
-    }
+#[napi]
+pub fn coalesce(handle: u32, count: u32) -> Result<u32> {
+    run(handle, |engine| coalesce::coalesce(engine, count))
+}
 
-    #[napi]
-    pub fn learn(&mut self, count: u32) -> Result<()> {
-        self.run(|engine| learn::learn(engine, count))
-    }
+#[napi]
+pub fn write_tap(handle: u32, count: u32) -> Result<()> {
+    run(handle, |engine| tap::write_tap(engine, count))
+}
 
-    #[napi]
-    pub fn coalesce(&mut self, count: u32) -> Result<u32> {
-        self.run(|engine| coalesce::coalesce(engine, count))
-    }
-
-    #[napi]
-    pub fn write_tap(&mut self, count: u32) -> Result<()> {
-        self.run(|engine| tap::write_tap(engine, count))
-    }
-
-    #[napi]
-    pub fn send_link(&mut self, lane: u32, body_bytes: u32) -> Result<u32> {
-        self.run(|engine| close_link::send_link(engine, lane, body_bytes))
-    }
-
-    /// Releases key schedules and descriptors of its own; every later call is an error.
-    #[napi]
-    pub fn close(&mut self) {
-        self.engine = None;
-    }
+#[napi]
+pub fn send_link(handle: u32, lane: u32, body_bytes: u32) -> Result<u32> {
+    run(handle, |engine| close_link::send_link(engine, lane, body_bytes))
 }

@@ -15,6 +15,7 @@ const RUN: usize = 64;
 /// Opens datagrams 0 … count-1 that are RX_LOCAL.
 pub fn open_frame(engine: &mut Engine, count: u32) {
     reassemble::expire(engine);
+    engine.last_sender.clear();
     let mut masks = [Block::default(); RUN];
     let mut run = [0u32; RUN];
     let mut length = 0;
@@ -89,9 +90,12 @@ fn open_one(engine: &mut Engine, index: usize, mask: &mut Block) -> Result<(), u
         return Err(DROP_FRAME_FORGED);
     }
     let counter = word2 >> 16 | word3 << 16;
+    let (tables, epoch, salt_high) = (&engine.tables, datagram.epoch, word2 & 0xffff);
     let slot = engine
-        .tables
-        .find_rx_sender(datagram.epoch, [leaf_lane, salt_low, word2 & 0xffff])
+        .last_sender
+        .get([epoch, leaf_lane, salt_low, salt_high], || {
+            tables.find_rx_sender(epoch, [leaf_lane, salt_low, salt_high])
+        })
         .ok_or(DROP_SENDER_UNKNOWN)?;
     let entry = engine.tables.rx_sender(slot);
     if counter < entry.get(offset_of!(RxSender, first_counter)) {

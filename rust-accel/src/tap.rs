@@ -64,14 +64,19 @@ fn describe(engine: &mut Engine, index: usize, offset: u32, length: u32, vlan: u
     frame.csum_offset = half(8);
 }
 
-/// Writes TapWrite 0 … count-1 to this worker's queues.
-pub fn write_tap(engine: &mut Engine, count: u32) {
-    let mut pieces = [libc::iovec {
+/// Room for one write's pieces; an engine keeps it, since clearing it costs as much as a small frame.
+pub fn pieces() -> Vec<libc::iovec> {
+    let empty = libc::iovec {
         iov_base: core::ptr::null_mut(),
         iov_len: 0,
-    }; PIECES];
+    };
+    vec![empty; PIECES]
+}
+
+/// Writes TapWrite 0 … count-1 to this worker's queues.
+pub fn write_tap(engine: &mut Engine, count: u32) {
     for index in 0..count as usize {
-        let code = write_one(engine, index, &mut pieces);
+        let code = write_one(engine, index);
         let write = &engine.arena.batch.writes[index];
         if code == DROP_NONE {
             engine.arena.counters.add(COUNTER_TAP_FRAMES_WRITTEN, 1);
@@ -82,7 +87,8 @@ pub fn write_tap(engine: &mut Engine, count: u32) {
     }
 }
 
-fn write_one(engine: &mut Engine, index: usize, pieces: &mut [libc::iovec; PIECES]) -> u32 {
+fn write_one(engine: &mut Engine, index: usize) -> u32 {
+    let pieces = &mut engine.pieces;
     let write = &mut engine.arena.batch.writes[index];
     let Some(iovecs) = engine
         .arena

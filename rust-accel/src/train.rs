@@ -11,7 +11,7 @@ use crate::tables::{Slot, Tables};
 use core::mem::offset_of;
 
 /// One send takes at most 64 KiB less the headers around it.
-const TRAIN_MAX_BYTES: u32 = 65_000;
+const TRAIN_MAX_BYTES: u32 = 65_400;
 
 /// A run of datagrams.
 #[derive(Clone, Copy)]

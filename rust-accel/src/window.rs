@@ -119,7 +119,10 @@ pub fn test_sender(window: Slot<'static>, counter: u32) -> Seen {
 #[inline]
 pub fn insert_sender(window: Slot<'static>, counter: u32) -> Seen {
     let block = counter / BLOCK;
-    let highest = highest_of(window).fetch_max(block + 1, SeqCst);
+    let mut highest = highest_of(window).load(SeqCst);
+    if highest <= block {
+        highest = highest_of(window).fetch_max(block + 1, SeqCst);
+    }
     if block + BLOCKS < highest {
         return Seen::TooOld;
     }
