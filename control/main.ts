@@ -6,12 +6,17 @@
  * the two share a pipe whose end says that the shim is gone, killed perhaps: this process then ends as by SIGTERM.
  */
 import { Socket } from 'node:net';
-import { processIo } from './cli/command-io.ts';
-import { runCommandLine } from './cli/program.ts';
+import { useCompileCache } from './compile-cache.ts';
 
 // `peertap status | head` closes the pipe early; there is nobody left to tell.
 process.stdout.on('error', () => process.exit(0));
 watchShim();
+// Before the rest is imported, so that it comes from the cache too.
+useCompileCache();
+const [{ processIo }, { runCommandLine }] = await Promise.all([
+  import('./cli/command-io.ts'),
+  import('./cli/program.ts'),
+]);
 process.exit(await runCommandLine(process.argv.slice(2), processIo));
 
 function watchShim(): void {
