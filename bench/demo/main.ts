@@ -132,7 +132,7 @@ function keep(pair: Pair, a: LabDaemon, b: LabDaemon): void {
     [
       'It stays up. To try by hand, as root:',
       `  ${inA} ping ${network.ADDRESS_OF_B}`,
-      `  ${inB} iperf3 --server --one-off --daemon`,
+      `  ${inB} iperf3 --server --one-off &`,
       `  ${inA} iperf3 --client ${network.ADDRESS_OF_B}`,
       `  ${inA} ip neigh show dev ${network.TAP}`,
       `  npx peertap status --socket ${a.config.controlSocket}`,
@@ -164,6 +164,10 @@ function readOptions(): DemoOptions | undefined {
 }
 
 let status = 1;
+let isInterrupted = true;
+process.on('exit', () => {
+  if (isInterrupted) process.stdout.write('\nInterrupted: daemons stopped, namespaces removed.\n');
+});
 try {
   status = await main();
 } catch (error) {
@@ -172,6 +176,7 @@ try {
   );
 } finally {
   undoAll();
+  isInterrupted = false;
 }
 // A kept daemon is a child that would hold this process open.
 process.exit(status);

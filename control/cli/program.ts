@@ -55,10 +55,12 @@ function buildProgram(io: CommandIo, setExitCode: (code: number) => void): Comma
   return program;
 }
 
+const FILE_COLUMN_WIDTH = 32;
+
 const AFTER_HELP = `
 Files:
-  ${DEFAULT_CONFIG_PATH}      config, unless --config names another
-  ${DEFAULT_CONTROL_SOCKET}    control socket of the daemon, unless --socket names another
+  ${DEFAULT_CONFIG_PATH.padEnd(FILE_COLUMN_WIDTH)}config, unless --config names another
+  ${DEFAULT_CONTROL_SOCKET.padEnd(FILE_COLUMN_WIDTH)}control socket of the daemon, unless --socket names another
 
 Exit codes: 0 done, 1 failed, 2 used wrongly.`;
 
