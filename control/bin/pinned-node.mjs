@@ -7,19 +7,22 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
-const LEAST_MAJOR = 24;
+/** ML-KEM in node:crypto came with it. */
+const LEAST = [24, 7];
 
 /** @returns {string | undefined} path of a Node that can run PeerTap */
 export function findNode() {
   const pinned = findPinnedNode();
   if (pinned !== undefined) return pinned;
-  return Number.parseInt(process.versions.node, 10) >= LEAST_MAJOR ? process.execPath : undefined;
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const isRecent = major > LEAST[0] || (major === LEAST[0] && minor >= LEAST[1]);
+  return isRecent ? process.execPath : undefined;
 }
 
 /** @returns {string} what to tell a person when there is none */
 export function missingNodeMessage() {
   return (
-    `peertap: Node ${LEAST_MAJOR} or later is needed, and this is ${process.versions.node}. In a checkout, \`npm ci\` ` +
+    `peertap: Node ${LEAST.join('.')} or later is needed, and this is ${process.versions.node}. In a checkout, \`npm ci\` ` +
     'installs the pinned one (Linux on x64 or arm64); elsewhere, install a newer Node.'
   );
 }

@@ -20,7 +20,8 @@ const CAP_NET_ADMIN = 12n;
 /** UDP segmentation came with 4.18, receive coalescing with 5.0; USO to a TAP with 6.2. */
 const LEAST_KERNEL = [5, 0] as const;
 const FULL_KERNEL = [6, 2] as const;
-const LEAST_NODE_MAJOR = 24;
+/** ML-KEM in node:crypto came with it. */
+const LEAST_NODE = [24, 7] as const;
 /** What a socket asks for: about 25 ms of traffic at 2.5 Gbit/s. */
 const WANTED_BUFFER_BYTES = 8_388_608;
 /** What NTP keeps a hundred times over; well within a token period of an hour. */
@@ -81,11 +82,11 @@ function isBefore(releaseText: string, least: readonly [major: number, minor: nu
 }
 
 function checkNode({ nodeVersion }: MachineFacts): Finding {
-  if (Number.parseInt(nodeVersion, 10) >= LEAST_NODE_MAJOR) return ok('node', nodeVersion);
+  if (!isBefore(nodeVersion, LEAST_NODE)) return ok('node', nodeVersion);
   return fail(
     'node',
     nodeVersion,
-    `Node ${LEAST_NODE_MAJOR} or later is needed; \`npm ci\` installs it in a checkout`,
+    `Node ${LEAST_NODE.join('.')} or later is needed; \`npm ci\` installs it in a checkout`,
   );
 }
 

@@ -25,9 +25,6 @@ export type DeepReadonly<T> = T extends readonly (infer Item)[]
 /** Everything that a daemon can be told, with all defaults filled in. */
 export type Config = DeepReadonly<v.InferOutput<typeof configSchema>>;
 
-/** One entry of `vlans`. */
-export type VlanConfig = Config['vlans'][number];
-
 /**
  * Checks a parsed document and fills in the defaults.
  *

@@ -5,4 +5,4 @@
  * of control that may reach into the data plane's I/O.
  */
 export { type OffloadSelfTest, selfTestOffloads } from '../../dataplane/io/self-test.ts';
-export { type NativeAvailability, nativeAvailability } from '../../dataplane/native/load.ts';
+export { nativeAvailability } from '../../dataplane/native/load.ts';
