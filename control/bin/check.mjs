@@ -13,6 +13,7 @@ const UNIT_TESTS = [
   'dataplane/**/*.test.ts',
   'bench/**/*.test.ts',
   'test/style/*.test.ts',
+  'test/docs/*.test.ts',
 ];
 const LAYOUT = 'dataplane/shm/generate-layout.ts';
 const MANIFEST = ['--manifest-path', 'rust-accel/Cargo.toml'];
