@@ -12,6 +12,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { DROP_CODES } from '../../dataplane/base/drop-code.ts';
+import { deriveTokensNatively } from '../../dataplane/native/load.ts';
 import { ArenaHeader } from '../../dataplane/shm/layout.ts';
 import { controlClass, controlFlags, controlKind } from '../../dataplane/wire/link-datagram.ts';
 import { type WorkerDown, WorkerSupervisor } from '../../dataplane/workers/supervisor.ts';
@@ -294,11 +295,12 @@ export class Dataplane {
   }
 
   #createVlans(): VlanSet {
-    const { identity, workerCount, tokenPeriodSeconds } = this.#options;
+    const { engine, identity, workerCount, tokenPeriodSeconds } = this.#options;
     return new VlanSet({
       identity,
       workerCount,
       tokenPeriodSeconds,
+      deriveTokens: engine === 'native' ? deriveTokensNatively : undefined,
       writers: this.#writers,
       injector: this.#injector,
       taps: this.#createTaps(),

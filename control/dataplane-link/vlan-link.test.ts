@@ -73,6 +73,7 @@ class Node {
       workerCount: WORKERS,
       cipher: 1,
       tokenPeriodSeconds: 3_600,
+      deriveTokens: undefined,
       drops: this.drops,
       trunkOf: (peer: string) => this.trunks.get(peer),
       nowMs: () => clock.nowMs,

@@ -30,6 +30,7 @@ import type { TableWriters } from './table-writers.ts';
 import { GROUP, TxKeys } from './tx-keys.ts';
 import { VlanSenders } from './vlan-senders.ts';
 import { type StationRoute, VlanStations } from './vlan-stations.ts';
+import type { TokenDeriver } from './station-tokens.ts';
 import { sendingPeriod, VlanTokens } from './vlan-tokens.ts';
 
 /** Frames under one salt after which its successor is asked for; the hard stop is 2^32. */
@@ -55,6 +56,7 @@ export interface VlanLinkParts {
   readonly workerCount: number;
   readonly cipher: number;
   readonly tokenPeriodSeconds: number;
+  readonly deriveTokens: TokenDeriver | undefined;
   /** Drops on the main thread, f64 by drop code. */
   readonly drops: Float64Array;
   /** The trunk slot of a peer, if there is a trunk. */
@@ -91,7 +93,7 @@ export class VlanLink {
   private constructor(parts: VlanLinkParts, slot: number) {
     this.slot = slot;
     this.#parts = parts;
-    this.#tokens = new VlanTokens(parts.writers.tokens, parts.tokenPeriodSeconds);
+    this.#tokens = new VlanTokens(parts.writers.tokens, parts.tokenPeriodSeconds, parts.deriveTokens);
     this.#txKeys = new TxKeys(parts.writers.frameKeys, parts.cipher);
     this.#senders = new VlanSenders(parts.writers.senders, parts.writers.frameKeys, parts.cipher);
     this.#stations = new VlanStations({

@@ -17,6 +17,7 @@ import type {
 } from './dataplane-options.ts';
 import type { Injector } from './injector.ts';
 import { Neighbours } from './neighbours.ts';
+import type { TokenDeriver } from './station-tokens.ts';
 import type { TableWriters } from './table-writers.ts';
 import { interfaceMac, type TapInterface, type TapLink, type TapRequest } from './tap-link.ts';
 import { VlanHost, type VlanNotice } from './vlan-host.ts';
@@ -33,6 +34,8 @@ export interface VlanSetParts {
   readonly identity: DataplaneIdentity;
   readonly workerCount: number;
   readonly tokenPeriodSeconds: number;
+  /** The addon's, where the native engine runs. */
+  readonly deriveTokens: TokenDeriver | undefined;
   /** Drops on the main thread, f64 by drop code. */
   readonly drops: Float64Array;
   /** CLOCK_MONOTONIC in milliseconds. */
@@ -211,6 +214,7 @@ export class VlanSet {
         workerCount,
         cipher: CIPHER_AES_256_GCM,
         tokenPeriodSeconds,
+        deriveTokens: this.#parts.deriveTokens,
         drops: this.#parts.drops,
         trunkOf: (peer) => this.#neighbours.trunkOf(peer),
         nowMs: () => this.#parts.nowMs(),

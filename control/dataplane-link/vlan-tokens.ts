@@ -8,9 +8,10 @@
  */
 
 import { macNumber } from '../membership/station-claims.ts';
-import { broadcastToken, controlToken, stationToken, type TokenSecrets } from '../token/token.ts';
+import { broadcastToken, controlToken, type TokenSecrets } from '../token/token.ts';
 import { livePeriods, type TokenPeriod } from '../token/token-period.ts';
 import { DAY_SECONDS } from '../vlan/open-epoch.ts';
+import { stationTokens, type TokenDeriver } from './station-tokens.ts';
 import type { TokenTable, TokenUse } from './token-table.ts';
 
 /** An epoch whose tokens may be received: its secrets and its slot. */
@@ -31,13 +32,15 @@ interface PeriodTokens {
 export class VlanTokens {
   readonly #table: TokenTable;
   readonly #periodSeconds: number;
+  readonly #derive: TokenDeriver | undefined;
   readonly #periods = new Map<number, PeriodTokens>();
   readonly #stations = new Map<number, Uint8Array>();
   /** Tokens that found no room. */
   refused = 0;
 
-  constructor(table: TokenTable, periodSeconds: number) {
+  constructor(table: TokenTable, periodSeconds: number, derive: TokenDeriver | undefined) {
     this.#table = table;
+    this.#derive = derive;
     this.#periodSeconds = periodSeconds;
   }
 
@@ -66,7 +69,7 @@ export class VlanTokens {
     }
     this.#stations.set(macNumber(mac), mac);
     for (const tokens of this.#periods.values()) {
-      this.#addStationIn(tokens, mac);
+      this.#addStationsIn(tokens, [mac]);
     }
   }
 
@@ -99,15 +102,17 @@ export class VlanTokens {
       stations: new Map(),
     };
     this.#periods.set(period, tokens);
-    for (const mac of this.#stations.values()) {
-      this.#addStationIn(tokens, mac);
-    }
+    this.#addStationsIn(tokens, [...this.#stations.values()]);
   }
 
-  #addStationIn(tokens: PeriodTokens, mac: Uint8Array): void {
-    const slot = this.#add(stationToken(tokens.epoch.secrets, tokens.period, mac), tokens.epoch, 'deliver');
-    if (slot !== undefined) {
-      tokens.stations.set(macNumber(mac), slot);
+  #addStationsIn({ epoch, period, stations }: PeriodTokens, macs: readonly Uint8Array[]): void {
+    const derived = stationTokens(epoch.secrets, period, macs, this.#derive);
+    for (const [index, mac] of macs.entries()) {
+      const token = derived[index];
+      const slot = token === undefined ? undefined : this.#add(token, epoch, 'deliver');
+      if (slot !== undefined) {
+        stations.set(macNumber(mac), slot);
+      }
     }
   }
 
