@@ -5,6 +5,7 @@
  * Tests only. One seed, one history: nothing here reads a clock or a random source.
  */
 
+import assert from 'node:assert/strict';
 import { sign } from 'node:crypto';
 import { formatPeerId } from '../identity/peer-id.ts';
 import { controlToken } from '../token/token.ts';
@@ -328,6 +329,34 @@ export class SimVlan {
         this.input(member, { kind: 'tick' });
       }
     }
+  }
+}
+
+/** Two members that have met. */
+export function pair(seed: string): { vlan: SimVlan; a: SimMember; b: SimMember } {
+  const vlan = new SimVlan(seed);
+  const a = vlan.join('a');
+  const b = vlan.join('b');
+  vlan.run(500);
+  return { vlan, a, b };
+}
+
+export function hex(bytes: Uint8Array | undefined): string {
+  return bytes === undefined ? 'none' : Buffer.from(bytes).toString('hex');
+}
+
+/** For each salt that `from` seals under today: the keys that `to` opens it with. */
+export function assertKeysMeet(from: SimMember, to: SimMember): void {
+  const memberAtFrom = [...from.peers.keys()];
+  for (const [id, salt] of from.salts) {
+    if (salt.day !== from.sealingDay || !from.groupKeys.has(id)) continue;
+    const opened = [...to.senders.values()].find((sender) => hex(sender.salt) === hex(salt.value));
+    assert.ok(opened, `${to.name} does not open salt ${hex(salt.value)} of ${from.name}`);
+    assert.equal(opened.lane, salt.worker);
+    assert.equal(opened.leaf, from.machine.leaf);
+    assert.equal(hex(opened.groupKey), hex(from.groupKeys.get(id)));
+    const keys = memberAtFrom.map((member) => hex(from.pairKeys.get(`${id}/${member}`)));
+    assert.ok(keys.includes(hex(opened.pairKey)), 'no pairwise key in common');
   }
 }
 
