@@ -72,7 +72,11 @@ async function startParts(
   const dataplane = openDataplane(config, identity, engine.name, logger);
   onStop(() => dataplane.stop());
   const [network] = await Promise.all([
-    createNetwork({ privateKey: identity.privateKey, listen: config.listen.libp2p }),
+    createNetwork({
+      privateKey: identity.privateKey,
+      listen: config.listen.libp2p,
+      trunksMax: config.connectionLimit,
+    }),
     dataplane.start(),
   ]);
   onStop(() => network.stop());

@@ -34,15 +34,17 @@ export interface NetworkOptions {
   readonly privateKey: Uint8Array;
   /** Multiaddrs to listen on; none: only dials. */
   readonly listen: readonly string[];
-  /** Connections at once; a connection costs about 172 kB. */
-  readonly connectionsMax?: number;
+  /** Trunks that the node keeps; each needs a connection, and some more are for those that come and go. */
+  readonly trunksMax?: number;
 }
 
 const PROTOCOLS: Readonly<Record<StreamProtocol, string>> = {
   trunk: '/peertap/trunk/1.0.0',
   carrier: '/peertap/carrier/1.0.0',
 };
-const CONNECTIONS_MAX = 1_200;
+const TRUNKS_MAX = 256;
+/** Handshakes, races of two connections, strangers that say nothing for 10 s; a connection costs about 172 kB. */
+const CONNECTION_RESERVE = 64;
 const DIAL_TIMEOUT_MS = 5_000;
 const OPEN_TIMEOUT_MS = 5_000;
 const CLOSE_TIMEOUT_MS = 2_000;
@@ -88,7 +90,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Libp2pNetw
       connectionEncrypters: [noise()],
       streamMuxers: [yamux({ streamOptions: { maxWriteBufferLength: WRITE_BUFFER_MAX_BYTES } })],
       connectionManager: {
-        maxConnections: options.connectionsMax ?? CONNECTIONS_MAX,
+        maxConnections: (options.trunksMax ?? TRUNKS_MAX) + CONNECTION_RESERVE,
         dialTimeout: DIAL_TIMEOUT_MS,
         addressDialTimeout: DIAL_TIMEOUT_MS,
         reconnectRetries: 0,

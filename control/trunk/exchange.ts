@@ -12,6 +12,7 @@
  * Both keep the older lanes until the new ones have proven themselves (trunk.ts). A rekey may name only some
  * lanes: those of a restarted worker, or those that only the peer's larger number of workers makes.
  */
+import { makeRoom } from './admission.ts';
 import { type Lane, offerLane, removeLane, seedAddresses } from './lane.ts';
 import { deriveLinkKeys, exchangeKey, type LinkContext, transcriptHash } from './link-keys.ts';
 import { sendMeet } from './meet.ts';
@@ -36,7 +37,7 @@ const REKEY_EARLIEST = 0.85;
 /** Says Hello for the lanes that the peer's trunk wants, or for a new trunk. */
 export function startExchange(context: TrunkContext, table: PeerTable, peer: Peer): void {
   const { trunk } = peer;
-  if (trunk === undefined && table.trunkCount() >= context.config.trunksMax) {
+  if (trunk === undefined && !makeRoom(context, table, peer)) {
     failPeer(context, peer, 'too-many-trunks', `this node keeps at most ${context.config.trunksMax} trunks`);
     return;
   }
@@ -201,7 +202,7 @@ function knownTrunk(
   }
   if (trunk !== undefined) {
     endTrunk(context, table, peer, 'replaced');
-  } else if (table.trunkCount() >= context.config.trunksMax) {
+  } else if (!makeRoom(context, table, peer)) {
     context.count('handshakesRefused');
     failPeer(context, peer, 'too-many-trunks', `this node keeps at most ${context.config.trunksMax} trunks`);
     return 'refused';

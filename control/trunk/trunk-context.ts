@@ -35,6 +35,7 @@ export type TrunkCounter =
   | 'handshakeTimeouts'
   | 'handshakesFailed'
   | 'handshakesRefused'
+  | 'trunksDisplaced'
   | 'malformedProbes'
   | 'unknownProbeAnswers'
   | 'probesRefused'
