@@ -34,7 +34,8 @@ test('a start leaves what it compiled, and the next one runs on it', () => {
     console.log(useCompileCache(process.argv[2]) !== undefined);
     await import(process.argv[3]);`;
   const files = ['./compile-cache.ts', './vlan/vlan-id.ts'].map((name) => new URL(name, import.meta.url).href);
-  const { NODE_COMPILE_CACHE: _, NODE_DISABLE_COMPILE_CACHE: __, ...env } = process.env;
+  const env = { ...process.env };
+  for (const name of ['NODE_COMPILE_CACHE', 'NODE_DISABLE_COMPILE_CACHE']) Reflect.deleteProperty(env, name);
   const [own = '', other = ''] = files;
   for (let start = 0; start < 2; start++) {
     const arguments_ = ['--input-type=module', '-e', script, own, directory, other];

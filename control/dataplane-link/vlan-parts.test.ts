@@ -104,7 +104,11 @@ test('a local address that the node has no more is forgotten, others stay', () =
     { ip: '2001:db8::1', port: 1 },
     { ip: '192.0.2.2', port: 1 },
   ];
-  const padded = (...bytes: number[]): Uint8Array => Uint8Array.from([...bytes, ...Array(16 - bytes.length).fill(0)]);
+  const padded = (...bytes: number[]): Uint8Array => {
+    const local = new Uint8Array(16);
+    local.set(bytes);
+    return local;
+  };
   const ipv6 = Uint8Array.of(0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9);
   memory.remember(four, padded(10, 0, 0, 1));
   memory.remember(six, ipv6);

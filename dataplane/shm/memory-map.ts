@@ -80,7 +80,8 @@ export function tablesBytes(tokenCapacity: number): number {
 /** Counters a worker: drop codes first, then COUNTER_NAMES; f64 each. */
 export const COUNTER_SLOTS = 128
 export const COUNTER_BASE = 64
-invariant(DROP_CODES.length <= COUNTER_BASE, 'too many drop codes')
+const dropCodeCount: number = DROP_CODES.length
+invariant(dropCodeCount <= COUNTER_BASE, 'too many drop codes')
 invariant(COUNTER_NAMES.length <= COUNTER_SLOTS - COUNTER_BASE, 'too many counters')
 
 /** Data bytes of each ring; powers of two. */

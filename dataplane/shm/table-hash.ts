@@ -17,6 +17,7 @@ export interface HashKey {
  * @param words - how many of w0‥w3 count (1..4); the rest are 0
  * @returns 32 bits, unsigned
  */
+// eslint-disable-next-line @typescript-eslint/max-params -- a look-up for each datagram: an object of words would be made each time
 export function tableHash(key: HashKey, words: number, w0: number, w1: number, w2: number, w3: number): number {
   let v0 = key.key0 | 0
   let v1 = key.key1 | 0
