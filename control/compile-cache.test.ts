@@ -33,7 +33,9 @@ test('a start leaves what it compiled, and the next one runs on it', () => {
     const { useCompileCache } = await import(process.argv[1]);
     console.log(useCompileCache(process.argv[2]) !== undefined);
     await import(process.argv[3]);`;
-  const files = ['./compile-cache.ts', './vlan/vlan-id.ts'].map((name) => new URL(name, import.meta.url).href);
+  const files = ['./compile-cache.ts', './vlan/vlan-id.ts'].map(
+    (name) => new URL(name, import.meta.url).href,
+  );
   const env = { ...process.env };
   for (const name of ['NODE_COMPILE_CACHE', 'NODE_DISABLE_COMPILE_CACHE']) Reflect.deleteProperty(env, name);
   const [own = '', other = ''] = files;

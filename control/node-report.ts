@@ -7,8 +7,8 @@ import type { Dataplane } from './dataplane-link/dataplane.ts';
 import type { VlanHost } from './dataplane-link/vlan-host.ts';
 import type { EngineChoice } from './engine-choice.ts';
 import type { NodeIdentity } from './identity/node-identity.ts';
-import type { Libp2pNetwork } from './network/libp2p-network.ts';
 import { bootstrapPeers } from './network/bootstrap-peers.ts';
+import type { Libp2pNetwork } from './network/libp2p-network.ts';
 import { clockOffset } from './trunk/peer-clocks.ts';
 import type { TrunkDriver } from './trunk/trunk-driver.ts';
 import type { DatagramAddress, TrunkStatus } from './trunk/trunk-port.ts';
@@ -61,7 +61,9 @@ export function peerReports(sources: {
   readonly dataplane: Dataplane;
   readonly bootstrap: readonly string[];
 }): PeerReport[] {
-  const configured = new Map(bootstrapPeers(sources.bootstrap).peers.map((peer) => [peer.peer, peer.addresses]));
+  const configured = new Map(
+    bootstrapPeers(sources.bootstrap).peers.map((peer) => [peer.peer, peer.addresses]),
+  );
   return sources.driver.status().map((trunk) => ({
     ...trunkReport(trunk, sources.dataplane),
     configured: trunk.configured,

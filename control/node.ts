@@ -20,9 +20,9 @@ import type { Config } from './config/config.ts';
 import type { Dataplane } from './dataplane-link/dataplane.ts';
 import type { EngineChoice } from './engine-choice.ts';
 import type { NodeIdentity } from './identity/node-identity.ts';
+import { bootstrapPeers } from './network/bootstrap-peers.ts';
 import type { Libp2pNetwork } from './network/libp2p-network.ts';
 import { localAddresses } from './network/local-addresses.ts';
-import { bootstrapPeers } from './network/bootstrap-peers.ts';
 import { daemonStatus, peerReports, vlanReport } from './node-report.ts';
 import { clockCorrection } from './trunk/peer-clocks.ts';
 import { TrunkDriver } from './trunk/trunk-driver.ts';
@@ -214,10 +214,7 @@ export class PeertapNode implements DaemonControl {
       await action();
     } catch (error) {
       const label = vlanLabel(entry.id, entry.attachment?.interface);
-      this.#parts.logger.error(
-        { vlan: label },
-        `VLAN ${label} could not be taken over: ${reasonOf(error)}`,
-      );
+      this.#parts.logger.error({ vlan: label }, `VLAN ${label} could not be taken over: ${reasonOf(error)}`);
     }
   }
 

@@ -29,7 +29,10 @@ test('an addon that cannot, and none at all, leave it to TypeScript', () => {
   const addresses = Array.from({ length: 20 }, (_, index) => Uint8Array.of(2, 0, 0, 0, 0, index));
   const expected = addresses.map((mac) => stationToken(epoch, 5, mac));
 
-  assert.deepEqual(stationTokens(epoch, 5, addresses, () => undefined), expected);
+  assert.deepEqual(
+    stationTokens(epoch, 5, addresses, () => undefined),
+    expected,
+  );
   assert.deepEqual(stationTokens(epoch, 5, addresses, undefined), expected);
 });
 

@@ -50,4 +50,3 @@ function endToEnd(macs: readonly Uint8Array[]): Uint8Array {
   }
   return values;
 }
-

@@ -26,11 +26,11 @@ import type {
 import { broadcastToken, controlToken, stationToken } from '../token/token.ts';
 import type { OpenEpoch } from '../vlan/open-epoch.ts';
 import type { Injector } from './injector.ts';
+import type { TokenDeriver } from './station-tokens.ts';
 import type { TableWriters } from './table-writers.ts';
 import { GROUP, TxKeys } from './tx-keys.ts';
 import { VlanSenders } from './vlan-senders.ts';
 import { type StationRoute, VlanStations } from './vlan-stations.ts';
-import type { TokenDeriver } from './station-tokens.ts';
 import { sendingPeriod, VlanTokens } from './vlan-tokens.ts';
 
 /** Frames under one salt after which its successor is asked for; the hard stop is 2^32. */

@@ -42,7 +42,12 @@ test('a socket of one address or one family tells only what it can receive', () 
 });
 
 test('all addresses of the machine are known, those that are not told as well', () => {
-  const { own } = localAddresses({ datagram: { address: '192.0.2.7', port: 1 }, listen: [], ownInterfaces: new Set(['ptap0']), interfaces });
+  const { own } = localAddresses({
+    datagram: { address: '192.0.2.7', port: 1 },
+    listen: [],
+    ownInterfaces: new Set(['ptap0']),
+    interfaces,
+  });
   const all = Object.values(interfaces).flat();
   assert.equal(own.length, all.length);
   assert.ok(own.includes('10.7.0.1'));

@@ -63,7 +63,9 @@ test('a member keeps its place against strangers', () => {
   harness.send({ kind: 'set-vlans', vlans: [vlan] });
   const { stream } = harness.open(ONE);
   const said = encodeTrunkMessage(harness.hello());
-  const reply = harness.send({ kind: 'message', stream, message: said }).find((effect) => effect.kind === 'send-message');
+  const reply = harness
+    .send({ kind: 'message', stream, message: said })
+    .find((effect) => effect.kind === 'send-message');
   assert.ok(reply?.kind === 'send-message');
   const tags = [meetTag(meetKeyOf(vlan), 'from-initiator', transcriptHash(said, reply.message))];
   harness.send({ kind: 'message', stream, message: encodeTrunkMessage({ kind: 'meet', tags }) });

@@ -9,7 +9,9 @@ const clock = fc.integer({ min: -HOUR_MS / 2, max: HOUR_MS / 2 });
 
 /** What each node takes the time to be, when all hear all. */
 function corrected(clocks: readonly number[]): number[] {
-  return clocks.map((own, index) => own + clockCorrection(clocks.toSpliced(index, 1).map((peer) => peer - own)));
+  return clocks.map(
+    (own, index) => own + clockCorrection(clocks.toSpliced(index, 1).map((peer) => peer - own)),
+  );
 }
 
 test('nodes that all hear each other agree on one time', () => {

@@ -30,12 +30,12 @@ export const COUNTER_NAMES = [
   'punts',
   'wakeups',
   'spins',
-] as const
+] as const;
 
 /** One of {@link COUNTER_NAMES}. */
-export type CounterName = (typeof COUNTER_NAMES)[number]
+export type CounterName = (typeof COUNTER_NAMES)[number];
 
 /** Number of a counter. */
 export const COUNTER = Object.fromEntries(COUNTER_NAMES.map((name, index) => [name, index])) as Readonly<
   Record<CounterName, number>
->
+>;

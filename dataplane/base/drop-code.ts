@@ -59,12 +59,12 @@ export const DROP_CODES = [
   'sender-limit', // the table of senders is full
   'station-limit',
   'announcement-invalid',
-] as const
+] as const;
 
 /** One of {@link DROP_CODES}. */
-export type DropName = (typeof DROP_CODES)[number]
+export type DropName = (typeof DROP_CODES)[number];
 
 /** Number of a drop code, for counters and descriptors. */
 export const DROP = Object.fromEntries(DROP_CODES.map((name, index) => [name, index])) as Readonly<
   Record<DropName, number>
->
+>;

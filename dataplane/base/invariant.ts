@@ -5,7 +5,7 @@
 
 /** Thrown when the program contradicts itself; nothing catches it but a supervisor. */
 export class InvariantError extends Error {
-  override readonly name = 'InvariantError'
+  override readonly name = 'InvariantError';
 }
 
 /**
@@ -16,5 +16,5 @@ export class InvariantError extends Error {
  * @throws InvariantError when the condition is false
  */
 export function invariant(condition: boolean, message: string): asserts condition {
-  if (!condition) throw new InvariantError(message)
+  if (!condition) throw new InvariantError(message);
 }

@@ -11,11 +11,11 @@
  */
 
 /** Which implementation runs. */
-export type EngineName = 'native' | 'typescript'
+export type EngineName = 'native' | 'typescript';
 
 /** One worker's stages. */
 export interface Engine {
-  readonly name: EngineName
+  readonly name: EngineName;
 
   /**
    * Sleeps until a TAP queue or the socket is readable, the wake eventfd fires, or the time is over; drains the
@@ -25,20 +25,20 @@ export interface Engine {
    * @param timeoutMs - 0 only looks
    * @param spin - 1: something moved in the last turn
    */
-  wait(timeoutMs: number, spin: number): void
+  wait(timeoutMs: number, spin: number): void;
 
   /**
    * Reads frames from a VLAN's TAP queue until it is empty, 64 are read, or 64 KiB are over.
    * @returns frames 0 … count-1 filled in (offset, length, vlan, virtio fields)
    */
-  readTap(vlan: number): number
+  readTap(vlan: number): number;
 
   /**
    * Decides for each frame: verdict, epoch, frame key, destination, token, path MTU, flow hash, class; reports
    * source MACs that are no local station in `seen`. Order of checks: frame length (14 … MTU + 14 + 8 of tags, or GSO) →
    * VLAN live with an epoch → source → destination.
    */
-  classify(frameCount: number): void
+  classify(frameCount: number): void;
 
   /**
    * Lays datagrams for frames `from` … in txBuffer: TCP cut to the path's size, other oversize frames
@@ -47,10 +47,10 @@ export interface Engine {
    *
    * @returns index of the first frame that did not fit; frameCount when all did. txDatagramCount is set.
    */
-  segment(from: number, frameCount: number): number
+  segment(from: number, frameCount: number): number;
 
   /** Seals datagrams 0 … count-1 in place (AEAD, AAD = token ‖ kind,flags ‖ class ‖ sender), then masks the senders. */
-  seal(count: number): void
+  seal(count: number): void;
 
   /**
    * Groups datagrams into trains: neighbours with one destination and lane and one size but the last, within
@@ -58,54 +58,54 @@ export interface Engine {
    * by flow hash among this worker's lanes; without one, `owner` names a worker that has one.
    * @returns number of trains
    */
-  train(count: number): number
+  train(count: number): number;
 
   /**
    * Writes bytes 0‥31 of each datagram of a train under its lane's keys: masked control, receiver, counter, token block.
    * @returns 0, or the drop code for the whole train (lane-exhausted, lane-down), which the graph counts
    */
-  closeLink(train: number): number
+  closeLink(train: number): number;
 
   /** Sends a train on the socket (UDP_SEGMENT, or one by one) to its lane's address. Counts what fails. */
-  send(train: number): void
+  send(train: number): void;
 
   /**
    * Receives up to BATCH.messages messages, and splits GRO trains.
    * @returns number of RxDatagrams (offset, length, message)
    */
-  receive(): number
+  receive(): number;
 
   /**
    * Opens link headers: length and version, receiver index, lane live and owned here, carrier, counter < 2^40,
    * window test, then the three AES blocks. Sets verdict RX_OPEN, lane, trunk, control, counter, token.
    * @param carrier - CARRIER_UDP, or CARRIER_STREAM for injected datagrams
    */
-  openLink(count: number, carrier: number): void
+  openLink(count: number, carrier: number): void;
 
   /**
    * Looks each token up (kind 5: compares the lane's link token and opens the body in place), enters the window, then
    * checks hops and kind. RX_LOCAL with its epoch, or RX_PUNTED and an entry in `punts` (kinds 3 and 5).
    */
-  forward(count: number): void
+  forward(count: number): void;
 
   /**
    * Opens RX_LOCAL frames in place: unmask, sender, key, window, AEAD, window entry; puts fragments together.
    * RX_FRAME with frameOffset, frameLength, vlan and sender. An unknown sender is dropped, counted and put into `punts`.
    */
-  openFrame(count: number): void
+  openFrame(count: number): void;
 
   /** Port rules on RX_FRAME: source valid and not ours, no group-sealed frame to an enforced station; ages stations. */
-  learn(count: number): void
+  learn(count: number): void;
 
   /**
    * Builds TAP writes from RX_FRAME: merges TCP segments of a flow into super-frames (protocol section 10) where the TAP
    * takes them, one write for each other frame. Frames of one flow keep their order.
    * @returns number of TapWrites
    */
-  coalesce(count: number): number
+  coalesce(count: number): number;
 
   /** Writes them to this worker's TAP queues. */
-  writeTap(count: number): void
+  writeTap(count: number): void;
 
   /**
    * Seals one probe and sends it. At ARENA.scratch lies its endpoint (ENDPOINT_BYTES), and the plaintext body at once
@@ -117,8 +117,8 @@ export interface Engine {
    * @param bodyBytes - of the plaintext body
    * @returns bytes of the datagram at ARENA.txBuffer (stream lanes), or 0: sent, or dropped and counted
    */
-  sendLink(lane: number, bodyBytes: number): number
+  sendLink(lane: number, bodyBytes: number): number;
 
   /** Releases what the engine holds outside the arena. */
-  close(): void
+  close(): void;
 }

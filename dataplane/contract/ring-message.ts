@@ -7,11 +7,11 @@
  */
 
 /** Bytes before the payload. */
-export const MESSAGE_HEADER_BYTES = 32
+export const MESSAGE_HEADER_BYTES = 32;
 /** Bytes of an endpoint in a payload. */
-export const ENDPOINT_BYTES = 48
+export const ENDPOINT_BYTES = 48;
 /** Largest payload: one link datagram or probe with its endpoint. */
-export const MESSAGE_PAYLOAD_LIMIT_BYTES = 66_000
+export const MESSAGE_PAYLOAD_LIMIT_BYTES = 66_000;
 
 /** Worker → main. */
 export const EVENT = {
@@ -25,7 +25,7 @@ export const EVENT = {
   senderUnknown: 4,
   /** A datagram for a stream carrier. a: lane slot; b: trunk. Payload: the closed link datagram. */
   carrier: 5,
-} as const
+} as const;
 
 /** Main or another worker → worker. */
 export const INJECTION = {
@@ -38,4 +38,4 @@ export const INJECTION = {
   sealed: 2,
   /** A datagram that a stream carrier received. a: lane slot. Payload: the link datagram. */
   carrier: 3,
-} as const
+} as const;

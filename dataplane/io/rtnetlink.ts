@@ -113,8 +113,7 @@ export class RouteNetlink {
     if (change.mtuBytes !== undefined) request.attributeU32(IFLA_MTU, change.mtuBytes);
     if (change.transmitQueueFrames !== undefined)
       request.attributeU32(IFLA_TXQLEN, change.transmitQueueFrames);
-    if (change.superFrameBytes !== undefined)
-      request.attributeU32(IFLA_GSO_MAX_SIZE, change.superFrameBytes);
+    if (change.superFrameBytes !== undefined) request.attributeU32(IFLA_GSO_MAX_SIZE, change.superFrameBytes);
     this.#require(request, `change interface ${name}`);
   }
 

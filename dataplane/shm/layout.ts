@@ -12,10 +12,10 @@
  * All integers little-endian, all offsets in bytes from the start of their buffer. Slot 0 of a table is valid;
  * NONE means "no slot". A slot's `version` is odd while the main thread writes it (see shm/tables.ts).
  */
-import { struct } from './struct.ts'
+import { struct } from './struct.ts';
 
 /** "No slot". */
-export const NONE = 0xffff_ffff
+export const NONE = 0xffff_ffff;
 
 /** Every limit of the shared tables; see the comment at each for its reason. */
 export const LIMIT = {
@@ -42,10 +42,10 @@ export const LIMIT = {
   probes: 32,
   /** Replay windows, link and end to end (protocol sections 3 and 4). */
   windowCounters: 8192,
-} as const
+} as const;
 
 /** Default capacity of the token table in slots; a power of two. */
-export const DEFAULT_TOKEN_CAPACITY = 131_072
+export const DEFAULT_TOKEN_CAPACITY = 131_072;
 
 export const TablesHeader = struct('TablesHeader', 128, {
   magic: 'u32',
@@ -59,7 +59,7 @@ export const TablesHeader = struct('TablesHeader', 128, {
   mainWake: 'u32',
   /** Not 0: workers leave their loop. */
   shutdown: 'u32',
-})
+});
 
 export const Vlan = struct('Vlan', 64, {
   version: 'u32',
@@ -71,7 +71,7 @@ export const Vlan = struct('Vlan', 64, {
   txEpoch: 'u32',
   /** Set of the trunks that share this VLAN, or NONE. */
   floodSet: 'u32',
-})
+});
 
 export const Epoch = struct('Epoch', 192, {
   version: 'u32',
@@ -87,13 +87,13 @@ export const Epoch = struct('Epoch', 192, {
   controlToken: ['u8', 16],
   /** Frame key of each worker for group-sealed frames, or NONE. */
   groupKeys: ['u32', 16],
-})
+});
 
 export const ForwardSet = struct('ForwardSet', 256, {
   version: 'u32',
   count: 'u32',
   trunks: ['u16', 124],
-})
+});
 
 export const Trunk = struct('Trunk', 128, {
   version: 'u32',
@@ -107,7 +107,7 @@ export const Trunk = struct('Trunk', 128, {
   laneCount: 'u32',
   /** Lane slots to send on, or NONE; lane k belongs to worker k mod workerCount. */
   lanes: ['u32', 16],
-})
+});
 
 export const Lane = struct('Lane', 512, {
   version: 'u32',
@@ -148,10 +148,10 @@ export const Lane = struct('Lane', 512, {
   rxBytes: 'f64',
   lastRxMs: 'u32',
   lastTxMs: 'u32',
-})
+});
 
 /** A lane's replay window: one bit a counter, a ring by counter mod 8,192; the owning worker's alone. */
-export const LANE_WINDOW_WORDS = LIMIT.windowCounters / 32
+export const LANE_WINDOW_WORDS = LIMIT.windowCounters / 32;
 
 export const FrameKey = struct('FrameKey', 64, {
   version: 'u32',
@@ -164,7 +164,7 @@ export const FrameKey = struct('FrameKey', 64, {
   keySerial: 'u32',
   reserved: 'u32',
   key: ['u8', 32],
-})
+});
 
 export const Salt = struct('Salt', 32, {
   version: 'u32',
@@ -177,7 +177,7 @@ export const Salt = struct('Salt', 32, {
   saltHigh: 'u32',
   /** Worker: the next frame's counter; main sets it to 0 before the salt is published. */
   counter: 'u32',
-})
+});
 
 export const RxSender = struct('RxSender', 64, {
   version: 'u32',
@@ -195,7 +195,7 @@ export const RxSender = struct('RxSender', 64, {
   firstCounter: 'u32',
   /** The announcing member, as control numbers them. */
   member: 'u32',
-})
+});
 
 /**
  * An end-to-end replay window that several workers touch: word i holds the block (16 counters) whose number is
@@ -206,9 +206,9 @@ export const SenderWindow = struct('SenderWindow', 2112, {
   highest: 'u32',
   reserved: ['u32', 15],
   words: ['u32', 512],
-})
+});
 /** Each rx sender slot has two windows: group-sealed at index 0, pairwise at 1. */
-export const WINDOWS_PER_SENDER = 2
+export const WINDOWS_PER_SENDER = 2;
 
 export const Station = struct('Station', 64, {
   version: 'u32',
@@ -231,7 +231,7 @@ export const Station = struct('Station', 64, {
   member: 'u32',
   /** Worker: ArenaHeader.nowMs when last heard. */
   lastSeenMs: 'u32',
-})
+});
 
 export const Token = struct('Token', 48, {
   version: 'u32',
@@ -243,7 +243,7 @@ export const Token = struct('Token', 48, {
   flags: 'u32',
   /** Forward set, or NONE. */
   set: 'u32',
-})
+});
 
 // ---------------------------------------------------------------- arena
 
@@ -267,7 +267,7 @@ export const BATCH = {
   reassemblyBytes: 65_536,
   /** What one sender (leaf, lane, salt) may hold in one worker. */
   reassembliesPerSender: 8,
-} as const
+} as const;
 
 export const ArenaHeader = struct('ArenaHeader', 256, {
   magic: 'u32',
@@ -306,7 +306,7 @@ export const ArenaHeader = struct('ArenaHeader', 256, {
   nextFragmentId: 'u32',
   /** 1 once the worker's loop runs. */
   running: 'u32',
-})
+});
 
 /** This worker's queue of the VLAN with the same slot number. */
 export const TapQueue = struct('TapQueue', 16, {
@@ -315,7 +315,7 @@ export const TapQueue = struct('TapQueue', 16, {
   fd: 'i32',
   /** 1: readable and writable; 0: detached. */
   attached: 'u32',
-})
+});
 
 /** One frame read from a TAP. */
 export const FrameDescriptor = struct('FrameDescriptor', 64, {
@@ -342,7 +342,7 @@ export const FrameDescriptor = struct('FrameDescriptor', 64, {
   flowHash: 'u32',
   /** 802.1p priority, or the DSCP's upper three bits. */
   class: 'u32',
-})
+});
 
 /** One link datagram to be sealed and sent. Bytes 0‥31 of its place are written by closeLink, per trunk. */
 export const TxDatagram = struct('TxDatagram', 64, {
@@ -359,7 +359,7 @@ export const TxDatagram = struct('TxDatagram', 64, {
   verdict: 'u32',
   destination: 'u32',
   flowHash: 'u32',
-})
+});
 
 /** Datagrams that lie end to end, of one size but the last, for one lane. */
 export const Train = struct('Train', 32, {
@@ -371,7 +371,7 @@ export const Train = struct('Train', 32, {
   /** With lane NONE: the worker whose lane takes it, or NONE (dropped). */
   owner: 'u32',
   bytes: 'u32',
-})
+});
 
 /** One message that the socket returned: a GRO train, or a datagram. */
 export const RxMessage = struct('RxMessage', 64, {
@@ -384,7 +384,7 @@ export const RxMessage = struct('RxMessage', 64, {
   reserved: 'u32',
   /** Address that it was sent to, as in Lane.sourceAddress. */
   localAddress: ['u8', 16],
-})
+});
 
 /** One received link datagram on its way in. */
 export const RxDatagram = struct('RxDatagram', 96, {
@@ -409,7 +409,7 @@ export const RxDatagram = struct('RxDatagram', 96, {
   frameOffset: 'u32',
   frameLength: 'u32',
   vlan: 'u32',
-})
+});
 
 /** One write to a TAP: virtio header, then `iovecCount` pieces. */
 export const TapWrite = struct('TapWrite', 32, {
@@ -422,12 +422,12 @@ export const TapWrite = struct('TapWrite', 32, {
   virtio: ['u8', 12],
   /** Datagrams in it. */
   datagrams: 'u32',
-})
+});
 
-export const Iovec = struct('Iovec', 8, { offset: 'u32', length: 'u32' })
+export const Iovec = struct('Iovec', 8, { offset: 'u32', length: 'u32' });
 
 /** A source MAC that classify met on a TAP and that is no station of ours. */
-export const Seen = struct('Seen', 16, { vlan: 'u32', macLow: 'u32', macHigh: 'u32' })
+export const Seen = struct('Seen', 16, { vlan: 'u32', macLow: 'u32', macHigh: 'u32' });
 
 /** One frame being put together from fragments (protocol section 10). */
 export const Reassembly = struct('Reassembly', 64, {
@@ -446,7 +446,7 @@ export const Reassembly = struct('Reassembly', 64, {
   receivedBytes: 'u32',
   /** Index of the first of its ranges in use; see pipeline/reassemble.ts. */
   fragments: 'u32',
-})
+});
 
 /** A ring's control words, each on its own cache line; the data follows (see shm/ring.ts). */
 export const RingHeader = struct('RingHeader', 192, {
@@ -459,81 +459,81 @@ export const RingHeader = struct('RingHeader', 192, {
   /** Producer: messages refused because the ring was full. */
   refused: 'u32',
   capacity: 'u32',
-})
+});
 
 // ---------------------------------------------------------------- constants
 
-export const TABLES_MAGIC = 0x50_54_41_31
-export const ARENA_MAGIC = 0x50_54_41_32
+export const TABLES_MAGIC = 0x50_54_41_31;
+export const ARENA_MAGIC = 0x50_54_41_32;
 
-export const SLOT_EMPTY = 0
-export const SLOT_LIVE = 1
+export const SLOT_EMPTY = 0;
+export const SLOT_LIVE = 1;
 /** Was live: a probe goes on past it. */
-export const SLOT_DELETED = 2
+export const SLOT_DELETED = 2;
 
-export const CIPHER_AES_256_GCM = 1
-export const CIPHER_CHACHA20_POLY1305 = 2
+export const CIPHER_AES_256_GCM = 1;
+export const CIPHER_CHACHA20_POLY1305 = 2;
 
-export const CARRIER_NONE = 0
-export const CARRIER_UDP = 1
-export const CARRIER_STREAM = 2
+export const CARRIER_NONE = 0;
+export const CARRIER_UDP = 1;
+export const CARRIER_STREAM = 2;
 
-export const LANE_FREE = 0
-export const LANE_RECEIVES = 1
-export const LANE_SENDS = 2
+export const LANE_FREE = 0;
+export const LANE_RECEIVES = 1;
+export const LANE_SENDS = 2;
 
-export const STATION_LOCAL = 1
-export const STATION_REMOTE = 2
+export const STATION_LOCAL = 1;
+export const STATION_REMOTE = 2;
 /** Local: a group-sealed frame to it is dropped (protocol section 4). */
-export const STATION_ENFORCED = 4
+export const STATION_ENFORCED = 4;
 
 /** Deliver to this node's TAP. */
-export const TOKEN_LOCAL = 1
+export const TOKEN_LOCAL = 1;
 /** Give to the main thread (members' control). */
-export const TOKEN_CONTROL = 2
+export const TOKEN_CONTROL = 2;
 
-export const OFFLOAD_TAP_TSO = 1
-export const OFFLOAD_TAP_USO = 2
-export const OFFLOAD_UDP_GSO = 4
-export const OFFLOAD_UDP_GRO = 8
+export const OFFLOAD_TAP_TSO = 1;
+export const OFFLOAD_TAP_USO = 2;
+export const OFFLOAD_UDP_GSO = 4;
+export const OFFLOAD_UDP_GRO = 8;
 
-export const READY_UDP = 1
-export const READY_WAKE = 2
+export const READY_UDP = 1;
+export const READY_WAKE = 2;
 
-export const FRAME_DROPPED = 0
-export const FRAME_UNICAST = 1
-export const FRAME_FLOOD = 2
+export const FRAME_DROPPED = 0;
+export const FRAME_UNICAST = 1;
+export const FRAME_FLOOD = 2;
 
-export const RX_DROPPED = 0
+export const RX_DROPPED = 0;
 /** Its blocks are open; the token is not yet looked up. */
-export const RX_OPEN = 1
+export const RX_OPEN = 1;
 /** For this node's TAP. */
-export const RX_LOCAL = 2
+export const RX_LOCAL = 2;
 /** Its frame is open and lies at frameOffset. */
-export const RX_FRAME = 3
+export const RX_FRAME = 3;
 /** For the main thread. */
-export const RX_PUNTED = 4
+export const RX_PUNTED = 4;
 /** A fragment that waits for its siblings. */
-export const RX_HELD = 5
+export const RX_HELD = 5;
 
-export const KIND_FRAME = 1
-export const KIND_FRAGMENT = 2
-export const KIND_CONTROL = 3
-export const KIND_ECHO = 4
-export const KIND_LINK = 5
+export const KIND_FRAME = 1;
+export const KIND_FRAGMENT = 2;
+export const KIND_CONTROL = 3;
+export const KIND_ECHO = 4;
+export const KIND_LINK = 5;
 
 /** Sealed for one receiver. */
-export const FLAG_PAIRWISE = 1
+export const FLAG_PAIRWISE = 1;
 /** The checksum is left to the receiver's kernel; the field is zero. */
-export const FLAG_CHECKSUM_LEFT = 2
+export const FLAG_CHECKSUM_LEFT = 2;
 
 /** Hop limit that a member starts with. */
-export const INITIAL_HOPS = 16
+export const INITIAL_HOPS = 16;
 /** Bytes of a link datagram before the sealed frame, and with its tag. */
-export const LINK_HEADER_BYTES = 48
-export const LINK_OVERHEAD_BYTES = 64
-export const TAG_BYTES = 16
+export const LINK_HEADER_BYTES = 48;
+export const LINK_OVERHEAD_BYTES = 64;
+export const TAG_BYTES = 16;
 /** Virtio header that our TAPs carry: legacy virtio_net_hdr, 10 bytes. */
-export const VIRTIO_HEADER_BYTES = 10
+export const VIRTIO_HEADER_BYTES = 10;
 /** Prefix of a fragment's plaintext: frame id u32, offset u16, total u16. */
-export const FRAGMENT_PREFIX_BYTES = 8
+export const FRAGMENT_PREFIX_BYTES = 8;

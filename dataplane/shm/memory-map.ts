@@ -2,9 +2,10 @@
  * Where each region lies in the tables buffer and in a worker's arena. Any thread; pure. Regions start on cache
  * lines; the token table is last because its capacity is chosen at start.
  */
-import { invariant } from '../base/invariant.ts'
-import { COUNTER_NAMES } from '../base/counter.ts'
-import { DROP_CODES } from '../base/drop-code.ts'
+
+import { COUNTER_NAMES } from '../base/counter.ts';
+import { DROP_CODES } from '../base/drop-code.ts';
+import { invariant } from '../base/invariant.ts';
 import {
   ArenaHeader,
   BATCH,
@@ -13,8 +14,8 @@ import {
   FrameDescriptor,
   FrameKey,
   Iovec,
-  Lane,
   LANE_WINDOW_WORDS,
+  Lane,
   LIMIT,
   Reassembly,
   RingHeader,
@@ -34,18 +35,20 @@ import {
   TxDatagram,
   Vlan,
   WINDOWS_PER_SENDER,
-} from './layout.ts'
+} from './layout.ts';
 
-const LINE_BYTES = 64
+const LINE_BYTES = 64;
 
-function place<const R extends Record<string, number>>(sizes: R): { at: { readonly [K in keyof R]: number }; size: number } {
-  const at: Record<string, number> = {}
-  let offset = 0
+function place<const R extends Record<string, number>>(
+  sizes: R,
+): { at: { readonly [K in keyof R]: number }; size: number } {
+  const at: Record<string, number> = {};
+  let offset = 0;
   for (const [name, size] of Object.entries(sizes)) {
-    at[name] = offset
-    offset += Math.ceil(size / LINE_BYTES) * LINE_BYTES
+    at[name] = offset;
+    offset += Math.ceil(size / LINE_BYTES) * LINE_BYTES;
   }
-  return { at: at as { readonly [K in keyof R]: number }, size: offset }
+  return { at: at as { readonly [K in keyof R]: number }, size: offset };
 }
 
 const tables = place({
@@ -62,10 +65,10 @@ const tables = place({
   senderWindows: SenderWindow.size * WINDOWS_PER_SENDER * LIMIT.rxSenders,
   stations: Station.size * LIMIT.stations,
   tokens: 0,
-})
+});
 
 /** Byte offset of each table in the tables buffer. */
-export const TABLE = tables.at
+export const TABLE = tables.at;
 
 /**
  * Size of the tables buffer.
@@ -73,16 +76,19 @@ export const TABLE = tables.at
  * @param tokenCapacity - slots of the token table, a power of two
  */
 export function tablesBytes(tokenCapacity: number): number {
-  invariant(tokenCapacity > 0 && (tokenCapacity & (tokenCapacity - 1)) === 0, 'token capacity is no power of two')
-  return tables.size + Token.size * tokenCapacity
+  invariant(
+    tokenCapacity > 0 && (tokenCapacity & (tokenCapacity - 1)) === 0,
+    'token capacity is no power of two',
+  );
+  return tables.size + Token.size * tokenCapacity;
 }
 
 /** Counters a worker: drop codes first, then COUNTER_NAMES; f64 each. */
-export const COUNTER_SLOTS = 128
-export const COUNTER_BASE = 64
-const dropCodeCount: number = DROP_CODES.length
-invariant(dropCodeCount <= COUNTER_BASE, 'too many drop codes')
-invariant(COUNTER_NAMES.length <= COUNTER_SLOTS - COUNTER_BASE, 'too many counters')
+export const COUNTER_SLOTS = 128;
+export const COUNTER_BASE = 64;
+const dropCodeCount: number = DROP_CODES.length;
+invariant(dropCodeCount <= COUNTER_BASE, 'too many drop codes');
+invariant(COUNTER_NAMES.length <= COUNTER_SLOTS - COUNTER_BASE, 'too many counters');
 
 /** Data bytes of each ring; powers of two. */
 export const RING_BYTES = {
@@ -92,7 +98,7 @@ export const RING_BYTES = {
   injections: 4 * 1024 * 1024,
   /** One worker to another: datagrams for lanes that the other owns. */
   handoff: 512 * 1024,
-} as const
+} as const;
 
 const arena = place({
   header: ArenaHeader.size,
@@ -119,14 +125,14 @@ const arena = place({
   injections: RingHeader.size + RING_BYTES.injections,
   /** One ring from each worker, by the producer's number. */
   handoffs: LIMIT.workers * (RingHeader.size + RING_BYTES.handoff),
-})
+});
 
 /** Byte offset of each region in a worker's arena. */
-export const ARENA = arena.at
+export const ARENA = arena.at;
 /** Size of an arena; most of it is touched only under load. */
-export const ARENA_BYTES = arena.size
+export const ARENA_BYTES = arena.size;
 /** Bytes that segment may fill before it asks for the batch to be sent. */
-export const TX_BUFFER_BYTES = 768 * 1024
+export const TX_BUFFER_BYTES = 768 * 1024;
 /** Bytes from TapBuffer's start that readTap may fill. */
-export const TAP_BUFFER_BYTES = BATCH.tapBudgetBytes + 70_000
-export const HANDOFF_STRIDE_BYTES = RingHeader.size + RING_BYTES.handoff
+export const TAP_BUFFER_BYTES = BATCH.tapBudgetBytes + 70_000;
+export const HANDOFF_STRIDE_BYTES = RingHeader.size + RING_BYTES.handoff;

@@ -2,44 +2,45 @@
  * Renders the shared layout as Rust source, and its digest. Any thread; pure but for reading the modules that
  * define the layout. Both languages carry the digest, so that a stale addon is refused at load.
  */
-import { COUNTER_NAMES } from '../base/counter.ts'
-import { DROP_CODES } from '../base/drop-code.ts'
-import * as layout from './layout.ts'
-import * as map from './memory-map.ts'
-import { elementCount, type Field, type Struct } from './struct.ts'
+import { COUNTER_NAMES } from '../base/counter.ts';
+import { DROP_CODES } from '../base/drop-code.ts';
+import * as layout from './layout.ts';
+import * as map from './memory-map.ts';
+import { elementCount, type Field, type Struct } from './struct.ts';
 
 function isStruct(value: unknown): value is Struct {
-  return typeof value === 'object' && value !== null && 'fields' in value && 'at' in value
+  return typeof value === 'object' && value !== null && 'fields' in value && 'at' in value;
 }
 
 function snake(name: string): string {
   return name
     .replaceAll('-', '_')
     .replaceAll(/([a-z0-9])([A-Z])/g, '$1_$2')
-    .toLowerCase()
+    .toLowerCase();
 }
 
 function screaming(name: string): string {
-  return snake(name).toUpperCase()
+  return snake(name).toUpperCase();
 }
 
 function rustType(field: Field): string {
-  const scalar = typeof field === 'string' ? field : field[0]
-  return typeof field === 'string' ? scalar : `[${scalar}; ${elementCount(field)}]`
+  const scalar = typeof field === 'string' ? field : field[0];
+  return typeof field === 'string' ? scalar : `[${scalar}; ${elementCount(field)}]`;
 }
 
 function renderStruct(definition: Struct): string {
-  const fields = Object.entries(definition.fields)
+  const fields = Object.entries(definition.fields);
   const used = fields.reduce((_, [key, field]) => {
-    const size = (typeof field === 'string' ? field : field[0]).slice(1)
-    return (definition.at[key] ?? 0) + (Number(size) / 8) * elementCount(field)
-  }, 0)
-  const tail = definition.size - used
-  const lines = fields.map(([key, field]) => `    pub ${snake(key)}: ${rustType(field)},`)
-  if (tail > 0) lines.push(`    pub tail_: [u8; ${tail}],`)
+    const size = (typeof field === 'string' ? field : field[0]).slice(1);
+    return (definition.at[key] ?? 0) + (Number(size) / 8) * elementCount(field);
+  }, 0);
+  const tail = definition.size - used;
+  const lines = fields.map(([key, field]) => `    pub ${snake(key)}: ${rustType(field)},`);
+  if (tail > 0) lines.push(`    pub tail_: [u8; ${tail}],`);
   const checks = fields.map(
-    ([key]) => `const _: () = assert!(core::mem::offset_of!(${definition.name}, ${snake(key)}) == ${definition.at[key]});`,
-  )
+    ([key]) =>
+      `const _: () = assert!(core::mem::offset_of!(${definition.name}, ${snake(key)}) == ${definition.at[key]});`,
+  );
   return [
     '#[repr(C)]',
     `pub struct ${definition.name} {`,
@@ -48,18 +49,20 @@ function renderStruct(definition: Struct): string {
     `const _: () = assert!(core::mem::size_of::<${definition.name}>() == ${definition.size});`,
     ...checks,
     '',
-  ].join('\n')
+  ].join('\n');
 }
 
 function numbers(prefix: string, values: Readonly<Record<string, unknown>>): string[] {
   return Object.entries(values)
     .filter((entry): entry is [string, number] => typeof entry[1] === 'number')
-    .map(([key, value]) => `pub const ${prefix}${screaming(key)}: usize = ${value};`)
+    .map(([key, value]) => `pub const ${prefix}${screaming(key)}: usize = ${value};`);
 }
 
 function renderBody(): string {
-  const structs = (Object.values(layout) as unknown[]).filter(isStruct)
-  const scalars = Object.entries(layout).filter((entry): entry is [string, number] => typeof entry[1] === 'number')
+  const structs = (Object.values(layout) as unknown[]).filter(isStruct);
+  const scalars = Object.entries(layout).filter(
+    (entry): entry is [string, number] => typeof entry[1] === 'number',
+  );
   return [
     ...scalars.map(([key, value]) => `pub const ${screaming(key)}: u32 = ${value};`),
     ...numbers('LIMIT_', layout.LIMIT),
@@ -79,16 +82,16 @@ function renderBody(): string {
     ...COUNTER_NAMES.map((name, index) => `pub const COUNTER_${screaming(name)}: usize = ${index};`),
     '',
     ...structs.map(renderStruct),
-  ].join('\n')
+  ].join('\n');
 }
 
 /** FNV-1a, 32 bits, over the rendered layout. */
 export function layoutDigest(): number {
-  let hash = 0x811c9dc5
+  let hash = 0x811c9dc5;
   for (const character of renderBody()) {
-    hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193) >>> 0
+    hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193) >>> 0;
   }
-  return hash
+  return hash;
 }
 
 /** The whole of rust-accel/src/layout.rs. */
@@ -100,5 +103,5 @@ export function renderRust(): string {
     `pub const LAYOUT_DIGEST: u32 = 0x${layoutDigest().toString(16)};`,
     '',
     renderBody(),
-  ].join('\n')
+  ].join('\n');
 }

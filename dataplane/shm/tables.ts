@@ -5,7 +5,7 @@
  * Reading a slot: version even and unchanged before and after. A worker that meets an odd version treats the slot
  * as absent for this frame: writes are short and rare, and a drop is counted.
  */
-import { invariant } from '../base/invariant.ts'
+import { invariant } from '../base/invariant.ts';
 import {
   LIMIT,
   NONE,
@@ -16,22 +16,22 @@ import {
   TABLES_MAGIC,
   TablesHeader,
   Token,
-} from './layout.ts'
-import { TABLE, tablesBytes } from './memory-map.ts'
-import { layoutDigest } from './render-layout.ts'
-import { type HashKey, tableHash } from './table-hash.ts'
+} from './layout.ts';
+import { TABLE, tablesBytes } from './memory-map.ts';
+import { layoutDigest } from './render-layout.ts';
+import { type HashKey, tableHash } from './table-hash.ts';
 
 /** Typed views over one tables buffer. */
 export interface Tables {
-  readonly buffer: SharedArrayBuffer
-  readonly bytes: Uint8Array
-  readonly u32: Uint32Array
-  readonly i32: Int32Array
-  readonly f64: Float64Array
-  readonly u16: Uint16Array
-  readonly tokenCapacity: number
-  readonly hashKey: HashKey
-  readonly workerCount: number
+  readonly buffer: SharedArrayBuffer;
+  readonly bytes: Uint8Array;
+  readonly u32: Uint32Array;
+  readonly i32: Int32Array;
+  readonly f64: Float64Array;
+  readonly u16: Uint16Array;
+  readonly tokenCapacity: number;
+  readonly hashKey: HashKey;
+  readonly workerCount: number;
 }
 
 /**
@@ -39,25 +39,29 @@ export interface Tables {
  *
  * @param options - tokenCapacity: slots, a power of two; hashKey: random
  */
-export function createTables(options: { workerCount: number; tokenCapacity: number; hashKey: HashKey }): Tables {
-  invariant(options.workerCount >= 1 && options.workerCount <= LIMIT.workers, 'worker count out of range')
-  const buffer = new SharedArrayBuffer(tablesBytes(options.tokenCapacity))
-  const u32 = new Uint32Array(buffer)
-  const at = TablesHeader.at
-  u32[at.digest >> 2] = layoutDigest()
-  u32[at.workerCount >> 2] = options.workerCount
-  u32[at.tokenCapacity >> 2] = options.tokenCapacity
-  u32[at.hashKey0 >> 2] = options.hashKey.key0
-  u32[at.hashKey1 >> 2] = options.hashKey.key1
-  u32[at.magic >> 2] = TABLES_MAGIC
-  return openTables(buffer)
+export function createTables(options: {
+  workerCount: number;
+  tokenCapacity: number;
+  hashKey: HashKey;
+}): Tables {
+  invariant(options.workerCount >= 1 && options.workerCount <= LIMIT.workers, 'worker count out of range');
+  const buffer = new SharedArrayBuffer(tablesBytes(options.tokenCapacity));
+  const u32 = new Uint32Array(buffer);
+  const at = TablesHeader.at;
+  u32[at.digest >> 2] = layoutDigest();
+  u32[at.workerCount >> 2] = options.workerCount;
+  u32[at.tokenCapacity >> 2] = options.tokenCapacity;
+  u32[at.hashKey0 >> 2] = options.hashKey.key0;
+  u32[at.hashKey1 >> 2] = options.hashKey.key1;
+  u32[at.magic >> 2] = TABLES_MAGIC;
+  return openTables(buffer);
 }
 
 /** Views of tables that another thread made. */
 export function openTables(buffer: SharedArrayBuffer): Tables {
-  const u32 = new Uint32Array(buffer)
-  const header = (offset: number): number => u32[offset >> 2] ?? 0
-  invariant(header(TablesHeader.at.magic) === TABLES_MAGIC, 'not a tables buffer')
+  const u32 = new Uint32Array(buffer);
+  const header = (offset: number): number => u32[offset >> 2] ?? 0;
+  invariant(header(TablesHeader.at.magic) === TABLES_MAGIC, 'not a tables buffer');
   return {
     buffer,
     bytes: new Uint8Array(buffer),
@@ -68,7 +72,7 @@ export function openTables(buffer: SharedArrayBuffer): Tables {
     tokenCapacity: header(TablesHeader.at.tokenCapacity),
     hashKey: { key0: header(TablesHeader.at.hashKey0), key1: header(TablesHeader.at.hashKey1) },
     workerCount: header(TablesHeader.at.workerCount),
-  }
+  };
 }
 
 /**
@@ -79,23 +83,23 @@ export function openTables(buffer: SharedArrayBuffer): Tables {
  * @returns its slot, or NONE
  */
 export function findStation(tables: Tables, vlan: number, macLow: number, macHigh: number): number {
-  const { u32 } = tables
-  let slot = tableHash(tables.hashKey, 3, vlan, macLow, macHigh, 0) & (LIMIT.stations - 1)
+  const { u32 } = tables;
+  let slot = tableHash(tables.hashKey, 3, vlan, macLow, macHigh, 0) & (LIMIT.stations - 1);
   for (let probe = 0; probe < LIMIT.probes; probe++) {
-    const word = (TABLE.stations + slot * Station.size) >> 2
-    const state = Atomics.load(u32, word + (Station.at.state >> 2))
-    if (state === SLOT_EMPTY) return NONE
+    const word = (TABLE.stations + slot * Station.size) >> 2;
+    const state = Atomics.load(u32, word + (Station.at.state >> 2));
+    if (state === SLOT_EMPTY) return NONE;
     if (
       state === SLOT_LIVE &&
       u32[word + (Station.at.macLow >> 2)] === macLow &&
       u32[word + (Station.at.macHigh >> 2)] === macHigh &&
       u32[word + (Station.at.vlan >> 2)] === vlan
     ) {
-      return (Atomics.load(u32, word) & 1) === 0 ? slot : NONE
+      return (Atomics.load(u32, word) & 1) === 0 ? slot : NONE;
     }
-    slot = (slot + 1) & (LIMIT.stations - 1)
+    slot = (slot + 1) & (LIMIT.stations - 1);
   }
-  return NONE
+  return NONE;
 }
 
 /**
@@ -105,14 +109,14 @@ export function findStation(tables: Tables, vlan: number, macLow: number, macHig
  * @returns its slot, or NONE
  */
 export function findToken(tables: Tables, t0: number, t1: number, t2: number, t3: number): number {
-  const { u32 } = tables
-  const mask = tables.tokenCapacity - 1
-  let slot = tableHash(tables.hashKey, 4, t0, t1, t2, t3) & mask
+  const { u32 } = tables;
+  const mask = tables.tokenCapacity - 1;
+  let slot = tableHash(tables.hashKey, 4, t0, t1, t2, t3) & mask;
   for (let probe = 0; probe < LIMIT.probes; probe++) {
-    const word = (TABLE.tokens + slot * Token.size) >> 2
-    const state = Atomics.load(u32, word + (Token.at.state >> 2))
-    if (state === SLOT_EMPTY) return NONE
-    const token = word + (Token.at.token >> 2)
+    const word = (TABLE.tokens + slot * Token.size) >> 2;
+    const state = Atomics.load(u32, word + (Token.at.state >> 2));
+    if (state === SLOT_EMPTY) return NONE;
+    const token = word + (Token.at.token >> 2);
     if (
       state === SLOT_LIVE &&
       u32[token] === t0 &&
@@ -120,11 +124,11 @@ export function findToken(tables: Tables, t0: number, t1: number, t2: number, t3
       u32[token + 2] === t2 &&
       u32[token + 3] === t3
     ) {
-      return (Atomics.load(u32, word) & 1) === 0 ? slot : NONE
+      return (Atomics.load(u32, word) & 1) === 0 ? slot : NONE;
     }
-    slot = (slot + 1) & mask
+    slot = (slot + 1) & mask;
   }
-  return NONE
+  return NONE;
 }
 
 /**
@@ -140,12 +144,12 @@ export function findRxSender(
   saltLow: number,
   saltHigh: number,
 ): number {
-  const { u32 } = tables
-  let slot = tableHash(tables.hashKey, 4, epoch, leafLane, saltLow, saltHigh) & (LIMIT.rxSenders - 1)
+  const { u32 } = tables;
+  let slot = tableHash(tables.hashKey, 4, epoch, leafLane, saltLow, saltHigh) & (LIMIT.rxSenders - 1);
   for (let probe = 0; probe < LIMIT.probes; probe++) {
-    const word = (TABLE.rxSenders + slot * RxSender.size) >> 2
-    const state = Atomics.load(u32, word + (RxSender.at.state >> 2))
-    if (state === SLOT_EMPTY) return NONE
+    const word = (TABLE.rxSenders + slot * RxSender.size) >> 2;
+    const state = Atomics.load(u32, word + (RxSender.at.state >> 2));
+    if (state === SLOT_EMPTY) return NONE;
     if (
       state === SLOT_LIVE &&
       u32[word + (RxSender.at.epoch >> 2)] === epoch &&
@@ -153,9 +157,9 @@ export function findRxSender(
       u32[word + (RxSender.at.saltLow >> 2)] === saltLow &&
       u32[word + (RxSender.at.saltHigh >> 2)] === saltHigh
     ) {
-      return (Atomics.load(u32, word) & 1) === 0 ? slot : NONE
+      return (Atomics.load(u32, word) & 1) === 0 ? slot : NONE;
     }
-    slot = (slot + 1) & (LIMIT.rxSenders - 1)
+    slot = (slot + 1) & (LIMIT.rxSenders - 1);
   }
-  return NONE
+  return NONE;
 }
