@@ -18,10 +18,10 @@ import { headerWord, type WorkerContext } from './worker-context.ts';
 /** A sleeping worker looks around this often, so that a lost wake-up costs no more. */
 const IDLE_WAIT_MS = 1000;
 /**
- * With more turns in a millisecond a worker is busy: spinning would take the core from the very programs that it waits
+ * With more turns in two milliseconds a worker is busy: spinning would take the core from the very programs that it waits
  * for, and the next batch is all the fuller for a short sleep.
  */
-const SPIN_TURNS = 4;
+const SPIN_TURNS = 6;
 /** Batches of the socket in a turn when no TAP is ready: with more, injections would wait. */
 export const INGRESS_BATCHES = 4;
 
@@ -49,13 +49,16 @@ export function runTurn(context: WorkerContext, movedBefore: number): number {
   return moved;
 }
 
-/** An answer may be near: something moved, and little moves in all. */
+/** An answer may be near: something moved, and little moved in this millisecond and in the one before. */
 function maySpin(context: WorkerContext, movedBefore: number): boolean {
-  if (movedBefore === 0) return false;
   const nowMs = headerWord(context.arena, ArenaHeader.at.nowMs);
-  context.turnsInMs = nowMs === context.turnsMs ? context.turnsInMs + 1 : 1;
-  context.turnsMs = nowMs;
-  return context.turnsInMs <= SPIN_TURNS;
+  if (nowMs !== context.turnsMs) {
+    context.turnsInMsBefore = nowMs === context.turnsMs + 1 ? context.turnsInMs : 0;
+    context.turnsInMs = 0;
+    context.turnsMs = nowMs;
+  }
+  context.turnsInMs++;
+  return movedBefore > 0 && context.turnsInMs + context.turnsInMsBefore <= SPIN_TURNS;
 }
 
 /** Stage 5. The main thread waits on mainWake by Atomics.waitAsync. */

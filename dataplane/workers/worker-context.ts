@@ -50,8 +50,9 @@ export interface WorkerContext {
   readonly wake: (fd: number) => void;
   /** Events were put in this turn: the main thread is to be woken. */
   eventsPut: boolean;
-  /** Turns that moved something in the millisecond `turnsMs`, see turn.ts. */
+  /** Turns in the millisecond `turnsMs` and in the one before it, see turn.ts. */
   turnsInMs: number;
+  turnsInMsBefore: number;
   turnsMs: number;
   /** A ring held more than its budget: the next turn must not sleep. */
   backlog: boolean;
@@ -96,6 +97,7 @@ export function createWorkerContext(parts: WorkerParts): WorkerContext {
     wake: parts.wake,
     eventsPut: false,
     turnsInMs: 0,
+    turnsInMsBefore: 0,
     turnsMs: 0,
     backlog: false,
     laid: { sealed: 0, sealedBytes: 0, carrier: 0, carrierBytes: 0 },
