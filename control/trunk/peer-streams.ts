@@ -130,6 +130,10 @@ export function handleStreamOpened(
     table.streams.delete(old.id);
     context.emit({ kind: 'close-stream', stream: old.id, abort: true });
     loseStream(context, peer);
+    if (peer.trunk !== undefined && old.connection !== input.connection) {
+      // The peer came back on another connection: what still goes by the old one may go nowhere.
+      dropCarrierStream(context, table, peer.trunk);
+    }
   }
   peer.stream = {
     id: input.stream,
@@ -174,12 +178,17 @@ function bindCarrierStream(
     context.emit({ kind: 'close-stream', stream: input.stream, abort: true });
     return;
   }
+  dropCarrierStream(context, table, trunk);
+  setCarrierStream(context, trunk, input.stream);
+  table.streams.set(input.stream, { peer, protocol: 'carrier' });
+}
+
+function dropCarrierStream(context: TrunkContext, table: PeerTable, trunk: Trunk): void {
   if (trunk.carrierStream !== undefined) {
     table.streams.delete(trunk.carrierStream);
     context.emit({ kind: 'close-stream', stream: trunk.carrierStream, abort: true });
+    setCarrierStream(context, trunk, undefined);
   }
-  setCarrierStream(context, trunk, input.stream);
-  table.streams.set(input.stream, { peer, protocol: 'carrier' });
 }
 
 function setCarrierStream(context: TrunkContext, trunk: Trunk, stream: StreamId | undefined): void {

@@ -207,6 +207,18 @@ test('an address without a PeerId is dialled until someone answers, who is then 
   assert.equal(harness.machine.status()[0]?.configured, true);
 });
 
+test('a carrier stream does not stay on a connection that the peer has left for another', () => {
+  const harness = new Harness();
+  const { stream } = harness.trunk();
+  const carrier = 900;
+  const opened = { peer: LOWER, connection: 800, protocol: 'carrier' as const, openedHere: false };
+  harness.send({ kind: 'stream-opened', stream: carrier, ...opened });
+  const { effects } = harness.open(LOWER);
+  const closed = effects.filter((effect) => effect.kind === 'close-stream').map((effect) => effect.stream);
+
+  assert.deepEqual(closed, [stream, carrier]);
+});
+
 test('a change of the own addresses is asked out on idle lanes at once, and connections are checked', () => {
   const harness = new Harness();
   const { handle } = harness.trunk();
