@@ -135,8 +135,10 @@ function suite(engine: EngineName): void {
 
   test('a station that is none of ours is told to the main thread', async () => {
     const stranger = Uint8Array.of(2, 0, 0, 0, 0, 0x99);
-    left.write(frameTo(RIGHT_MAC, stranger, filler(60)));
+    const frame = frameTo(RIGHT_MAC, stranger, filler(60));
+    left.write(frame);
     await nextEvent(left, EVENT.stationSeen);
+    assert.deepEqual(await right.next(), frame);
   });
 
   test('a worker that crashes is reported and replaced, and traffic resumes', async () => {
