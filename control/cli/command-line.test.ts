@@ -71,6 +71,7 @@ test('wrong use ends with 2 and a reason', async () => {
 test('a malformed argument ends with 2 before any daemon is asked', async () => {
   const join = (...rest: string[]) => ['vlan', 'join', ID, '--interface', 'ptap0', ...rest];
   await assertUsedWrongly(['vlan', 'join', 'abc', '--interface', 'x'], /26 characters, got 3/);
+  await assertUsedWrongly(['vlan', 'create', ''], /a name of 1\.\.64 bytes/);
   await assertUsedWrongly(['vlan', 'leave', `${ID.slice(1)}b`], /spare bits/);
   await assertUsedWrongly(['vlan', 'join', ID.toUpperCase(), '--interface', 'x'], /lower case/);
   await assertUsedWrongly(['vlan', 'join', ID, '--interface', 'much-too-long-a-name'], /1\.\.15 bytes/);

@@ -10,6 +10,7 @@ import { readVersion } from '../admin/version.ts';
 import { parseCidr } from '../config/cidr.ts';
 import { DEFAULT_CONFIG_PATH, DEFAULT_CONTROL_SOCKET } from '../config/defaults.ts';
 import { interfaceNameProblem } from '../config/interface-name.ts';
+import { vlanNameProblem } from '../config/vlan-name.ts';
 import { parseVlanId } from '../vlan/vlan-id.ts';
 import { EXIT_DONE, reportError } from './command-error.ts';
 import type { CommandIo } from './command-io.ts';
@@ -141,7 +142,7 @@ function addVlanCommands(vlan: Command, io: CommandIo): void {
   vlan
     .command('create')
     .description('make a VLAN and print its id')
-    .argument('<name>', 'what you call it')
+    .argument('<name>', 'what you call it', vlanNameArgument)
     .addOption(socketOption())
     .action(async (name: string, options: { socket: string }) => {
       await (await import('./vlan-create.ts')).runVlanCreate(name, options, io);
@@ -192,6 +193,12 @@ function addJoinCommand(vlan: Command, io: CommandIo): void {
 function vlanIdArgument(text: string): string {
   const parsed = parseVlanId(text);
   if (!parsed.ok) throw new InvalidArgumentError(`${parsed.reason}.`);
+  return text;
+}
+
+function vlanNameArgument(text: string): string {
+  const problem = vlanNameProblem(text);
+  if (problem !== undefined) throw new InvalidArgumentError(`${problem}.`);
   return text;
 }
 

@@ -12,6 +12,7 @@ import { DEFAULT_CONTROL_SOCKET, DEFAULT_STATE_DIRECTORY } from './defaults.ts';
 import { interfaceNameProblem } from './interface-name.ts';
 import { dialAddressProblem, listenAddressProblem } from './libp2p-address.ts';
 import { nearestName } from './nearest-name.ts';
+import { vlanNameProblem } from './vlan-name.ts';
 
 /** One table slot each in the data plane's shared memory. */
 const MAX_VLANS = 256;
@@ -21,9 +22,6 @@ const MAX_TRUNKS = 1024;
 const MAX_WORKERS = 16;
 /** sockaddr_un holds 108 bytes with the closing zero. */
 const MAX_SOCKET_PATH_BYTES = 107;
-
-/** A name has to fit a line of `peertap vlan list`. */
-const MAX_VLAN_NAME_BYTES = 64;
 
 const DEFAULT_LIBP2P_LISTEN = ['/ip4/0.0.0.0/tcp/7946'];
 
@@ -125,14 +123,6 @@ function ipProblem(text: string): string | undefined {
 function vlanIdProblem(text: string): string | undefined {
   const parsed = parseVlanId(text);
   return parsed.ok ? undefined : parsed.reason;
-}
-
-function vlanNameProblem(text: string): string | undefined {
-  const bytes = new TextEncoder().encode(text).length;
-  // Control characters would let a name write over a terminal that lists it.
-  return bytes >= 1 && bytes <= MAX_VLAN_NAME_BYTES && !/\p{Cc}/u.test(text)
-    ? undefined
-    : `expected a name of 1..${MAX_VLAN_NAME_BYTES} bytes, without control characters`;
 }
 
 function cidrProblem(text: string): string | undefined {
