@@ -28,7 +28,8 @@ export interface PacketIo {
 
   /**
    * Sends one datagram that is closed already, to the 48-byte endpoint (contract/ring-message.ts) at `endpointOffset`
-   * of the arena; an endpoint with addressBytes 0 means the lane's own address. Counts what fails.
+   * of the arena; an endpoint with addressBytes 0 means the lane's own address. Counts what fails, but for a probe that
+   * is larger than the local link: that is what it was sent to learn.
    *
    * @param lane - lane slot
    */

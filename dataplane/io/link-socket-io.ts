@@ -100,7 +100,9 @@ export class LinkSocketIo {
       this.#sender.setDestination(bytes, endpointOffset, Math.min(addressBytes, SOCKADDR_IN6_BYTES));
       this.#sender.setSource(bytes, endpointOffset + ENDPOINT_LOCAL);
     }
-    this.#account(this.#sender.send(this.#memory.address + offset, length, 0), 1, length);
+    const failure = this.#sender.send(this.#memory.address + offset, length, 0);
+    // A probe that is larger than the local link has its answer: no frame was in it.
+    if (failure !== ERRNO.EMSGSIZE) this.#account(failure, 1, length);
   }
 
   /** As Engine.receive. */
