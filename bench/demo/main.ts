@@ -55,7 +55,7 @@ async function main(): Promise<number> {
 
 async function demonstrate(options: DemoOptions): Promise<void> {
   process.stdout.write('\nPeerTap: two machines, one Ethernet segment, encrypted\n\n');
-  const pair = await step('two namespaces joined by a link', () => network.makeMachines());
+  const pair = await step('two namespaces joined by a link', () => network.makeMachines(options.keep));
   const bare = await measure('the bare link', network.overLink(pair));
   const { a, b } = network.makeDaemons(pair, options.engine);
   const { engine, workers } = await step(

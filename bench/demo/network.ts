@@ -24,9 +24,9 @@ const TRANSFER_SECONDS = 3;
 const TRANSFER_TIMEOUT_MS = 30_000;
 const ECHOES = { count: 100, intervalMs: 10 };
 
-/** The two machines; owned by no process number, so that a kept demonstration is not swept up. */
-export function makeMachines(): Pair {
-  return makePair('gso', '', `demo${process.pid}`);
+/** The two machines; those of a demonstration to be kept are owned by no process number, so that nobody sweeps them up. */
+export function makeMachines(keep: boolean): Pair {
+  return makePair('gso', '', keep ? `demo${process.pid}` : undefined);
 }
 
 /** Two daemons; the second is told where the first is. */

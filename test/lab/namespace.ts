@@ -130,6 +130,19 @@ function sweepOnce(): void {
   for (const line of runSync('ip', ['netns', 'list']).stdout.split('\n')) {
     const [, name, processId] = /^(pt-(\d+)-\d+-\S*)/.exec(line) ?? [];
     if (name === undefined || existsSync(`/proc/${processId}`)) continue;
+    endProcessesIn(name);
     runSync('ip', ['netns', 'delete', name], { allowFailure: true });
+  }
+}
+
+/** Daemons are sessions of their own: they outlive a test process that was killed. */
+function endProcessesIn(name: string): void {
+  const listed = runSync('ip', ['netns', 'pids', name], { allowFailure: true }).stdout;
+  for (const processId of listed.split('\n').filter((line) => line !== '')) {
+    try {
+      process.kill(Number(processId), 'SIGKILL');
+    } catch {
+      // It has ended meanwhile.
+    }
   }
 }
