@@ -9,6 +9,8 @@
  *
  * @see docs/protocol.md, "Sealed frame" and "Membership"
  */
+
+import { TokenBucket } from '../limit/token-bucket.ts';
 import type { OpenEpoch } from '../vlan/open-epoch.ts';
 import { openControl } from './control-seal.ts';
 import type { MemberBook } from './member-book.ts';
@@ -30,7 +32,6 @@ import type {
 import { hasAllParts, keyText, type Member, type Roster } from './roster.ts';
 import type { Speaker } from './speaker.ts';
 import { MEMBERSHIP_LIMIT, TIMING } from './timing.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 const NOT_PLANNED = Number.POSITIVE_INFINITY;
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { TokenBucket } from '../limit/token-bucket.ts';
 import { Backoff } from './backoff.ts';
 import { PathEstimate } from './path-estimate.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 test('delays double to their limit, with jitter in the upper half, and start anew after a reset', () => {
   const backoff = new Backoff();

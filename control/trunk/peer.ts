@@ -3,12 +3,13 @@
  *
  * Main thread, pure. Streams live here; peer-streams.ts moves them, exchange.ts talks on them.
  */
+
+import { TokenBucket } from '../limit/token-bucket.ts';
 import { Backoff } from './backoff.ts';
 import type { StartedExchange } from './handshake.ts';
 import { type Lane, removeLane } from './lane.ts';
 import { encodeTrunkMessage, type LaneOffer, type TrunkMessage } from './messages/trunk-messages.ts';
 import type { ConnectionId, StreamId } from './network-port.ts';
-import { TokenBucket } from './token-bucket.ts';
 import { removeTrunk, type Trunk } from './trunk.ts';
 import type { TrunkContext } from './trunk-context.ts';
 import type { PeerIdText, TrunkDown, TrunkErrorCode } from './trunk-port.ts';

@@ -4,9 +4,9 @@
  * Main thread. One per machine. It has no clock: `nowMs` is the time of the input in hand.
  */
 import { bytesToHex } from '@noble/hashes/utils.js';
+import { TokenBucket } from '../limit/token-bucket.ts';
 import type { TrunkCrypto } from './handshake.ts';
 import type { Lane } from './lane.ts';
-import { TokenBucket } from './token-bucket.ts';
 import type { TrunkConfig } from './trunk-config.ts';
 import type {
   DatagramAddress,

@@ -6,11 +6,11 @@
  * Handshakes are exchange.ts, probes lane-probing.ts.
  */
 import { invariant } from '../../dataplane/base/invariant.ts';
+import { TokenBucket } from '../limit/token-bucket.ts';
 import { type Lane, removeLane } from './lane.ts';
 import type { Party } from './messages/trunk-messages.ts';
 import type { StreamId } from './network-port.ts';
 import { PathMtu } from './path-mtu.ts';
-import { TokenBucket } from './token-bucket.ts';
 import type { TrunkContext } from './trunk-context.ts';
 import type { Carrier, DatagramAddress, PeerIdText, TrunkDown, TrunkId } from './trunk-port.ts';
 
