@@ -51,6 +51,7 @@ export class PeertapNode implements DaemonControl {
   readonly #parts: NodeParts;
   readonly #driver: TrunkDriver;
   readonly #startedMs = performance.now();
+  /** As last read; `#parts.config` is what the daemon was started with, and still listens by. */
   #config: Config;
   #upkeep: NodeJS.Timeout | undefined;
   #addressWatch: NodeJS.Timeout | undefined;
@@ -140,13 +141,14 @@ export class PeertapNode implements DaemonControl {
 
   async joinVlan(request: JoinRequest): Promise<VlanReport> {
     const { registry, dataplane } = this.#parts;
+    const before = registry.find(request.id);
     const entry = registry.join(request);
     try {
       const host = await dataplane.vlans.join(entry);
       this.#tellVlans();
       return vlanReport(entry, host);
     } catch (error) {
-      registry.detach(entry.id);
+      registry.undoJoin(entry.id, before);
       throw error;
     }
   }
@@ -180,7 +182,7 @@ export class PeertapNode implements DaemonControl {
     const port = dataplane.sockets[0]?.address.port ?? 0;
     const interfaces = dataplane.vlans.all().flatMap((host) => host.interfaceName ?? []);
     const { own, ...addresses } = localAddresses({
-      datagram: { address: this.#config.listen.datagram.address, port },
+      datagram: { address: this.#parts.config.listen.datagram.address, port },
       listen: network.listenAddresses(),
       ownInterfaces: new Set(interfaces),
     });
@@ -220,7 +222,8 @@ export class PeertapNode implements DaemonControl {
 
   #warnOfRestart(config: Config): void {
     const fixed = ['stateDirectory', 'controlSocket', 'listen', 'dataplane', 'connectionLimit'] as const;
-    const changed = fixed.filter((key) => JSON.stringify(config[key]) !== JSON.stringify(this.#config[key]));
+    const inUse = this.#parts.config;
+    const changed = fixed.filter((key) => JSON.stringify(config[key]) !== JSON.stringify(inUse[key]));
     if (changed.length > 0) {
       this.#parts.logger.warn(`changed, but used only after a restart: ${changed.join(', ')}`);
     }

@@ -75,6 +75,23 @@ test('the owner attaches an interface by joining its own VLAN', () => {
   assert.equal(VlanRegistry.open(directory, []).list().length, 1);
 });
 
+test('a join that could not be carried out leaves a stranger, an owner and a former owner as they were', () => {
+  const registry = VlanRegistry.open(directory, []);
+  const owned = registry.create('office', seed(1)).id;
+  const left = registry.create('attic', seed(2)).id;
+  registry.leave(left);
+  const before = registry.list();
+
+  for (const id of [idText(5), owned, left]) {
+    const present = registry.find(id);
+    registry.join(attachment(id));
+    registry.undoJoin(id, present);
+    assert.deepEqual(registry.list(), before);
+  }
+
+  assert.deepEqual(VlanRegistry.open(directory, []).list(), before);
+});
+
 test('a join at run time is there again after a restart', () => {
   VlanRegistry.open(directory, []).join(attachment(idText(5)));
 

@@ -148,12 +148,16 @@ export class VlanRegistry {
   }
 
   /**
-   * Takes a run-time join back that could not be carried out; an owner stays a member without an interface.
+   * Takes a join back that could not be carried out.
    *
+   * @param before - what `find` gave before the join: an owner who was a member without an interface stays one
    * @throws VlanError `state-unwritable`
    */
-  detach(id: string): void {
-    this.#store({ ...this.#state, joined: this.#state.joined.filter((vlan) => vlan.id !== id) });
+  undoJoin(id: string, before: VlanEntry | undefined): void {
+    this.#store({
+      owned: withMembership(this.#state.owned, id, before !== undefined),
+      joined: this.#state.joined.filter((vlan) => vlan.id !== id),
+    });
   }
 
   /**
