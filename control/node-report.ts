@@ -3,6 +3,7 @@
  */
 import type { DaemonStatus, PeerReport, TrunkReport, VlanReport } from './admin/daemon-control.ts';
 import { readVersion } from './admin/version.ts';
+import { DEFAULT_MTU_BYTES } from './config/defaults.ts';
 import type { Dataplane } from './dataplane-link/dataplane.ts';
 import type { VlanHost } from './dataplane-link/vlan-host.ts';
 import type { EngineChoice } from './engine-choice.ts';
@@ -13,8 +14,6 @@ import { clockOffset } from './trunk/peer-clocks.ts';
 import type { TrunkDriver } from './trunk/trunk-driver.ts';
 import type { DatagramAddress, TrunkStatus } from './trunk/trunk-port.ts';
 import type { VlanEntry, VlanRegistry } from './vlan/vlan-registry.ts';
-
-const DEFAULT_MTU_BYTES = 1500;
 
 /** What a status is made from. */
 export interface StatusSources {

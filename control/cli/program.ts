@@ -8,7 +8,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { readVersion } from '../admin/version.ts';
 import { parseCidr } from '../config/cidr.ts';
-import { DEFAULT_CONFIG_PATH, DEFAULT_CONTROL_SOCKET } from '../config/defaults.ts';
+import { DEFAULT_CONFIG_PATH, DEFAULT_CONTROL_SOCKET, DEFAULT_MTU_BYTES } from '../config/defaults.ts';
 import { interfaceNameProblem } from '../config/interface-name.ts';
 import { vlanNameProblem } from '../config/vlan-name.ts';
 import { parseVlanId } from '../vlan/vlan-id.ts';
@@ -181,7 +181,7 @@ function addJoinCommand(vlan: Command, io: CommandIo): void {
     .argument('<id>', 'the VLAN, 26 characters', vlanIdArgument)
     .requiredOption('--interface <name>', 'name of the interface to make', interfaceArgument)
     .option('--address <cidr>', 'address for it, as 10.7.0.1/24; may be given again', addressArgument, [])
-    .option('--mtu <bytes>', 'MTU of the interface, 576..9000', mtuArgument, 1500)
+    .option('--mtu <bytes>', 'MTU of the interface, 576..9000', mtuArgument, DEFAULT_MTU_BYTES)
     .option('--no-wait', 'do not wait up to 10 s for a first member')
     .addOption(socketOption())
     .action(async (id: string, options: JoinOptions) => {

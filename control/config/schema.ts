@@ -8,7 +8,7 @@ import { isIP } from 'node:net';
 import * as v from 'valibot';
 import { parseVlanId } from '../vlan/vlan-id.ts';
 import { parseCidr } from './cidr.ts';
-import { DEFAULT_CONTROL_SOCKET, DEFAULT_STATE_DIRECTORY } from './defaults.ts';
+import { DEFAULT_CONTROL_SOCKET, DEFAULT_MTU_BYTES, DEFAULT_STATE_DIRECTORY } from './defaults.ts';
 import { interfaceNameProblem } from './interface-name.ts';
 import { dialAddressProblem, listenAddressProblem } from './libp2p-address.ts';
 import { nearestName } from './nearest-name.ts';
@@ -150,7 +150,7 @@ export const vlanAttachmentSchema = section({
   id: vlanIdSchema,
   interface: interfaceNameSchema,
   addresses: v.optional(list(cidrSchema, 16), []),
-  mtuBytes: v.optional(mtuBytesSchema, 1500),
+  mtuBytes: v.optional(mtuBytesSchema, DEFAULT_MTU_BYTES),
 });
 
 /** The body of a request to create a VLAN. */

@@ -5,6 +5,7 @@
  * Main thread only.
  */
 
+import { DEFAULT_MTU_BYTES } from '../config/defaults.ts';
 import { CIPHER_AES_256_GCM } from '../membership/frame-keys.ts';
 import { createNodePorts } from '../membership/node-ports.ts';
 import { VlanError } from '../vlan/vlan-error.ts';
@@ -23,7 +24,6 @@ import { interfaceMac, type TapInterface, type TapLink, type TapRequest } from '
 import { VlanHost, type VlanNotice } from './vlan-host.ts';
 import { VlanLink } from './vlan-link.ts';
 
-const DEFAULT_MTU_BYTES = 1_500;
 const SEED_BYTES = 32;
 
 /** What the set works on. */
