@@ -12,7 +12,7 @@ import { closeTapQueues, openTapDevice, type TapDevice } from '../../dataplane/i
 import { keyedHash } from '../vlan/hash.ts';
 import type { Quiescence } from './quiescence.ts';
 
-/** Frames that may wait for a worker in each queue: about 2 ms of a fast stream, so that queues stay short. */
+/** Frames that may wait for a worker in each queue: a TAP's own default, so that a burst of small frames fits. */
 const TRANSMIT_QUEUE_FRAMES = 1_000;
 /**
  * 44 pieces of a 1,472-byte path, which is what one GSO send takes: a full 64 KiB would leave a rest of four that costs

@@ -23,7 +23,7 @@ export interface Engine {
    * ArenaHeader.tapGeneration has changed. Sets nowMs, ready, readyTapCount and readyTaps.
    *
    * @param timeoutMs - 0 only looks
-   * @param spin - 1: something moved in the last turn
+   * @param spin - 1: an answer may be near (workers/turn.ts decides)
    */
   wait(timeoutMs: number, spin: number): void;
 
