@@ -69,6 +69,7 @@ async function startParts(
   onStop(async () => lock.release());
   const registry = VlanRegistry.open(config.stateDirectory, config.vlans);
   const engine = chooseEngine(config.dataplane.engine);
+  if (engine.reason !== null) logger.warn({ engine: engine.name }, engine.reason);
   const dataplane = openDataplane(config, identity, engine.name, logger);
   onStop(() => dataplane.stop());
   const [network] = await Promise.all([

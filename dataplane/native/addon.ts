@@ -2,6 +2,7 @@
  * Finds rust-accel's addon and says whether it can be used: built for this platform, and for this very layout. Any
  * thread; several workers load it at once. Never builds anything, never throws for a missing addon.
  *
+ *   0. the file that PEERTAP_ACCELERATOR names, and then nothing else
  *   1. rust-accel/peertap-accel.<platform>-<arch>-gnu.node, built from this checkout (npm run build:native)
  *   2. the optional package `@peertap/accel-<platform>-<arch>-gnu` of a published installation
  */
@@ -17,6 +18,7 @@ import { layoutDigest } from '../shm/render-layout.ts';
 export interface NativeAddon {
   layoutDigest(): number;
   version(): string;
+  hasCryptography(): boolean;
   deriveTokens(
     tokenKey: Uint8Array,
     segmentId: Uint8Array,
@@ -51,6 +53,9 @@ export type LoadedAddon =
   | { readonly ok: true; readonly addon: NativeAddon }
   | { readonly ok: false; readonly reason: string };
 
+/** The bench alone may use a build without cryptography, and only by naming it here. */
+const CHOSEN_BY_ENVIRONMENT = 'PEERTAP_ACCELERATOR';
+
 const require = createRequire(import.meta.url);
 let loaded: LoadedAddon | undefined;
 
@@ -63,6 +68,8 @@ export function loadAddon(): LoadedAddon {
 /** Where the addon may lie, best first: files, then a package's name. */
 function candidates(): readonly string[] {
   if (process.platform !== 'linux') return [];
+  const chosen = process.env[CHOSEN_BY_ENVIRONMENT];
+  if (chosen !== undefined && chosen !== '') return [chosen];
   const triple = `linux-${process.arch}-gnu`;
   // From dataplane/native in a checkout, from dist/dataplane/native in a published build.
   const built = ['../../rust-accel/', '../../../rust-accel/'].map((folder) =>
@@ -83,11 +90,14 @@ export function checkAddon(places: readonly string[], digest: number): LoadedAdd
     if (addon === undefined) continue;
     if (typeof addon === 'string') return { ok: false, reason: addon };
     const built = addon.layoutDigest();
-    if (built === digest) return { ok: true, addon };
-    return {
-      ok: false,
-      reason: `${place} was built for layout ${hex(built)} and this is layout ${hex(digest)}: run npm run build:native`,
-    };
+    if (built !== digest) {
+      const layouts = `layout ${hex(built)} and this is layout ${hex(digest)}`;
+      return { ok: false, reason: `${place} was built for ${layouts}: run npm run build:native` };
+    }
+    if (!addon.hasCryptography() && process.env[CHOSEN_BY_ENVIRONMENT] !== place) {
+      return { ok: false, reason: `${place} was built without cryptography: run npm run build:native` };
+    }
+    return { ok: true, addon };
   }
   return {
     ok: false,

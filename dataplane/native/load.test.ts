@@ -48,6 +48,22 @@ test('an addon of another layout is refused, with both digests', { skip }, () =>
   );
 });
 
+test('an addon without cryptography is refused unless the environment names it', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'peertap-addon-'));
+  const file = join(folder, 'null.cjs');
+  writeFileSync(
+    file,
+    'module.exports = { layoutDigest: () => 1, openEngine: () => 0, hasCryptography: () => false }',
+  );
+  const unnamed = checkAddon([file], 1);
+  process.env['PEERTAP_ACCELERATOR'] = file;
+  const named = checkAddon([file], 1);
+  delete process.env['PEERTAP_ACCELERATOR'];
+  rmSync(folder, { recursive: true });
+  assert.ok(!unnamed.ok && unnamed.reason.includes('without cryptography'));
+  assert.ok(named.ok);
+});
+
 test('an engine refuses buffers that are not tables and an arena', { skip }, () => {
   const tables = newTables();
   const arena = createArena(0);

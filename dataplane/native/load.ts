@@ -10,13 +10,14 @@ import { loadAddon, type NativeAddon } from './addon.ts';
 
 /** Whether the native engine can be used; otherwise a sentence that says why not. */
 export type NativeAvailability =
-  | { readonly ok: true; readonly version: string }
+  | { readonly ok: true; readonly version: string; readonly hasCryptography: boolean }
   | { readonly ok: false; readonly reason: string };
 
 /** Looks for the addon of this platform and layout. */
 export function nativeAvailability(): NativeAvailability {
   const loaded = loadAddon();
-  return loaded.ok ? { ok: true, version: loaded.addon.version() } : loaded;
+  if (!loaded.ok) return loaded;
+  return { ok: true, version: loaded.addon.version(), hasCryptography: loaded.addon.hasCryptography() };
 }
 
 class NativeEngine implements Engine {

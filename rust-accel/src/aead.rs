@@ -25,6 +25,9 @@ impl AeadKey {
     /// Seals `text`'s all but last 16 bytes in place and writes the tag into these.
     #[inline]
     pub fn seal(&self, nonce: [u8; 12], aad: &[u8], text: &mut [u8]) {
+        if cfg!(feature = "null-crypto") {
+            return;
+        }
         let (plaintext, tag_place) = text.split_at_mut(text.len() - TAG);
         let tag = self
             .0
@@ -36,13 +39,16 @@ impl AeadKey {
     /// Opens ciphertext ‖ tag in place. On failure the text is unspecified.
     #[inline]
     pub fn open(&self, nonce: [u8; 12], aad: &[u8], text: &mut [u8]) -> bool {
+        if cfg!(feature = "null-crypto") {
+            return true;
+        }
         self.0
             .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(aad), text)
             .is_ok()
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "null-crypto")))]
 mod tests {
     use super::*;
     use crate::layout::CIPHER_AES_256_GCM;

@@ -17,7 +17,9 @@ impl BlockSealer {
 
     #[inline]
     pub fn encrypt(&self, blocks: &mut [Block]) {
-        self.0.encrypt_blocks(blocks);
+        if cfg!(not(feature = "null-crypto")) {
+            self.0.encrypt_blocks(blocks);
+        }
     }
 }
 
@@ -31,7 +33,9 @@ impl BlockOpener {
 
     #[inline]
     pub fn decrypt(&self, blocks: &mut [Block]) {
-        self.0.decrypt_blocks(blocks);
+        if cfg!(not(feature = "null-crypto")) {
+            self.0.decrypt_blocks(blocks);
+        }
     }
 }
 
@@ -42,7 +46,7 @@ pub fn xor(to: &mut Block, with: &Block) {
     to.0 = word.to_ne_bytes();
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "null-crypto")))]
 mod tests {
     use super::*;
 

@@ -61,6 +61,12 @@ pub fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
+/// Whether this build enciphers and authenticates; false only in the one that the bench compares with.
+#[napi]
+pub fn has_cryptography() -> bool {
+    cfg!(not(feature = "null-crypto"))
+}
+
 /// Runs what may panic on a bug, and turns a panic into an error.
 fn guard<T>(work: impl FnOnce() -> T) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
