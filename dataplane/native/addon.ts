@@ -9,12 +9,16 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import type { Engine } from '../contract/engine.ts';
 import { layoutDigest } from '../shm/render-layout.ts';
 
-/**
- * What the addon exports. Stages are plain functions over the handle of an engine, which belongs to the thread that
- * opened it; each is specified at the Engine method of its name.
- */
+/** An engine's stages, each specified at the Engine method of its name. */
+export interface NativeStages extends Omit<Engine, 'name' | 'close'> {
+  /** For {@link NativeAddon.closeEngine}. */
+  readonly handle: number;
+}
+
+/** What the addon exports. An engine belongs to the thread that opened it. */
 export interface NativeAddon {
   layoutDigest(): number;
   version(): string;
@@ -28,24 +32,8 @@ export interface NativeAddon {
     valueBytes: number,
     out: Uint8Array,
   ): void;
-  openEngine(tables: Uint8Array, arena: Uint8Array): number;
+  openEngine(tables: Uint8Array, arena: Uint8Array): NativeStages;
   closeEngine(engine: number): void;
-  wait(engine: number, timeoutMs: number, spin: number): void;
-  readTap(engine: number, vlan: number): number;
-  classify(engine: number, frameCount: number): void;
-  segment(engine: number, from: number, frameCount: number): number;
-  seal(engine: number, count: number): void;
-  train(engine: number, count: number): number;
-  closeLink(engine: number, train: number): number;
-  send(engine: number, train: number): void;
-  receive(engine: number): number;
-  openLink(engine: number, count: number, carrier: number): void;
-  forward(engine: number, count: number): void;
-  openFrame(engine: number, count: number): void;
-  learn(engine: number, count: number): void;
-  coalesce(engine: number, count: number): number;
-  writeTap(engine: number, count: number): void;
-  sendLink(engine: number, lane: number, bodyBytes: number): number;
 }
 
 /** The addon, or a sentence that says why it cannot be used. */

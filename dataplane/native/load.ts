@@ -6,7 +6,7 @@ import { invariant } from '../base/invariant.ts';
 import type { Engine } from '../contract/engine.ts';
 import type { Arena } from '../shm/arena.ts';
 import type { Tables } from '../shm/tables.ts';
-import { loadAddon, type NativeAddon } from './addon.ts';
+import { loadAddon } from './addon.ts';
 
 /** Whether the native engine can be used; otherwise a sentence that says why not. */
 export type NativeAvailability =
@@ -20,88 +20,6 @@ export function nativeAvailability(): NativeAvailability {
   return { ok: true, version: loaded.addon.version(), hasCryptography: loaded.addon.hasCryptography() };
 }
 
-class NativeEngine implements Engine {
-  readonly name = 'native';
-  readonly #addon: NativeAddon;
-  readonly #handle: number;
-  /** Alive as long as the engine. */
-  readonly buffers: readonly [Tables, Arena];
-
-  constructor(addon: NativeAddon, tables: Tables, arena: Arena) {
-    this.#addon = addon;
-    this.#handle = addon.openEngine(tables.bytes, arena.bytes);
-    this.buffers = [tables, arena];
-  }
-
-  wait(timeoutMs: number, spin: number): void {
-    this.#addon.wait(this.#handle, timeoutMs, spin);
-  }
-
-  readTap(vlan: number): number {
-    return this.#addon.readTap(this.#handle, vlan);
-  }
-
-  classify(frameCount: number): void {
-    this.#addon.classify(this.#handle, frameCount);
-  }
-
-  segment(from: number, frameCount: number): number {
-    return this.#addon.segment(this.#handle, from, frameCount);
-  }
-
-  seal(count: number): void {
-    this.#addon.seal(this.#handle, count);
-  }
-
-  train(count: number): number {
-    return this.#addon.train(this.#handle, count);
-  }
-
-  closeLink(train: number): number {
-    return this.#addon.closeLink(this.#handle, train);
-  }
-
-  send(train: number): void {
-    this.#addon.send(this.#handle, train);
-  }
-
-  receive(): number {
-    return this.#addon.receive(this.#handle);
-  }
-
-  openLink(count: number, carrier: number): void {
-    this.#addon.openLink(this.#handle, count, carrier);
-  }
-
-  forward(count: number): void {
-    this.#addon.forward(this.#handle, count);
-  }
-
-  openFrame(count: number): void {
-    this.#addon.openFrame(this.#handle, count);
-  }
-
-  learn(count: number): void {
-    this.#addon.learn(this.#handle, count);
-  }
-
-  coalesce(count: number): number {
-    return this.#addon.coalesce(this.#handle, count);
-  }
-
-  writeTap(count: number): void {
-    this.#addon.writeTap(this.#handle, count);
-  }
-
-  sendLink(lane: number, bodyBytes: number): number {
-    return this.#addon.sendLink(this.#handle, lane, bodyBytes);
-  }
-
-  close(): void {
-    this.#addon.closeEngine(this.#handle);
-  }
-}
-
 /**
  * Binds the native stages to a worker's memory.
  *
@@ -112,7 +30,17 @@ class NativeEngine implements Engine {
 export function createNativeEngine(tables: Tables, arena: Arena): Engine {
   const loaded = loadAddon();
   invariant(loaded.ok, 'the native engine was chosen where it is not available');
-  return new NativeEngine(loaded.addon, tables, arena);
+  const { addon } = loaded;
+  const stages = addon.openEngine(tables.bytes, arena.bytes);
+  // The stages themselves, not wrapped: each is called several times a batch.
+  return Object.assign(stages, {
+    name: 'native' as const,
+    /** Alive as long as the engine. */
+    buffers: [tables, arena],
+    close: () => {
+      addon.closeEngine(stages.handle);
+    },
+  });
 }
 
 /** Bytes of a derived pair: r, then the token. */

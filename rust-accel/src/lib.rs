@@ -1,6 +1,6 @@
-//! PeerTap's frame path as batch functions over shared memory, for Node. This file only converts: each method is a
-//! stage of dataplane/contract/engine.ts, and lives in the file of its name. No panic leaves it: one becomes an error
-//! that ends the worker, which the supervisor restarts.
+//! PeerTap's frame path as batch functions over shared memory, for Node. This file only converts: it
+//! opens engines, whose stages (dataplane/contract/engine.ts) live each in the file of its name. No panic leaves it: one
+//! becomes an error that ends the worker, which the supervisor restarts.
 
 mod aead;
 mod arena;
@@ -32,6 +32,7 @@ mod reassemble;
 mod seal;
 mod segment;
 mod send;
+mod stages;
 mod tables;
 mod tap;
 mod tap_write;
@@ -43,8 +44,11 @@ mod window;
 
 use arena::Arena;
 use engine::Engine;
-use napi::bindgen_prelude::{Error, Result, Uint8ArraySlice};
+use napi::Env;
+use napi::bindgen_prelude::{Error, Object, Result, Uint8ArraySlice};
 use napi_derive::napi;
+use stages::Cell;
+use std::any::Any;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tables::Tables;
@@ -69,14 +73,17 @@ pub fn has_cryptography() -> bool {
 
 /// Runs what may panic on a bug, and turns a panic into an error.
 fn guard<T>(work: impl FnOnce() -> T) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
-        let text = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("panicked");
-        Error::from_reason(format!("native engine: {text}"))
-    })
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| Error::from_reason(panic_text(&*panic)))
+}
+
+/// What a panic said.
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("panicked");
+    format!("native engine: {text}")
 }
 
 /// Derives forwarding tokens: r ‖ token, 32 bytes for each value of `value_bytes` bytes.
@@ -103,126 +110,45 @@ pub fn derive_tokens(
 }
 
 thread_local! {
-    /// The engines of this thread by handle: a worker has one, a test may have several. A plain function with a handle
-    /// costs a third of a class's method, which Node checks and unwraps at each call.
-    static ENGINES: RefCell<Vec<Option<Box<Engine>>>> = const { RefCell::new(Vec::new()) };
+    /// The engines of this thread: a worker has one, a test may have several. Boxed and never removed, since the stages'
+    /// functions hold their addresses as long as the thread runs; what a closed engine owned is freed at once.
+    static ENGINES: RefCell<Vec<Box<Cell>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Binds an engine to one worker's arena and the tables, and returns its handle; refuses buffers of another layout. The
-/// caller keeps both buffers alive and uses one engine an arena, on one thread.
-#[napi]
-pub fn open_engine(mut tables: Uint8ArraySlice, mut arena: Uint8ArraySlice) -> Result<u32> {
+/// Binds an engine to one worker's arena and the tables; refuses buffers of another layout. The caller keeps both buffers
+/// alive and uses one engine an arena, on one thread. Returns its stages (stages.rs) and `handle`, for closing.
+#[napi(ts_return_type = "object")]
+pub fn open_engine<'env>(
+    env: &'env Env,
+    mut tables: Uint8ArraySlice,
+    mut arena: Uint8ArraySlice,
+) -> Result<Object<'env>> {
     // SAFETY: only the addresses are taken; the views made of them follow the contracts of arena.rs and tables.rs.
     let (tables, arena) = unsafe { (tables.as_mut(), arena.as_mut()) };
     let (tables_at, arena_at) = (tables.as_mut_ptr(), arena.as_mut_ptr());
-    // SAFETY: SharedArrayBuffers do not move, and native/load.ts keeps them alive as long as the handle.
+    // SAFETY: SharedArrayBuffers do not move, and native/load.ts keeps them alive as long as the engine.
     let views = unsafe {
         Tables::new(tables_at, tables.len()).and_then(|tables| Ok((tables, Arena::new(arena_at, arena.len())?)))
     };
     let (tables, arena) = views.map_err(Error::from_reason)?;
-    let engine = Some(Box::new(Engine::new(tables, arena)));
-    Ok(ENGINES.with_borrow_mut(|engines| {
-        engines.push(engine);
+    let cell = Box::new(Cell::new(Some(Engine::new(tables, arena))));
+    // SAFETY: the cell is boxed, and kept for the rest of this thread's life.
+    let value = unsafe { stages::bind(env.raw(), &raw const *cell) };
+    let mut object = Object::from_raw(env.raw(), value);
+    let handle = ENGINES.with_borrow_mut(|engines| {
+        engines.push(cell);
         engines.len() as u32 - 1
-    }))
+    });
+    object.set("handle", handle)?;
+    Ok(object)
 }
 
 /// Releases key schedules and descriptors of its own; every later call is an error.
 #[napi]
 pub fn close_engine(handle: u32) {
-    ENGINES.with_borrow_mut(|engines| {
-        if let Some(place) = engines.get_mut(handle as usize) {
-            *place = None;
+    ENGINES.with_borrow(|engines| {
+        if let Some(cell) = engines.get(handle as usize) {
+            cell.replace(None);
         }
     });
-}
-
-/// Runs a stage on the engine of a handle.
-fn run<T>(handle: u32, stage: impl FnOnce(&mut Engine) -> T) -> Result<T> {
-    ENGINES.with_borrow_mut(|engines| match engines.get_mut(handle as usize) {
-        Some(Some(engine)) => guard(|| stage(engine)),
-        _ => Err(Error::from_reason("native engine: closed")),
-    })
-}
-
-#[napi]
-pub fn wait(handle: u32, timeout_ms: u32, spin: u32) -> Result<()> {
-    run(handle, |engine| {
-        engine.waiter.wait(&mut engine.arena, timeout_ms, spin != 0)
-    })
-}
-
-#[napi]
-pub fn read_tap(handle: u32, vlan: u32) -> Result<u32> {
-    run(handle, |engine| tap::read_tap(engine, vlan))
-}
-
-#[napi]
-pub fn classify(handle: u32, frame_count: u32) -> Result<()> {
-    run(handle, |engine| classify::classify(engine, frame_count))
-}
-
-#[napi]
-pub fn segment(handle: u32, from: u32, frame_count: u32) -> Result<u32> {
-    run(handle, |engine| segment::segment(engine, from, frame_count))
-}
-
-#[napi]
-pub fn seal(handle: u32, count: u32) -> Result<()> {
-    run(handle, |engine| seal::seal(engine, count))
-}
-
-#[napi]
-pub fn train(handle: u32, count: u32) -> Result<u32> {
-    run(handle, |engine| train::train(engine, count))
-}
-
-#[napi]
-pub fn close_link(handle: u32, train: u32) -> Result<u32> {
-    run(handle, |engine| close_link::close_link(engine, train))
-}
-
-#[napi]
-pub fn send(handle: u32, train: u32) -> Result<()> {
-    run(handle, |engine| send::send(engine, train))
-}
-
-#[napi]
-pub fn receive(handle: u32) -> Result<u32> {
-    run(handle, udp::receive)
-}
-
-#[napi]
-pub fn open_link(handle: u32, count: u32, carrier: u32) -> Result<()> {
-    run(handle, |engine| open_link::open_link(engine, count, carrier))
-}
-
-#[napi]
-pub fn forward(handle: u32, count: u32) -> Result<()> {
-    run(handle, |engine| forward::forward(engine, count))
-}
-
-#[napi]
-pub fn open_frame(handle: u32, count: u32) -> Result<()> {
-    run(handle, |engine| open_frame::open_frame(engine, count))
-}
-
-#[napi]
-pub fn learn(handle: u32, count: u32) -> Result<()> {
-    run(handle, |engine| learn::learn(engine, count))
-}
-
-#[napi]
-pub fn coalesce(handle: u32, count: u32) -> Result<u32> {
-    run(handle, |engine| coalesce::coalesce(engine, count))
-}
-
-#[napi]
-pub fn write_tap(handle: u32, count: u32) -> Result<()> {
-    run(handle, |engine| tap::write_tap(engine, count))
-}
-
-#[napi]
-pub fn send_link(handle: u32, lane: u32, body_bytes: u32) -> Result<u32> {
-    run(handle, |engine| close_link::send_link(engine, lane, body_bytes))
 }
