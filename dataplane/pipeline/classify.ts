@@ -61,8 +61,8 @@ function classifyFrame(context: StageContext, at: number): void {
   if (!isLive(context, epochAt, Epoch.at.state)) return dropFrame(context, at, DROP['vlan-down']);
   memory.setUint32(at + FrameDescriptor.at.epoch, epoch, LE);
   describeFlow(context, at, offset, length);
-  noteSource(context, vlan, memory.getUint32(offset + 6, LE), memory.getUint16(offset + 10, LE));
-  const macLow = memory.getUint32(offset, LE);
+  noteSource(context, vlan, memory.getInt32(offset + 6, LE), memory.getUint16(offset + 10, LE));
+  const macLow = memory.getInt32(offset, LE);
   const isGroup = (macLow & 1) !== 0;
   const station = isGroup
     ? NONE
@@ -111,7 +111,7 @@ function reportSeen(context: StageContext, vlan: number, macLow: number, macHigh
   for (let index = 0; index < seen; index++) {
     const at = ARENA.seen + index * Seen.size;
     const isSame =
-      memory.getUint32(at + Seen.at.macLow, LE) === macLow &&
+      memory.getInt32(at + Seen.at.macLow, LE) === macLow &&
       memory.getUint32(at + Seen.at.macHigh, LE) === macHigh &&
       memory.getUint32(at + Seen.at.vlan, LE) === vlan;
     if (isSame) return;

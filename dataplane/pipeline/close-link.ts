@@ -40,7 +40,7 @@ export function closeLink(context: StageContext, train: number): number {
   const keys = context.keys.laneBlocks(lane);
   if (keys === NO_KEY) return DROP['lane-down'];
   takeCounters(context, laneAt, counter + count);
-  const receiver = table.getUint32(laneAt + Lane.at.peerIndex, LE);
+  const receiver = table.getInt32(laneAt + Lane.at.peerIndex, LE);
   for (let done = 0; done < count; done += BLOCKS_AT_ONCE) {
     const some = Math.min(BLOCKS_AT_ONCE, count - done);
     writeHeaders(context, first + done, some, receiver, counter + done);

@@ -78,10 +78,10 @@ function forwardByToken(context: StageContext, index: number, at: number, kind: 
   const tokenAt = at + RxDatagram.at.token;
   const slot = findToken(
     context.tables,
-    memory.getUint32(tokenAt, LE),
-    memory.getUint32(tokenAt + 4, LE),
-    memory.getUint32(tokenAt + 8, LE),
-    memory.getUint32(tokenAt + 12, LE),
+    memory.getInt32(tokenAt, LE),
+    memory.getInt32(tokenAt + 4, LE),
+    memory.getInt32(tokenAt + 8, LE),
+    memory.getInt32(tokenAt + 12, LE),
   );
   if (slot === NONE) return dropRx(context, at, DROP['token-unknown']);
   if (!enterWindow(context, at)) return;
@@ -126,7 +126,7 @@ function showToken(context: StageContext, at: number): void {
 function enterWindow(context: StageContext, at: number): boolean {
   const { memory, table } = context;
   const lane = memory.getUint32(at + RxDatagram.at.lane, LE);
-  const low = memory.getUint32(at + RxDatagram.at.counterLow, LE);
+  const low = memory.getInt32(at + RxDatagram.at.counterLow, LE);
   const window = insertLaneWindow(table, lane, low, memory.getUint32(at + RxDatagram.at.counterHigh, LE));
   if (window !== WINDOW_ACCEPT) {
     dropRx(context, at, window === WINDOW_REPLAY ? DROP['link-replay'] : DROP['link-too-old']);

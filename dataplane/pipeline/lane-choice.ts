@@ -21,7 +21,7 @@ export function chooseLane(context: StageContext, trunk: number, flowHash: numbe
     if (sendingLane(context, trunkAt, lane) !== NONE) usable++;
   }
   if (usable === 0) return NONE;
-  let skip = flowHash % usable;
+  let skip = (flowHash >>> 0) % usable;
   for (let lane = worker; lane < laneCount; lane += tables.workerCount) {
     const slot = sendingLane(context, trunkAt, lane);
     if (slot !== NONE && skip-- === 0) return slot;

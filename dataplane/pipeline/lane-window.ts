@@ -22,7 +22,7 @@ const TWO_32 = 0x1_0000_0000;
  *
  * @param table - the tables
  * @param lane - slot
- * @param counterLow - and counterHigh: the datagram's counter, below 2^40
+ * @param counterLow - and counterHigh: the datagram's counter, below 2^40; the low word signed or unsigned
  * @returns WINDOW_*
  */
 export function testLaneWindow(
@@ -32,7 +32,7 @@ export function testLaneWindow(
   counterHigh: number,
 ): number {
   const highest = highestPlusOne(table, lane);
-  const counter = counterHigh * TWO_32 + counterLow;
+  const counter = counterHigh * TWO_32 + (counterLow >>> 0);
   if (counter >= highest) return WINDOW_ACCEPT;
   if (Math.floor((highest - 1) / 32) - Math.floor(counter / 32) >= LANE_WINDOW_WORDS) return WINDOW_TOO_OLD;
   const word = table.getUint32(wordAt(lane, counterLow), LE);
@@ -51,7 +51,7 @@ export function insertLaneWindow(
 ): number {
   const verdict = testLaneWindow(table, lane, counterLow, counterHigh);
   if (verdict !== WINDOW_ACCEPT) return verdict;
-  const counter = counterHigh * TWO_32 + counterLow;
+  const counter = counterHigh * TWO_32 + (counterLow >>> 0);
   const highest = highestPlusOne(table, lane);
   if (counter >= highest) advance(table, lane, highest, counter);
   const at = wordAt(lane, counterLow);

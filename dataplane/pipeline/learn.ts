@@ -59,6 +59,6 @@ function isEnforced(context: StageContext, at: number, mac: number): boolean {
 function stationAt(context: StageContext, at: number, mac: number): number {
   const { memory } = context;
   const vlan = memory.getUint32(at + RxDatagram.at.vlan, LE);
-  const slot = findStation(context.tables, vlan, memory.getUint32(mac, LE), memory.getUint16(mac + 4, LE));
+  const slot = findStation(context.tables, vlan, memory.getInt32(mac, LE), memory.getUint16(mac + 4, LE));
   return slot === NONE ? NONE : TABLE.stations + slot * Station.size;
 }

@@ -103,8 +103,8 @@ function openOne(context: StageContext, index: number, at: number): void {
   const sender = findRxSender(
     context.tables,
     memory.getUint32(at + RxDatagram.at.epoch, LE),
-    memory.getUint32(senderAt, LE),
-    memory.getUint32(senderAt + 4, LE),
+    memory.getInt32(senderAt, LE),
+    memory.getInt32(senderAt + 4, LE),
     memory.getUint16(senderAt + 8, LE),
   );
   if (sender === NONE) {
@@ -112,8 +112,8 @@ function openOne(context: StageContext, index: number, at: number): void {
     return punt(context, index);
   }
   const slotAt = TABLE.rxSenders + sender * RxSender.size;
-  const counter = (memory.getUint16(senderAt + 10, LE) | (memory.getUint32(senderAt + 12, LE) << 16)) >>> 0;
-  if (counter < table.getUint32(slotAt + RxSender.at.firstCounter, LE)) {
+  const counter = memory.getUint16(senderAt + 10, LE) | (memory.getUint32(senderAt + 12, LE) << 16);
+  if (counter >>> 0 < table.getUint32(slotAt + RxSender.at.firstCounter, LE)) {
     return dropRx(context, at, DROP['frame-before-announcement']);
   }
   const isPairwise = (controlFlags(memory.getUint32(at + RxDatagram.at.control, LE)) & FLAG_PAIRWISE) !== 0;

@@ -82,7 +82,7 @@ function isOurLane(context: StageContext, laneAt: number, receiver: number): boo
 
 function admitCounter(context: StageContext, at: number, lane: number, offset: number): boolean {
   const { memory, table } = context;
-  const low = memory.getUint32(offset + LINK.counter, LE);
+  const low = memory.getInt32(offset + LINK.counter, LE);
   const high = memory.getUint32(offset + LINK.counter + 4, LE);
   if (high >= COUNTER_LIMIT_HIGH) return refuse(context, at, DROP['counter-limit']);
   const window = testLaneWindow(table, lane, low, high);

@@ -7,7 +7,7 @@
  *
  * The highest block is raised before its word is changed. Whoever meets another block's tag therefore looks at the
  * highest again: either that block is newer and the own counter too old by now, or it is stale and may be replaced.
- * Worker threads. Counters are below 2^32.
+ * Worker threads. Counters are below 2^32, given as 32 bits, signed or unsigned.
  */
 import { LIMIT, SenderWindow, WINDOWS_PER_SENDER } from '../shm/layout.ts';
 import { TABLE } from '../shm/memory-map.ts';

@@ -67,9 +67,9 @@ export function createStageContext(tables: Tables, arena: Arena, crypto: CryptoP
   };
 }
 
-/** The worker's clock as of its last wait: milliseconds modulo 2^32. */
+/** The worker's clock as of its last wait: milliseconds modulo 2^32, as 32 signed bits. */
 export function nowMs(context: StageContext): number {
-  return context.memory.getUint32(ARENA.header + ArenaHeader.at.nowMs, LE);
+  return context.memory.getInt32(ARENA.header + ArenaHeader.at.nowMs, LE);
 }
 
 /** Whether a moment on that clock has passed; moments lie less than 2^31 ms apart. */

@@ -73,8 +73,8 @@ function goesAlong(context: StageContext, at: number, nextAt: number): boolean {
   const destination = memory.getUint32(at + TxDatagram.at.destination, LE);
   if (memory.getUint32(nextAt + TxDatagram.at.verdict, LE) !== verdict) return false;
   if (memory.getUint32(nextAt + TxDatagram.at.destination, LE) !== destination) return false;
-  const hash = memory.getUint32(at + TxDatagram.at.flowHash, LE);
-  const nextHash = memory.getUint32(nextAt + TxDatagram.at.flowHash, LE);
+  const hash = memory.getInt32(at + TxDatagram.at.flowHash, LE);
+  const nextHash = memory.getInt32(nextAt + TxDatagram.at.flowHash, LE);
   if (hash === nextHash) return true;
   return (
     verdict !== FRAME_FLOOD &&
@@ -100,7 +100,7 @@ function addFlooded(context: StageContext, trains: number, first: number, end: n
 /** @returns the number of trains, one more unless nobody can take it */
 function addTrain(context: StageContext, trains: number, first: number, end: number, trunk: number): number {
   const { memory } = context;
-  const lane = chooseLane(context, trunk, memory.getUint32(txAt(first) + TxDatagram.at.flowHash, LE));
+  const lane = chooseLane(context, trunk, memory.getInt32(txAt(first) + TxDatagram.at.flowHash, LE));
   const owner = lane === NONE ? laneOwner(context, trunk) : context.worker;
   const code = trains === BATCH.trains ? DROP['send-full'] : owner === NONE ? DROP['lane-down'] : 0;
   if (code !== 0) {

@@ -15,7 +15,7 @@ export interface HashKey {
  *
  * @param key - per process
  * @param words - how many of w0‥w3 count (1..4); the rest are 0
- * @returns 32 bits, unsigned
+ * @returns 32 bits, signed, so that it is no heap object where V8 does not inline the call; callers mask it
  */
 // eslint-disable-next-line @typescript-eslint/max-params -- a look-up for each datagram: an object of words would be made each time
 export function tableHash(
@@ -49,5 +49,5 @@ export function tableHash(
     v2 = (v2 << 16) | (v2 >>> 16);
     if (round <= words) v0 ^= word;
   }
-  return (v1 ^ v3) >>> 0;
+  return v1 ^ v3;
 }

@@ -4,6 +4,9 @@
  *
  * Reading a slot: version even and unchanged before and after. A worker that meets an odd version treats the slot
  * as absent for this frame: writes are short and rare, and a drop is counted.
+ *
+ * Words that are looked for may be given signed or unsigned. The frame path gives them signed: an unsigned one above
+ * 2^31 is a heap object wherever V8 does not inline the call, one for each look-up.
  */
 import { invariant } from '../base/invariant.ts';
 import {
@@ -83,7 +86,8 @@ export function openTables(buffer: SharedArrayBuffer): Tables {
  * @returns its slot, or NONE
  */
 export function findStation(tables: Tables, vlan: number, macLow: number, macHigh: number): number {
-  const { u32 } = tables;
+  const { u32, i32 } = tables;
+  const low = macLow | 0;
   let slot = tableHash(tables.hashKey, 3, vlan, macLow, macHigh, 0) & (LIMIT.stations - 1);
   for (let probe = 0; probe < LIMIT.probes; probe++) {
     const word = (TABLE.stations + slot * Station.size) >> 2;
@@ -91,7 +95,7 @@ export function findStation(tables: Tables, vlan: number, macLow: number, macHig
     if (state === SLOT_EMPTY) return NONE;
     if (
       state === SLOT_LIVE &&
-      u32[word + (Station.at.macLow >> 2)] === macLow &&
+      i32[word + (Station.at.macLow >> 2)] === low &&
       u32[word + (Station.at.macHigh >> 2)] === macHigh &&
       u32[word + (Station.at.vlan >> 2)] === vlan
     ) {
@@ -109,7 +113,7 @@ export function findStation(tables: Tables, vlan: number, macLow: number, macHig
  * @returns its slot, or NONE
  */
 export function findToken(tables: Tables, t0: number, t1: number, t2: number, t3: number): number {
-  const { u32 } = tables;
+  const { u32, i32 } = tables;
   const mask = tables.tokenCapacity - 1;
   let slot = tableHash(tables.hashKey, 4, t0, t1, t2, t3) & mask;
   for (let probe = 0; probe < LIMIT.probes; probe++) {
@@ -119,10 +123,10 @@ export function findToken(tables: Tables, t0: number, t1: number, t2: number, t3
     const token = word + (Token.at.token >> 2);
     if (
       state === SLOT_LIVE &&
-      u32[token] === t0 &&
-      u32[token + 1] === t1 &&
-      u32[token + 2] === t2 &&
-      u32[token + 3] === t3
+      i32[token] === (t0 | 0) &&
+      i32[token + 1] === (t1 | 0) &&
+      i32[token + 2] === (t2 | 0) &&
+      i32[token + 3] === (t3 | 0)
     ) {
       return (Atomics.load(u32, word) & 1) === 0 ? slot : NONE;
     }
@@ -144,7 +148,7 @@ export function findRxSender(
   saltLow: number,
   saltHigh: number,
 ): number {
-  const { u32 } = tables;
+  const { u32, i32 } = tables;
   let slot = tableHash(tables.hashKey, 4, epoch, leafLane, saltLow, saltHigh) & (LIMIT.rxSenders - 1);
   for (let probe = 0; probe < LIMIT.probes; probe++) {
     const word = (TABLE.rxSenders + slot * RxSender.size) >> 2;
@@ -153,8 +157,8 @@ export function findRxSender(
     if (
       state === SLOT_LIVE &&
       u32[word + (RxSender.at.epoch >> 2)] === epoch &&
-      u32[word + (RxSender.at.leafLane >> 2)] === leafLane &&
-      u32[word + (RxSender.at.saltLow >> 2)] === saltLow &&
+      i32[word + (RxSender.at.leafLane >> 2)] === (leafLane | 0) &&
+      i32[word + (RxSender.at.saltLow >> 2)] === (saltLow | 0) &&
       u32[word + (RxSender.at.saltHigh >> 2)] === saltHigh
     ) {
       return (Atomics.load(u32, word) & 1) === 0 ? slot : NONE;
