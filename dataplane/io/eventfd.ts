@@ -23,12 +23,12 @@ export function openEventfd(): number {
 
 /** Wakes whoever waits on it; a counter that is full already wakes as well. */
 export function signalEventfd(fd: number): void {
-  libc.write(fd, one.address, 8);
+  libc.write(fd, one.pointer, 8);
 }
 
 /** Takes all wake-ups that are waiting. */
 export function drainEventfd(fd: number): void {
-  libc.read(fd, drained.address, 8);
+  libc.read(fd, drained.pointer, 8);
 }
 
 /** Closes any descriptor. */

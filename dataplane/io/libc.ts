@@ -1,14 +1,16 @@
 /**
  * The C library's functions that the data plane calls, found in the running process (so glibc and musl both do).
- * Any thread. Pointers are passed as numbers (native-memory.ts), nothing is allocated per call. Structures are laid
- * out by their users for 64-bit little-endian Linux: x86-64 and arm64.
+ * Any thread. Pointers are passed as numbers, or as BigInts where nothing may be allocated per call (native-memory.ts).
+ * Structures are laid out by their users for 64-bit little-endian Linux: x86-64 and arm64.
  */
 import koffi from 'koffi';
 
 const library = koffi.load(null);
 
+type Pointer = number | bigint;
+
 /** A call over memory: an address, and a count of bytes, pieces, or flags. */
-type Transfer = (fd: number, address: number, count: number) => number;
+type Transfer = (fd: number, address: Pointer, count: number) => number;
 
 interface Libc {
   readonly open: (path: number, flags: number, mode: number) => number;
@@ -26,13 +28,13 @@ interface Libc {
   readonly send: (fd: number, address: number, count: number, flags: number) => number;
   readonly recv: (fd: number, address: number, count: number, flags: number) => number;
   readonly sendmsg: Transfer;
-  readonly recvmmsg: (fd: number, messages: number, count: number, flags: number, timeout: number) => number;
+  readonly recvmmsg: (fd: number, messages: Pointer, count: number, flags: number, timeout: number) => number;
   readonly eventfd: (initial: number, flags: number) => number;
-  readonly poll: (fds: number, count: number, timeoutMs: number) => number;
+  readonly poll: (fds: Pointer, count: number, timeoutMs: number) => number;
   readonly epollCreate: (flags: number) => number;
   readonly epollControl: (epoll: number, operation: number, fd: number, event: number) => number;
-  readonly epollWait: (epoll: number, events: number, count: number, timeoutMs: number) => number;
-  readonly clockGettime: (clock: number, time: number) => number;
+  readonly epollWait: (epoll: number, events: Pointer, count: number, timeoutMs: number) => number;
+  readonly clockGettime: (clock: number, time: Pointer) => number;
 }
 
 /** Each returns -1 and sets errno() when it fails. */

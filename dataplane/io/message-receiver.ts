@@ -59,13 +59,13 @@ export class MessageReceiver {
    * @returns how many messages came; see {@link MessageReceiver.parse}
    */
   receive(): number {
-    const { u32, address } = this.#memory;
+    const { u32, pointer } = this.#memory;
     // The kernel overwrote these lengths in the messages that it filled.
     for (let i = 0; i < this.#used; i++) {
       u32[(HEADER_BYTES * i + 8) >> 2] = SOCKADDR_IN6_BYTES;
       u32[(HEADER_BYTES * i + CONTROL_LENGTH) >> 2] = CONTROL_BYTES;
     }
-    const received = libc.recvmmsg(this.#fd, address, this.#count, MSG_DONTWAIT, 0);
+    const received = libc.recvmmsg(this.#fd, pointer, this.#count, MSG_DONTWAIT, 0);
     this.#used = Math.max(received, 0);
     return this.#used;
   }

@@ -86,7 +86,7 @@ export class MessageSender {
     this.#layControl(segmentBytes);
     let waited = false;
     for (;;) {
-      if (libc.sendmsg(this.#fd, memory.address, MSG_DONTWAIT) >= 0) return 0;
+      if (libc.sendmsg(this.#fd, memory.pointer, MSG_DONTWAIT) >= 0) return 0;
       const number = errno();
       if (number === ERRNO.EINTR) continue;
       if (number !== ERRNO.EAGAIN || waited) return number;

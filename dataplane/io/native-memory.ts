@@ -1,6 +1,7 @@
 /**
  * Memory that the kernel reads and writes: typed views whose address is known, so that system calls take plain
- * numbers. Any thread. The buffer lies outside V8's heap and never moves; it lives as long as this object.
+ * numbers, or on the frame path BigInts, which a call does not box anew (shm/pointer-cache.ts). Any thread. The buffer
+ * lies outside V8's heap and never moves; it lives as long as this object.
  */
 import koffi from 'koffi';
 import { invariant } from '../base/invariant.ts';
@@ -15,6 +16,8 @@ export interface NativeMemory {
   readonly i32: Int32Array;
   /** Address of byte 0; user addresses are below 2^47 and so are exact numbers. */
   readonly address: number;
+  /** The same, as an object that is made once. */
+  readonly pointer: bigint;
 }
 
 /** Allocates zeroed memory. */
@@ -33,6 +36,7 @@ export function nativeViews(buffer: SharedArrayBuffer): NativeMemory {
     u32: new Uint32Array(buffer),
     i32: new Int32Array(buffer),
     address,
+    pointer: BigInt(address),
   };
 }
 

@@ -72,7 +72,7 @@ export class QueueWaiter {
   }
 
   #poll(timeoutMs: number): number {
-    return libc.epollWait(this.#epoll, this.#events.address, MAX_EVENTS, timeoutMs);
+    return libc.epollWait(this.#epoll, this.#events.pointer, MAX_EVENTS, timeoutMs);
   }
 
   #spin(spinUs: number): number {

@@ -16,6 +16,7 @@ import {
   VIRTIO_HEADER_BYTES,
 } from '../shm/layout.ts';
 import { ARENA, TAP_BUFFER_BYTES } from '../shm/memory-map.ts';
+import { PointerCache } from '../shm/pointer-cache.ts';
 import { errno, libc } from './libc.ts';
 import { allocateNative, type NativeMemory, writeWord64 } from './native-memory.ts';
 import { ERRNO } from './system-error.ts';
@@ -29,6 +30,8 @@ const PLACE_ALIGNMENT = 16;
 export class TapQueueIo {
   readonly #arena: Arena;
   readonly #memory: NativeMemory;
+  /** Of the TAP buffer. */
+  readonly #places: PointerCache;
   readonly #iovecs = allocateNative(IOVEC_BYTES * (MAX_PIECES + 1));
   readonly #onGone: (fd: number) => void;
 
@@ -39,6 +42,7 @@ export class TapQueueIo {
   constructor(arena: Arena, memory: NativeMemory, onGone: (fd: number) => void) {
     this.#arena = arena;
     this.#memory = memory;
+    this.#places = new PointerCache(memory.address + ARENA.tapBuffer);
     this.#onGone = onGone;
   }
 
@@ -50,8 +54,7 @@ export class TapQueueIo {
     let frames = 0;
     let bytes = 0;
     while (frames < BATCH.frames && place < BATCH.tapBudgetBytes) {
-      const address = this.#memory.address + ARENA.tapBuffer + place;
-      const length = libc.read(fd, address, TAP_BUFFER_BYTES - place);
+      const length = libc.read(fd, this.#places.at(place), TAP_BUFFER_BYTES - place);
       if (length < 0) {
         if (this.#mayReadAgain(fd)) continue;
         break;
@@ -110,7 +113,7 @@ export class TapQueueIo {
     if (fd < 0) return this.#drop(DROP['no-interface'], datagrams);
     if (pieces > MAX_PIECES) return this.#drop(DROP['tap-write-failed'], datagrams);
     this.#layIovecs(write, this.#u32(write + TapWrite.at.iovecFirst), pieces);
-    if (libc.writev(fd, this.#iovecs.address, pieces + 1) >= 0) {
+    if (libc.writev(fd, this.#iovecs.pointer, pieces + 1) >= 0) {
       count(this.#arena, COUNTER.tapFramesWritten, 1);
       count(this.#arena, COUNTER.tapBytesWritten, this.#u32(write + TapWrite.at.length));
       return;
