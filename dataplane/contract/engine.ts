@@ -43,13 +43,14 @@ export interface Engine {
   /**
    * Lays datagrams for frames `from` … in txBuffer: TCP cut to the path's size, other oversize frames
    * fragmented, checksums completed or left (protocol section 10), tokens and unmasked senders filled in, counters
-   * drawn from the frame key's salt. Starts at TxDatagram 0.
+   * drawn from the frame key's salt. Starts at TxDatagram 0. Until seal has run, where the plaintexts lie is the engine's
+   * own affair (the native one leaves them in the TAP buffer); the TAP buffer's frames are used up by both.
    *
    * @returns index of the first frame that did not fit; frameCount when all did. txDatagramCount is set.
    */
   segment(from: number, frameCount: number): number;
 
-  /** Seals datagrams 0 … count-1 in place (AEAD, AAD = token ‖ kind,flags ‖ class ‖ sender), then masks the senders. */
+  /** Seals datagrams 0 … count-1, at once after segment, each in its place in txBuffer (AEAD, AAD = token ‖ kind,flags ‖ class ‖ sender), then masks the senders. */
   seal(count: number): void;
 
   /**

@@ -36,6 +36,19 @@ impl AeadKey {
         tag_place.copy_from_slice(tag.as_ref());
     }
 
+    /// Seals `plaintext` into `text`, which is longer by the tag.
+    #[inline]
+    pub fn seal_into(&self, nonce: [u8; 12], aad: &[u8], plaintext: &[u8], text: &mut [u8]) {
+        let (ciphertext, tag_place) = text.split_at_mut(plaintext.len());
+        if cfg!(feature = "null-crypto") {
+            return ciphertext.copy_from_slice(plaintext);
+        }
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        self.0
+            .seal_out_of_place_scatter(nonce, Aad::from(aad), plaintext, ciphertext, &[], tag_place)
+            .expect("a datagram is far below the cipher's limit");
+    }
+
     /// Opens ciphertext ‖ tag in place. On failure the text is unspecified.
     #[inline]
     pub fn open(&self, nonce: [u8; 12], aad: &[u8], text: &mut [u8]) -> bool {
@@ -61,6 +74,9 @@ mod tests {
             let plain = text.clone();
             key.seal([1; 12], b"aad", &mut text);
             assert_ne!(text[..100], plain[..100]);
+            let mut elsewhere = [0; 116];
+            key.seal_into([1; 12], b"aad", &plain[..100], &mut elsewhere);
+            assert_eq!(elsewhere[..], text);
             let mut forged = text.clone();
             forged[3] ^= 1;
             assert!(!key.open([1; 12], b"aad", &mut forged));

@@ -41,6 +41,21 @@ impl Data {
         unsafe { core::ptr::copy_nonoverlapping(source, target, length as usize) };
     }
 
+    /// Two ranges that do not overlap: one to be read, one to be written.
+    #[inline]
+    pub fn pair(&mut self, (from, from_bytes): (u32, u32), (to, to_bytes): (u32, u32)) -> (&[u8], &mut [u8]) {
+        let source = self.address(from, from_bytes);
+        let target = self.address(to, to_bytes);
+        assert!(from + from_bytes <= to || to + to_bytes <= from, "ranges overlap");
+        // SAFETY: both ranges are checked and do not overlap; `&mut self` keeps others from being borrowed meanwhile.
+        unsafe {
+            (
+                core::slice::from_raw_parts(source, from_bytes as usize),
+                core::slice::from_raw_parts_mut(target, to_bytes as usize),
+            )
+        }
+    }
+
     /// The address of a range, for the kernel.
     #[inline]
     pub fn pointer(&mut self, offset: u32, length: u32) -> *mut u8 {

@@ -5,7 +5,7 @@
 //! the first piece only, FIN and PSH on the last only, UDP length, the transport checksum.
 
 use crate::checksum::{add_sums, pseudo_header_sum, sum_bytes, write_ip_length, write_ipv4_checksum};
-use crate::engine::Engine;
+use crate::engine::{Engine, Plaintext};
 use crate::frame_view::*;
 use crate::layout::*;
 use crate::plan::{Checksum, Plan, checksum_offset};
@@ -22,30 +22,56 @@ pub fn cut_frame(engine: &mut Engine, laying: &mut Laying) {
     for piece in 0..plan.pieces {
         let part = plan.piece_bytes.min(payload - piece * plan.piece_bytes);
         let bytes = view.payload as u32 + part;
-        if bytes <= plan.capacity {
-            write_piece(engine, laying, piece, (laying.cursor + LINK_HEADER_BYTES, bytes), left);
-            laying.describe(engine, bytes, KIND_FRAME, if left { FLAG_CHECKSUM_LEFT } else { 0 });
-        } else {
-            write_piece(engine, laying, piece, (SCRATCH_BODY, bytes), false);
+        let target = laying.cursor + LINK_HEADER_BYTES;
+        if bytes > plan.capacity {
+            write_piece(engine, laying, piece, (SCRATCH_BODY, bytes));
             fragment(engine, laying, SCRATCH_BODY, bytes);
+        } else if left {
+            write_headers(engine, laying, piece, (target, bytes));
+            let plaintext = Plaintext::Tap {
+                at: laying.offset + piece * plan.piece_bytes,
+                headers: view.payload as u32,
+            };
+            laying.describe(engine, (plaintext, bytes), KIND_FRAME, FLAG_CHECKSUM_LEFT);
+        } else {
+            write_piece(engine, laying, piece, (target, bytes));
+            laying.describe(engine, (Plaintext::Laid, bytes), KIND_FRAME, 0);
         }
     }
     engine.arena.counters.add(COUNTER_SEGMENTS_CUT, plan.pieces);
 }
 
-/// Writes piece number `piece`, of `bytes` in all, at `target`.
+/// Writes piece number `piece`, of `bytes` in all, at `target`, with its checksum complete.
 #[inline]
-fn write_piece(engine: &mut Engine, laying: &Laying, piece: u32, (target, bytes): (u32, u32), left: bool) {
+fn write_piece(engine: &mut Engine, laying: &Laying, piece: u32, (target, bytes): (u32, u32)) {
     let (plan, view) = (&laying.plan, &laying.view);
     let headers = view.payload as u32;
+    write_headers(engine, laying, piece, (target, bytes));
     let data = &mut engine.arena.data;
-    data.copy(laying.offset, target, headers);
     data.copy(
         laying.offset + headers + piece * plan.piece_bytes,
         target + headers,
         bytes - headers,
     );
     let place = data.at(target, bytes);
+    let sum = add_sums(
+        pseudo_header_sum(place, view, view.protocol, bytes as usize - view.transport),
+        sum_bytes(&place[view.transport..]),
+    );
+    set_u16(
+        place,
+        view.transport + checksum_offset(view),
+        if sum == 0xffff { 0xffff } else { !sum },
+    );
+}
+
+/// Writes the headers of piece number `piece`, of `bytes` in all, at `target`; the transport checksum is left zero.
+#[inline]
+fn write_headers(engine: &mut Engine, laying: &Laying, piece: u32, (target, bytes): (u32, u32)) {
+    let (plan, view) = (&laying.plan, &laying.view);
+    let data = &mut engine.arena.data;
+    data.copy(laying.offset, target, view.payload as u32);
+    let place = data.at(target, view.payload as u32);
     write_ip_length(place, view, bytes as usize);
     if view.ip_version == 4 {
         let id = u16_at(place, view.network + IPV4_ID).wrapping_add(piece as u16);
@@ -55,21 +81,10 @@ fn write_piece(engine: &mut Engine, laying: &Laying, piece: u32, (target, bytes)
     if view.protocol == TCP {
         adjust_tcp(&mut place[view.transport..], piece, plan);
     } else {
-        set_u16(
-            place,
-            view.transport + UDP_LENGTH,
-            (bytes as usize - view.transport) as u16,
-        );
+        let length = (bytes as usize - view.transport) as u16;
+        set_u16(place, view.transport + UDP_LENGTH, length);
     }
-    let field = view.transport + checksum_offset(view);
-    set_u16(place, field, 0);
-    if !left {
-        let sum = add_sums(
-            pseudo_header_sum(place, view, view.protocol, bytes as usize - view.transport),
-            sum_bytes(&place[view.transport..]),
-        );
-        set_u16(place, field, if sum == 0xffff { 0xffff } else { !sum });
-    }
+    set_u16(place, view.transport + checksum_offset(view), 0);
 }
 
 /// RFC 9293 §3.1; RFC 3168 §6.1.2: CWR tells of one window reduction, so one segment carries it.

@@ -4,7 +4,7 @@
 use crate::arena::Arena;
 use crate::flows::Flows;
 use crate::keys::KeyCache;
-use crate::layout::{ArenaHeader, BATCH_PUNTS};
+use crate::layout::{ArenaHeader, BATCH_PUNTS, BATCH_TX_DATAGRAMS};
 use crate::link::Blocks;
 use crate::reassemble::slots_held;
 use crate::tables::Tables;
@@ -36,6 +36,15 @@ impl LastFound {
     }
 }
 
+/// Where a datagram's plaintext lies between segment and seal.
+#[derive(Clone, Copy)]
+pub enum Plaintext {
+    /// Whole, in its place in the transmit buffer.
+    Laid,
+    /// In the TAP buffer from `at` on; but its first `headers` bytes are those in the transmit buffer.
+    Tap { at: u32, headers: u32 },
+}
+
 /// See the module.
 pub struct Engine {
     pub tables: Tables,
@@ -45,6 +54,8 @@ pub struct Engine {
     pub blocks: Box<Blocks>,
     pub waiter: Waiter,
     pub socket: Socket,
+    /// By index of the datagram, from segment to seal.
+    pub plaintexts: Vec<Plaintext>,
     /// In forward.
     pub last_token: LastFound,
     /// In openFrame.
@@ -68,6 +79,7 @@ impl Engine {
             blocks: Box::new(Blocks::new()),
             waiter: Waiter::new(),
             socket: Socket::new(),
+            plaintexts: vec![Plaintext::Laid; BATCH_TX_DATAGRAMS],
             last_token: LastFound::default(),
             last_sender: LastFound::default(),
             pieces: crate::tap::pieces(),

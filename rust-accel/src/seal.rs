@@ -1,7 +1,9 @@
-//! seal: the frame AEAD in place, then the senders' masks, a run of one epoch at a time (protocol section 4).
+//! seal: the frame AEAD, from where the plaintext lies into the datagram's place; then the senders' masks, a run of one
+//! epoch at a time (protocol section 4).
 
+use crate::aead::TAG;
 use crate::ecb::{Block, xor};
-use crate::engine::Engine;
+use crate::engine::{Engine, Plaintext};
 use crate::layout::*;
 use crate::tables::bytes_of;
 
@@ -65,13 +67,22 @@ fn seal_one(engine: &mut Engine, index: usize) -> [u8; 16] {
         return tag;
     };
     let sender = bytes_of(&datagram.sender);
-    let text = engine
-        .arena
-        .data
-        .at(datagram.offset + LINK_HEADER_BYTES, datagram.length - LINK_HEADER_BYTES);
-    let aad = frame_aad(&datagram.token, datagram.control, &sender);
-    key.seal(frame_nonce(&sender), &aad, text);
-    tag.copy_from_slice(&text[text.len() - 16..]);
+    let place = (datagram.offset + LINK_HEADER_BYTES, datagram.length - LINK_HEADER_BYTES);
+    let (nonce, aad) = (
+        frame_nonce(&sender),
+        frame_aad(&datagram.token, datagram.control, &sender),
+    );
+    let data = &mut engine.arena.data;
+    match engine.plaintexts[index] {
+        Plaintext::Laid => key.seal(nonce, &aad, data.at(place.0, place.1)),
+        Plaintext::Tap { at, headers } => {
+            // Over the end of the piece before, which is sealed already.
+            data.copy(place.0, at, headers);
+            let (plaintext, text) = data.pair((at, place.1 - TAG as u32), place);
+            key.seal_into(nonce, &aad, plaintext, text);
+        }
+    }
+    tag.copy_from_slice(data.at(place.0 + place.1 - TAG as u32, TAG as u32));
     engine.arena.counters.add(COUNTER_FRAMES_SEALED, 1);
     tag
 }
