@@ -7,6 +7,7 @@ import { DEFAULT_MTU_BYTES } from './config/defaults.ts';
 import type { Dataplane } from './dataplane-link/dataplane.ts';
 import type { VlanHost } from './dataplane-link/vlan-host.ts';
 import type { EngineChoice } from './engine-choice.ts';
+import type { EventLoopDelay } from './event-loop-watch.ts';
 import type { NodeIdentity } from './identity/node-identity.ts';
 import { bootstrapPeers } from './network/bootstrap-peers.ts';
 import type { Libp2pNetwork } from './network/libp2p-network.ts';
@@ -24,6 +25,7 @@ export interface StatusSources {
   readonly engine: EngineChoice;
   readonly driver: TrunkDriver;
   readonly uptimeSeconds: number;
+  readonly eventLoopDelay: EventLoopDelay;
 }
 
 /** Everything that `peertap status --json` prints. */
@@ -38,6 +40,7 @@ export function daemonStatus(sources: StatusSources): DaemonStatus {
     workers: dataplane.trunkDataplane.workerCount,
     uptimeSeconds: Math.round(sources.uptimeSeconds * 10) / 10,
     residentBytes: process.memoryUsage.rss(),
+    eventLoopDelay: sources.eventLoopDelay,
     listen: {
       libp2p: network.listenAddresses(),
       datagram: dataplane.sockets.map((socket) => addressText(socket.address)),

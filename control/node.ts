@@ -19,6 +19,7 @@ import type {
 import type { Config } from './config/config.ts';
 import type { Dataplane } from './dataplane-link/dataplane.ts';
 import type { EngineChoice } from './engine-choice.ts';
+import { EventLoopWatch } from './event-loop-watch.ts';
 import type { NodeIdentity } from './identity/node-identity.ts';
 import { bootstrapPeers } from './network/bootstrap-peers.ts';
 import type { Libp2pNetwork } from './network/libp2p-network.ts';
@@ -51,6 +52,7 @@ export class PeertapNode implements DaemonControl {
   readonly #parts: NodeParts;
   readonly #driver: TrunkDriver;
   readonly #startedMs = performance.now();
+  readonly #loopWatch = new EventLoopWatch();
   /** As last read; `#parts.config` is what the daemon was started with, and still listens by. */
   #config: Config;
   #upkeep: NodeJS.Timeout | undefined;
@@ -76,6 +78,7 @@ export class PeertapNode implements DaemonControl {
   async start(): Promise<void> {
     const { registry, network } = this.#parts;
     this.#driver.start();
+    this.#loopWatch.start();
     await network.listen();
     for (const entry of registry.list()) await this.#joinAtStart(entry);
     this.#tellAddresses();
@@ -90,6 +93,7 @@ export class PeertapNode implements DaemonControl {
   async stop(): Promise<void> {
     clearInterval(this.#upkeep);
     clearInterval(this.#addressWatch);
+    this.#loopWatch.stop();
     process.off('SIGUSR2', this.#crash);
     await this.#parts.dataplane.leaveVlans();
     this.#driver.stop();
@@ -118,6 +122,7 @@ export class PeertapNode implements DaemonControl {
       ...this.#parts,
       driver: this.#driver,
       uptimeSeconds: (performance.now() - this.#startedMs) / 1000,
+      eventLoopDelay: this.#loopWatch.read(),
     });
   }
 

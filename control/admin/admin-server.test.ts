@@ -22,6 +22,7 @@ const STATUS: DaemonStatus = {
   workers: 2,
   uptimeSeconds: 5,
   residentBytes: 1000,
+  eventLoopDelay: { maxMs: 12, p99Ms: 1.5 },
   clockOffsetMs: null,
   listen: { libp2p: [], datagram: [] },
   trunks: [],
@@ -218,6 +219,7 @@ test('metrics carry counters and drops, and no VLAN id', async () => {
   const { text } = await send('GET', '/metrics');
   assert.match(text, /^peertap_frames_sealed_total 7$/m);
   assert.match(text, /^peertap_drops_total\{code="link-replay"\} 3$/m);
+  assert.match(text, /^peertap_event_loop_delay_seconds\{quantile="1"\} 0.012$/m);
   assert.match(text, /^peertap_vlan_members\{interface="ptap0"\} 0$/m);
   assert.ok(!text.includes(ID));
 });

@@ -6,6 +6,7 @@
  * Main thread; the shapes are also the command's. Names here are a promise to scripts: add, never rename.
  * A value that is not known yet is `null`, so that a key is always there.
  */
+import type { EventLoopDelay } from '../event-loop-watch.ts';
 
 /** An adjacency with another node. */
 export interface TrunkReport {
@@ -66,6 +67,8 @@ export interface DaemonStatus {
   readonly workers: number;
   readonly uptimeSeconds: number;
   readonly residentBytes: number;
+  /** How late the main thread's event loop was, over the last 10 to 20 s. */
+  readonly eventLoopDelay: EventLoopDelay;
   readonly listen: { readonly libp2p: readonly string[]; readonly datagram: readonly string[] };
   /** The median of the trunk peers' clocks, less this machine's; null without peers. */
   readonly clockOffsetMs: number | null;

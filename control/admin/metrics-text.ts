@@ -26,6 +26,15 @@ export function formatMetrics(status: DaemonStatus): string {
     family('peertap_info', 'gauge', 'Version and engine of this daemon.', [[info, 1]]),
     family('peertap_uptime_seconds', 'gauge', 'Time since the daemon started.', [[{}, status.uptimeSeconds]]),
     family('peertap_resident_bytes', 'gauge', 'Resident memory.', [[{}, status.residentBytes]]),
+    family(
+      'peertap_event_loop_delay_seconds',
+      'gauge',
+      'How late the event loop was in the last 10 to 20 s; quantile 1 is the longest.',
+      [
+        [{ quantile: '0.99' }, status.eventLoopDelay.p99Ms / 1000],
+        [{ quantile: '1' }, status.eventLoopDelay.maxMs / 1000],
+      ],
+    ),
     family('peertap_workers', 'gauge', 'Data workers.', [[{}, status.workers]]),
     ...vlanFamilies(status),
     ...trunkFamilies(status.trunks),

@@ -31,6 +31,7 @@ class VirtualDaemon implements DaemonControl {
       workers: 1,
       uptimeSeconds: 3725,
       residentBytes: 150_000_000,
+      eventLoopDelay: { maxMs: 0, p99Ms: 0 },
       clockOffsetMs: 45_200,
       listen: { libp2p: ['/ip4/0.0.0.0/tcp/7946'], datagram: ['0.0.0.0:7947'] },
       trunks: this.peers(),
