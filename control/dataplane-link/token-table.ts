@@ -51,6 +51,7 @@ export class TokenTable {
       fields.setU32(Token.at.epoch, epoch);
       fields.setU32(Token.at.flags, use === 'control' ? TOKEN_CONTROL : TOKEN_LOCAL);
       fields.setU32(Token.at.set, NONE);
+      fields.setU32(Token.at.ports, NONE);
     });
   }
 

@@ -59,6 +59,7 @@ export const DROP_CODES = [
   'sender-limit', // the table of senders is full
   'station-limit',
   'announcement-invalid',
+  'path-too-small', // passed on: larger than the next trunk takes
 ] as const;
 
 /** One of {@link DROP_CODES}. */

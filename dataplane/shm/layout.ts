@@ -241,8 +241,10 @@ export const Token = struct('Token', 48, {
   epoch: 'u32',
   /** TOKEN_*. */
   flags: 'u32',
-  /** Forward set, or NONE. */
+  /** Set of the trunks that its datagrams are passed on to, or NONE: to none. */
   set: 'u32',
+  /** Set of its segment's forwarding ports: what came from another trunk is delivered here at most. Or NONE: no port. */
+  ports: 'u32',
 });
 
 // ---------------------------------------------------------------- arena
@@ -304,6 +306,8 @@ export const ArenaHeader = struct('ArenaHeader', 256, {
   puntCount: 'u32',
   seenCount: 'u32',
   nextFragmentId: 'u32',
+  /** RX_LOCAL datagrams that the last forward left. */
+  localCount: 'u32',
   /** 1 once the worker's loop runs. */
   running: 'u32',
 });
@@ -515,6 +519,8 @@ export const RX_FRAME = 3;
 export const RX_PUNTED = 4;
 /** A fragment that waits for its siblings. */
 export const RX_HELD = 5;
+/** For others only: it leaves again. */
+export const RX_FORWARDED = 6;
 
 export const KIND_FRAME = 1;
 export const KIND_FRAGMENT = 2;

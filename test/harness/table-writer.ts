@@ -114,7 +114,7 @@ export function insertToken(tables: Tables, token: Uint8Array, values: Values): 
   const hash = tableHash(tables.hashKey, 4, word(0), word(1), word(2), word(3));
   const capacity = tables.tokenCapacity;
   const slot = emptySlot(tables, TABLE.tokens, Token, hash & (capacity - 1), capacity);
-  const fields = { token, set: NONE, ...values, state: SLOT_LIVE };
+  const fields = { token, set: NONE, ports: NONE, ...values, state: SLOT_LIVE };
   setFields(tables.buffer, Token, TABLE.tokens + slot * Token.size, fields);
   return slot;
 }
