@@ -37,8 +37,8 @@ export interface RunningDaemon {
 
 /** Token period of open VLANs (docs/protocol.md, "Tokens"); divides a day. */
 const TOKEN_PERIOD_SECONDS = 3600;
-/** A round trip between two machines of one rack: an answer within it finds the worker awake. */
-const SPIN_US = 50;
+/** A round trip between two machines of one rack: answers within it may find the worker awake. */
+const SPIN_LIMIT_US = 300;
 
 /**
  * Starts a daemon.
@@ -105,7 +105,7 @@ function openDataplane(
     workerCount: workerCount(config.dataplane.workers, availableParallelism()),
     listen: config.listen.datagram,
     offloads: config.dataplane.offloads,
-    spinUs: SPIN_US,
+    spinLimitUs: SPIN_LIMIT_US,
     tokenPeriodSeconds: TOKEN_PERIOD_SECONDS,
     debug: process.env['PEERTAP_DEBUG_CRASH_WORKER'] === '1',
     log: ({ level, code, message }) => logger[level]({ code }, message),

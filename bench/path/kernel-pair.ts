@@ -76,7 +76,7 @@ export function kernelPair(engine: BenchEngine, workload: Workload): KernelPair 
 /** Never sleeps: what was offered is there, and what was sent over loopback has arrived. */
 function turn(context: WorkerContext): void {
   context.backlog = true;
-  runTurn(context, 0);
+  runTurn(context);
 }
 
 function openSocket(): DatagramSocket {

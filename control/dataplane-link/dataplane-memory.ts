@@ -35,8 +35,8 @@ export interface MemoryOptions {
   /** Worker i's socket is bound to port + i; port 0 lets the kernel choose for each. */
   readonly listen: { readonly address: string; readonly port: number };
   readonly offloads: OffloadSwitches;
-  /** Most microseconds that a worker spins before it sleeps. */
-  readonly spinUs: number;
+  /** Longest window in which a worker may spin before it sleeps; 0: never. */
+  readonly spinLimitUs: number;
   readonly tokenCapacity?: number;
 }
 
@@ -124,7 +124,7 @@ function prepareArena(
   arena.i32[at.wakeFd >> 2] = parts.wakeFd;
   arena.u32[at.gsoSegments >> 2] = parts.gsoSegments;
   arena.u32[at.ipv6 >> 2] = parts.socket.ipv6 ? 1 : 0;
-  arena.u32[at.spinUs >> 2] = options.spinUs;
+  arena.u32[at.spinLimitUs >> 2] = options.spinLimitUs;
   arena.u32[at.offloads >> 2] =
     (tapTso ? OFFLOAD_TAP_TSO : 0) |
     (tapUso ? OFFLOAD_TAP_USO : 0) |

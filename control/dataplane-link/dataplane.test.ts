@@ -35,7 +35,7 @@ class Plane {
       workerCount: WORKERS,
       listen: { address: '127.0.0.1', port: 0 },
       offloads: { tapTso: true, tapUso: true, udpGso: true, udpGro: true },
-      spinUs: 0,
+      spinLimitUs: 0,
       tokenPeriodSeconds: 3_600,
       tokenCapacity: 1_024,
       identity,

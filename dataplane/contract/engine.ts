@@ -20,10 +20,10 @@ export interface Engine {
   /**
    * Sleeps until a TAP queue or the socket is readable, the wake eventfd fires, or the time is over; drains the
    * eventfd. Spins up to ArenaHeader.spinUs first when told to. Rebuilds its descriptor set when
-   * ArenaHeader.tapGeneration has changed. Sets nowMs, ready, readyTapCount and readyTaps.
+   * ArenaHeader.tapGeneration has changed. Sets nowMs, ready, readyTapCount, readyTaps, waitedUs and spunUs.
    *
    * @param timeoutMs - 0 only looks
-   * @param spin - 1: an answer may be near (workers/turn.ts decides)
+   * @param spin - 1: an answer may be near (workers/spin.ts decides)
    */
   wait(timeoutMs: number, spin: number): void;
 

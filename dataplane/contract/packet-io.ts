@@ -8,7 +8,7 @@
 
 /** What the TypeScript engine needs from the kernel; each method is specified at the Engine method of its name. */
 export interface PacketIo {
-  /** As Engine.wait: sets ArenaHeader.nowMs, ready, readyTapCount and readyTaps. */
+  /** As Engine.wait: sets ArenaHeader.nowMs, ready, readyTapCount, readyTaps, waitedUs and spunUs. */
   wait(timeoutMs: number, spin: number): void;
 
   /** As Engine.readTap: fills frames 0 … count-1 and returns the count. */

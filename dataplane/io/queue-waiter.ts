@@ -32,6 +32,8 @@ const H = {
   readyTapCount: ArenaHeader.at.readyTapCount >> 2,
   tapGeneration: ArenaHeader.at.tapGeneration >> 2,
   spinUs: ArenaHeader.at.spinUs >> 2,
+  spunUs: ArenaHeader.at.spunUs >> 2,
+  waitedUs: ArenaHeader.at.waitedUs >> 2,
 } as const;
 
 /** Waits on one worker's descriptors. */
@@ -52,12 +54,15 @@ export class QueueWaiter {
   wait(timeoutMs: number, spin: number): void {
     const { u32 } = this.#arena;
     if (Atomics.load(u32, H.tapGeneration) !== this.#generation) this.#rebuild();
-    const spinUs = u32[H.spinUs] ?? 0;
-    let ready = spin !== 0 && spinUs > 0 ? this.#spin(spinUs) : 0;
+    const startUs = monotonicUs();
+    let ready = spin === 0 ? 0 : this.#spin(startUs, u32[H.spinUs] ?? 0);
+    const spunUs = spin === 0 ? 0 : (monotonicUs() - startUs) >>> 0;
     if (ready <= 0) {
       ready = this.#poll(timeoutMs);
       if (timeoutMs > 0) count(this.#arena, COUNTER.wakeups, 1);
     }
+    u32[H.spunUs] = spunUs;
+    u32[H.waitedUs] = (monotonicUs() - startUs) >>> 0;
     this.#publish(ready);
   }
 
@@ -75,8 +80,7 @@ export class QueueWaiter {
     return libc.epollWait(this.#epoll, this.#events.pointer, MAX_EVENTS, timeoutMs);
   }
 
-  #spin(spinUs: number): number {
-    const startUs = monotonicUs();
+  #spin(startUs: number, spinUs: number): number {
     for (;;) {
       const ready = this.#poll(0);
       if (ready !== 0) return ready;

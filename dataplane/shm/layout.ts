@@ -286,8 +286,8 @@ export const ArenaHeader = struct('ArenaHeader', 256, {
   gsoSegments: 'u32',
   /** 0 IPv4, 1 IPv6 (dual stack): the family of udpFd. */
   ipv6: 'u32',
-  /** Most microseconds to spin before sleeping. */
-  spinUs: 'u32',
+  /** Longest window that a worker may choose to spin in before it sleeps, in microseconds (workers/spin.ts). */
+  spinLimitUs: 'u32',
   /** Raised by main after a TAP queue of this worker changed. */
   tapGeneration: 'u32',
   /** Not 0: the worker throws at its next batch (tests of the supervisor). */
@@ -297,6 +297,11 @@ export const ArenaHeader = struct('ArenaHeader', 256, {
   turns: 'u32',
   /** CLOCK_MONOTONIC in milliseconds modulo 2^32, set by wait(). */
   nowMs: 'u32',
+  /** How long wait() is to spin if it is told to. */
+  spinUs: 'u32',
+  /** How long the last wait() took, and how much of it was spinning, in microseconds. */
+  waitedUs: 'u32',
+  spunUs: 'u32',
   /** READY_* after wait(). */
   ready: 'u32',
   /** How many of `readyTaps` (VLAN slots) are meaningful after wait(). */

@@ -26,8 +26,7 @@ async function createContext(start: WorkerStart): Promise<WorkerContext> {
 
 function run(context: WorkerContext): void {
   const { u32 } = context.tables;
-  let moved = 0;
-  while (Atomics.load(u32, TablesHeader.at.shutdown >> 2) === 0) moved = runTurn(context, moved);
+  while (Atomics.load(u32, TablesHeader.at.shutdown >> 2) === 0) runTurn(context);
 }
 
 const context = await createContext(workerData as WorkerStart);

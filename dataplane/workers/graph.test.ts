@@ -111,7 +111,7 @@ test('a batch from the TAP passes the stages in order, in as many rounds as the 
   });
   setReady(graph.arena, 0, [4]);
   layOneTrain(graph.arena, { lane: 2, owner: 0 });
-  runTurn(graph.context, 0);
+  runTurn(graph.context);
   assert.deepEqual(graph.calls, [
     'wait(1000,0)',
     ...['readTap(4)', 'classify(5)'],
@@ -123,23 +123,23 @@ test('a batch from the TAP passes the stages in order, in as many rounds as the 
 test('a batch whose frames are all dropped neither seals nor sends', () => {
   const graph = fakeGraph({ readTap: () => 2, segment: () => 2 });
   setReady(graph.arena, 0, [1]);
-  runTurn(graph.context, 0);
+  runTurn(graph.context);
   assert.deepEqual(graph.calls.slice(1), ['readTap(1)', 'classify(2)', 'segment(0,2)']);
 });
 
 test('a segment stage that makes no progress is a bug, not an endless loop', () => {
   const graph = fakeGraph({ readTap: () => 2, segment: () => 0 });
   setReady(graph.arena, 0, [1]);
-  assert.throws(() => runTurn(graph.context, 0), InvariantError);
+  assert.throws(() => runTurn(graph.context), InvariantError);
 });
 
 test('a batch from the socket passes the stages in order', () => {
   let batches = 1;
   const graph = fakeGraph({ receive: () => (batches-- > 0 ? 6 : 0), coalesce: () => 2 });
   setReady(graph.arena, READY_UDP, []);
-  assert.equal(runTurn(graph.context, 1), 6);
+  assert.equal(runTurn(graph.context), 6);
   assert.deepEqual(graph.calls, [
-    'wait(1000,1)',
+    'wait(1000,0)',
     'receive()',
     ...['openLink(6,1)', 'forward(6)', 'openFrame(6)', 'learn(6)', 'coalesce(6)', 'writeTap(2)'],
     'receive()',
@@ -149,7 +149,7 @@ test('a batch from the socket passes the stages in order', () => {
 test('neither direction waits for the whole of the other', () => {
   const graph = fakeGraph({ readTap: () => 64, segment: () => 64, receive: () => 32 });
   setReady(graph.arena, READY_UDP, [1, 2]);
-  runTurn(graph.context, 0);
+  runTurn(graph.context);
   const batches = graph.calls.filter((call) => call.startsWith('readTap') || call.startsWith('receive'));
   assert.deepEqual(batches, ['readTap(1)', 'receive()', 'readTap(2)', 'receive()', 'receive()', 'receive()']);
 });
@@ -157,8 +157,8 @@ test('neither direction waits for the whole of the other', () => {
 test('a turn without work ends in the next wait, and every turn is counted', () => {
   const graph = fakeGraph({});
   setReady(graph.arena, 0, []);
-  assert.equal(runTurn(graph.context, 0), 0);
-  runTurn(graph.context, 0);
+  assert.equal(runTurn(graph.context), 0);
+  runTurn(graph.context);
   assert.deepEqual(graph.calls, ['wait(1000,0)', 'wait(1000,0)']);
   assert.equal(graph.arena.u32[ArenaHeader.at.turns >> 2], 2);
 });
@@ -174,7 +174,7 @@ test('a train that its lane refuses is counted datagram by datagram and not sent
   layOneTrain(graph.arena, { lane: 2, owner: 0 });
   setFields(graph.arena, ARENA.header, { [ArenaHeader.at.txDatagramCount]: 3 });
   setFields(graph.arena, ARENA.trains, { [Train.at.count]: 3 });
-  runTurn(graph.context, 0);
+  runTurn(graph.context);
   assert.equal(drops(graph.arena, 'lane-exhausted'), 3);
   assert.ok(!graph.calls.includes('send(0)'));
 });
@@ -185,7 +185,7 @@ test('a train of a stream carrier goes to the main thread, which is woken once',
   layOneTrain(graph.arena, { lane: 2, owner: 0 });
   setFields(graph.arena, ARENA.header, { [ArenaHeader.at.txDatagramCount]: 1 });
   graph.tables.u32[(TABLE.lanes + 2 * Lane.size + Lane.at.carrier) >> 2] = CARRIER_STREAM;
-  runTurn(graph.context, 0);
+  runTurn(graph.context);
   const all = events(graph);
   assert.equal(all.length, 1);
   const told = at(all, 0);
@@ -202,7 +202,7 @@ test('a stream carrier that is slower than its traffic leaves room for the rest,
   setFields(graph.arena, ARENA.txDatagrams, { [TxDatagram.at.length]: 60_000 });
   setFields(graph.arena, ARENA.header, { [ArenaHeader.at.txDatagramCount]: 1 });
   graph.tables.u32[(TABLE.lanes + 2 * Lane.size + Lane.at.carrier) >> 2] = CARRIER_STREAM;
-  for (let i = 0; i < 80; i++) runTurn(graph.context, 0);
+  for (let i = 0; i < 80; i++) runTurn(graph.context);
   assert.ok(drops(graph.arena, 'carrier-queue-full') > 0);
   assert.ok(graph.context.events.freeBytes() > 256 * 1024);
 });
@@ -212,7 +212,7 @@ test('a train whose lane another worker owns is handed to it, and its owner woke
   setReady(graph.arena, 0, [1]);
   layOneTrain(graph.arena, { lane: NONE, owner: 1 });
   setFields(graph.arena, ARENA.header, { [ArenaHeader.at.txDatagramCount]: 1 });
-  runTurn(graph.context, 0);
+  runTurn(graph.context);
   const told = at(takeAll(graph.other, ARENA.handoffs), 0);
   assert.equal(told.message.type, INJECTION.sealed);
   assert.deepEqual(
@@ -231,7 +231,7 @@ test('a handed-off datagram is laid as the other worker sealed it, and never han
   const payload = new Uint8Array(64).fill(0x5e).fill(0x70, 0, 16);
   const message = { type: INJECTION.sealed, a: FRAME_UNICAST, b: 9, c: 0x100002, d: 77 };
   inject(graph.arena, message, payload, ARENA.handoffs + HANDOFF_STRIDE_BYTES);
-  runTurn(graph.context, 0);
+  runTurn(graph.context);
   assert.deepEqual(graph.calls, ['wait(1000,0)', 'train(1)']);
   const at = ARENA.txDatagrams;
   const field = (offset: number): number | undefined => graph.arena.u32[(at + offset) >> 2];
@@ -253,7 +253,7 @@ test('sealed injections lie end to end and go as one batch; what the tables cann
   inject(graph.arena, sealed, new Uint8Array(47));
   inject(graph.arena, { type: 99 }, new Uint8Array(4));
   inject(graph.arena, sealed, new Uint8Array(100));
-  runTurn(graph.context, 0);
+  runTurn(graph.context);
   assert.deepEqual(graph.calls.slice(1), ['train(2)']);
   assert.equal(drops(graph.arena, 'injection-invalid'), 4);
   const second = graph.arena.u32[(ARENA.txDatagrams + TxDatagram.size + TxDatagram.at.offset) >> 2];
@@ -268,7 +268,7 @@ test('a probe is sealed and sent at once; on a stream lane it goes to the main t
   inject(graph.arena, { type: INJECTION.link, a: 6 }, payload);
   inject(graph.arena, { type: INJECTION.link, a: 8192 }, payload);
   graph.tables.u32[(TABLE.lanes + 6 * Lane.size + Lane.at.trunk) >> 2] = 12;
-  runTurn(graph.context, 0);
+  runTurn(graph.context);
   assert.deepEqual(graph.calls.slice(1), ['sendLink(5,26)', 'sendLink(6,26)']);
   const told = events(graph).map(({ message }) => [message.type, message.a, message.b, message.payloadBytes]);
   assert.deepEqual(told, [[EVENT.carrier, 6, 12, 90]]);
@@ -281,7 +281,7 @@ test('datagrams of a stream pass the ingress stages as one batch without an addr
   setFields(graph.arena, ARENA.messages, { [RxMessage.at.addressBytes]: 16 });
   inject(graph.arena, { type: INJECTION.carrier, a: 1 }, new Uint8Array(70).fill(1));
   inject(graph.arena, { type: INJECTION.carrier, a: 1 }, new Uint8Array(90).fill(2));
-  runTurn(graph.context, 0);
+  runTurn(graph.context);
   assert.deepEqual(graph.calls.slice(1, 3), ['openLink(2,2)', 'forward(2)']);
   assert.equal(graph.arena.u32[(ARENA.messages + RxMessage.at.addressBytes) >> 2], 0);
   const at = ARENA.rxDatagrams + RxDatagram.size;
@@ -294,10 +294,10 @@ test('injections beyond the budget wait for the next turn, which does not sleep'
   setReady(graph.arena, 0, []);
   const message = { type: INJECTION.link, a: 1 };
   for (let i = 0; i < INJECTION_BUDGET + 1; i++) inject(graph.arena, message, new Uint8Array(ENDPOINT_BYTES));
-  runTurn(graph.context, 0);
+  runTurn(graph.context);
   assert.equal(graph.calls.filter((call) => call.startsWith('sendLink')).length, INJECTION_BUDGET);
-  runTurn(graph.context, 1);
-  assert.ok(graph.calls.includes('wait(0,1)'));
+  runTurn(graph.context);
+  assert.ok(graph.calls.includes('wait(0,0)'));
   assert.equal(graph.calls.filter((call) => call.startsWith('sendLink')).length, INJECTION_BUDGET + 1);
 });
 
@@ -310,7 +310,7 @@ test('probes, control datagrams and unknown senders are told to the main thread'
     },
   });
   setReady(graph.arena, READY_UDP, []);
-  runTurn(graph.context, 0);
+  runTurn(graph.context);
   const all = events(graph);
   assert.equal(all.length, 3);
   const [probe, control, sender] = [at(all, 0), at(all, 1), at(all, 2)];
@@ -366,7 +366,7 @@ test('a station that is seen in every batch is told ten times a second at most',
   setReady(graph.arena, 0, [1]);
   for (const nowMs of [0, 50, 99, 100, 150]) {
     setFields(graph.arena, ARENA.header, { [ArenaHeader.at.nowMs]: nowMs });
-    runTurn(graph.context, 0);
+    runTurn(graph.context);
   }
   const told = events(graph).map(({ message }) => [message.type, message.a, message.b, message.c]);
   assert.deepEqual(told, [
@@ -378,5 +378,5 @@ test('a station that is seen in every batch is told ten times a second at most',
 test('a crash that was asked for ends the turn by a bug', () => {
   const graph = fakeGraph({});
   setFields(graph.arena, ARENA.header, { [ArenaHeader.at.crashRequest]: 1 });
-  assert.throws(() => runTurn(graph.context, 0), InvariantError);
+  assert.throws(() => runTurn(graph.context), InvariantError);
 });

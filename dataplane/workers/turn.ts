@@ -1,7 +1,7 @@
 /**
  * One turn of a worker. The worker's thread; the loop around it is data-worker.ts.
  *
- *   1. wait          until something is ready; spinning first when little moves, where an answer may be near
+ *   1. wait          until something is ready; spinning first when little moves and an answer is near (spin.ts)
  *   2. injections    of the main thread and of other workers, within their budget
  *   3. egress        one batch of each ready TAP, and after each
  *   4. ingress       one batch of the socket, so that neither direction waits for the whole of the other
@@ -13,6 +13,7 @@ import { ARENA } from '../shm/memory-map.ts';
 import { egress } from './egress.ts';
 import { ingress } from './ingress.ts';
 import { drainInjections } from './injections.ts';
+import { AFTER_NOTHING, AFTER_SENDING, AFTER_WRITING } from './spin.ts';
 import { headerWord, type WorkerContext } from './worker-context.ts';
 
 /** A sleeping worker looks around this often, so that a lost wake-up costs no more. */
@@ -28,29 +29,45 @@ export const INGRESS_BATCHES = 4;
 /**
  * Runs one turn.
  *
- * @param movedBefore - what the last turn moved
  * @returns frames, datagrams and messages moved
  */
-export function runTurn(context: WorkerContext, movedBefore: number): number {
-  const { engine, arena } = context;
-  engine.wait(context.backlog ? 0 : IDLE_WAIT_MS, maySpin(context, movedBefore) ? 1 : 0);
+export function runTurn(context: WorkerContext): number {
+  const { arena } = context;
+  wait(context);
   invariant(Atomics.load(arena.u32, ArenaHeader.at.crashRequest >> 2) === 0, 'a crash was asked for');
-  let moved = drainInjections(context);
+  const messages = drainInjections(context);
+  let sent = 0;
+  let written = 0;
   let mayReceive = (headerWord(arena, ArenaHeader.at.ready) & READY_UDP) !== 0;
   const taps = Math.min(headerWord(arena, ArenaHeader.at.readyTapCount), LIMIT.vlans);
   for (let i = 0; i < Math.max(taps, INGRESS_BATCHES); i++) {
     if (i >= taps && !mayReceive) break;
-    if (i < taps) moved += egress(context, headerWord(arena, ARENA.readyTaps + 4 * i));
+    if (i < taps) sent += egress(context, headerWord(arena, ARENA.readyTaps + 4 * i));
     const received = mayReceive ? ingress(context) : 0;
     mayReceive = received > 0;
-    moved += received;
+    written += received;
   }
+  context.turnBefore = written > 0 ? AFTER_WRITING : sent > 0 ? AFTER_SENDING : AFTER_NOTHING;
   finish(context);
-  return moved;
+  return messages + sent + written;
 }
 
-/** An answer may be near: something moved, and little moved in this millisecond and in the one before. */
-function maySpin(context: WorkerContext, movedBefore: number): boolean {
+/** Stage 1; how long it took teaches how long to spin after the next turn of this kind. */
+function wait(context: WorkerContext): void {
+  const { arena, engine, spin, turnBefore } = context;
+  if (context.backlog) {
+    engine.wait(0, 0);
+    return;
+  }
+  const windowUs = isQuiet(context) ? spin.windowUs(turnBefore) : 0;
+  arena.u32[ArenaHeader.at.spinUs >> 2] = windowUs;
+  engine.wait(IDLE_WAIT_MS, windowUs > 0 ? 1 : 0);
+  const waitedUs = headerWord(arena, ArenaHeader.at.waitedUs);
+  spin.waited(turnBefore, { waitedUs, spunUs: headerWord(arena, ArenaHeader.at.spunUs) });
+}
+
+/** Little moved in this millisecond and in the one before. */
+function isQuiet(context: WorkerContext): boolean {
   const nowMs = headerWord(context.arena, ArenaHeader.at.nowMs);
   if (nowMs !== context.turnsMs) {
     context.turnsInMsBefore = nowMs === context.turnsMs + 1 ? context.turnsInMs : 0;
@@ -58,7 +75,7 @@ function maySpin(context: WorkerContext, movedBefore: number): boolean {
     context.turnsMs = nowMs;
   }
   context.turnsInMs++;
-  return movedBefore > 0 && context.turnsInMs + context.turnsInMsBefore <= SPIN_TURNS;
+  return context.turnsInMs + context.turnsInMsBefore <= SPIN_TURNS;
 }
 
 /** Stage 5. The main thread waits on mainWake by Atomics.waitAsync. */

@@ -12,6 +12,7 @@ import { ARENA, HANDOFF_STRIDE_BYTES } from '../shm/memory-map.ts';
 import { emptyMessage, type PeekedMessage, RingConsumer, RingProducer } from '../shm/ring.ts';
 import type { Tables } from '../shm/tables.ts';
 import { EventLimiter } from './event-limiter.ts';
+import { AFTER_NOTHING, SpinGovernor } from './spin.ts';
 
 /** This worker's way to another one. */
 export interface HandoffPort {
@@ -57,6 +58,9 @@ export interface WorkerContext {
   /** A ring held more than its budget: the next turn must not sleep. */
   backlog: boolean;
   readonly laid: LaidBatch;
+  readonly spin: SpinGovernor;
+  /** AFTER_*: what the last turn did. */
+  turnBefore: number;
 }
 
 /** What a context is made of. */
@@ -100,6 +104,8 @@ export function createWorkerContext(parts: WorkerParts): WorkerContext {
     turnsInMsBefore: 0,
     turnsMs: 0,
     backlog: false,
+    spin: new SpinGovernor(headerWord(arena, ArenaHeader.at.spinLimitUs)),
+    turnBefore: AFTER_NOTHING,
     laid: { sealed: 0, sealedBytes: 0, carrier: 0, carrierBytes: 0 },
   };
 }

@@ -32,13 +32,18 @@ impl Waiter {
     /// Sleeps at most `timeout_ms`; sets nowMs, ready, readyTapCount and readyTaps.
     pub fn wait(&mut self, arena: &mut Arena, timeout_ms: u32, spin: bool) {
         self.rebuild(arena);
-        let mut found = if spin { self.spin(arena) } else { 0 };
+        let start = Instant::now();
+        let (mut found, spun) = if spin { self.spin(arena, start) } else { (0, 0) };
         if found == 0 {
             found = self.look(timeout_ms.min(i32::MAX as u32) as i32);
             if timeout_ms > 0 {
                 arena.counters.add(COUNTER_WAKEUPS, 1);
             }
         }
+        arena.header.set(offset_of!(ArenaHeader, spun_us), spun);
+        arena
+            .header
+            .set(offset_of!(ArenaHeader, waited_us), start.elapsed().as_micros() as u32);
         self.report(arena, found);
     }
 
@@ -50,17 +55,17 @@ impl Waiter {
         }
     }
 
-    fn spin(&mut self, arena: &mut Arena) -> usize {
+    /// Looks until something is ready or `spinUs` are over; returns what was found and the microseconds spent.
+    fn spin(&mut self, arena: &mut Arena, start: Instant) -> (usize, u32) {
         let budget = Duration::from_micros(u64::from(arena.header.get(offset_of!(ArenaHeader, spin_us))));
-        let start = Instant::now();
-        while start.elapsed() < budget {
+        loop {
             let found = self.look(0);
-            if found > 0 {
-                return found;
+            let spent = start.elapsed();
+            if found > 0 || spent >= budget {
+                return (found, spent.as_micros() as u32);
             }
             arena.counters.add(COUNTER_SPINS, 1);
         }
-        0
     }
 
     fn look(&mut self, timeout_ms: i32) -> usize {
