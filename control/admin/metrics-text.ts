@@ -14,6 +14,9 @@ export const METRICS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 type Labels = Readonly<Record<string, string>>;
 type Sample = readonly [labels: Labels, value: number];
 
+const NEEDS_ESCAPE = /[\\"\n]/;
+const counterPrefixes = new Map<string, string>();
+
 /**
  * Writes all metrics.
  *
@@ -38,11 +41,7 @@ export function formatMetrics(status: DaemonStatus): string {
     family('peertap_workers', 'gauge', 'Data workers.', [[{}, status.workers]]),
     ...vlanFamilies(status),
     ...trunkFamilies(status.trunks),
-    ...Object.entries(status.counters).map(([name, value]) =>
-      family(`peertap_${snakeCase(name)}_total`, 'counter', `Counter ${name} over all workers.`, [
-        [{}, value],
-      ]),
-    ),
+    ...Object.entries(status.counters).map(([name, value]) => counterPrefix(name) + `${value}\n`),
     family(
       'peertap_drops_total',
       'counter',
@@ -110,12 +109,23 @@ function family(name: string, type: string, help: string, samples: readonly Samp
   return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`;
 }
 
+/** What stands before a counter's value. Their names are the program's own, and few: each is written once. */
+function counterPrefix(counter: string): string {
+  const known = counterPrefixes.get(counter);
+  if (known !== undefined) return known;
+  const name = `peertap_${snakeCase(counter)}_total`;
+  const prefix = `${family(name, 'counter', `Counter ${counter} over all workers.`, [])}${name} `;
+  counterPrefixes.set(counter, prefix);
+  return prefix;
+}
+
 function formatLabels(labels: Labels): string {
   const parts = Object.entries(labels).map(([key, value]) => `${key}="${escapeLabel(value)}"`);
   return parts.length === 0 ? '' : `{${parts.join(',')}}`;
 }
 
 function escapeLabel(value: string): string {
+  if (!NEEDS_ESCAPE.test(value)) return value;
   return value.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n');
 }
 
