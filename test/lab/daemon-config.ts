@@ -33,6 +33,7 @@ const statusSchema = v.object({
   version: v.string(),
   engine: v.string(),
   workers: v.unknown(),
+  eventLoopDelay: v.object({ maxMs: v.number(), p99Ms: v.number() }),
   trunks: v.array(
     v.object({
       peer: v.string(),
