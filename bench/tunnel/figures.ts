@@ -1,173 +1,135 @@
 /**
- * Owns the figures of the section `tunnel` and how each is measured.
+ * Owns the figures of the section `tunnel`: their names, units and groups, and the samples of a run by wire.
  *
- * One measurement may yield several figures, since CPU seconds per gigabyte mean something only for the run that moved
- * the gigabytes. Runs on the main thread of the bench; every measurement is bounded in time.
+ * Pure. Runs on the main thread of the bench.
  */
 
-import { IperfServer, runTcp, runUdp } from '../../test/lab/iperf.ts';
-import { ping } from '../../test/lab/ping.ts';
-import { cpuSecondsOf, residentBytesOf } from '../../test/lab/usage.ts';
-import { mean, percentile } from '../arithmetic.ts';
-import { highestRate } from './bisect.ts';
-import type { Subject } from './subject.ts';
+import { type FigureDescription, type FigureGroup, Recorder } from '../section.ts';
 
-/** Names of figures in results. */
+/** Short names of figures within the section. */
 export type FigureKey =
-  | 'tcpGbit'
-  | 'cpuSecondsPerGigabyte'
-  | 'udpSmallKpps'
-  | 'pingIdleUs'
-  | 'pingLoadedP99Ms'
-  | 'startMs'
-  | 'residentBeforeMiB'
-  | 'residentHalfMiB'
-  | 'residentAfterMiB';
+  | 'tcpOne'
+  | 'tcpFour'
+  | 'tcpBothWays'
+  | 'udpSmall'
+  | 'udpLarge'
+  | 'cpuPerGigabyte'
+  | 'pingIdle'
+  | 'requestIdleP50'
+  | 'requestIdleP99'
+  | 'pingLoadedP99'
+  | 'requestLoadedP50'
+  | 'requestLoadedP99'
+  | 'start'
+  | 'idleCpu'
+  | 'residentEnd'
+  | 'residentBefore'
+  | 'residentHalf'
+  | 'residentAfter'
+  | 'largestPacket';
 
-/** How a figure is shown. */
-export interface FigureDescription {
-  readonly title: string;
-  readonly unit: string;
-  readonly digits: number;
+/** A value of one figure. */
+export type Readings = Partial<Record<FigureKey, number>>;
+
+type GroupName = 'throughput' | 'latency' | 'daemons';
+
+interface TunnelFigure extends FigureDescription {
+  readonly group: GroupName;
 }
 
-/** One thing to do with a subject, and the figures that come of it. */
-export interface Measurement {
-  readonly title: string;
-  /** Done once a bench, not once a repeat. */
-  readonly once?: boolean;
-  readonly appliesTo: (subject: Subject) => boolean;
-  readonly run: (
-    subject: Subject,
-    settings: MeasurementSettings,
-  ) => Promise<Partial<Record<FigureKey, number>>>;
-}
+const higher = { better: 'higher' } as const;
+const lower = { better: 'lower' } as const;
+const stated = { better: 'none' } as const;
+const gbit = { group: 'throughput', unit: 'Gbit/s', digits: 2, ...higher } as const;
+const kpps = { group: 'throughput', unit: 'kpps', digits: 1, ...higher } as const;
+const idle = { group: 'latency', unit: 'µs', digits: 0, ...lower } as const;
+const loaded = { group: 'latency', unit: 'ms', digits: 2, ...lower } as const;
+const memory = { group: 'daemons', unit: 'MiB', digits: 0, ...lower } as const;
 
-/** What the command line sets. */
-export interface MeasurementSettings {
-  readonly seconds: number;
-  readonly memoryGigabytes: number;
-}
-
-/** Every figure, in the order of the table. */
-export const FIGURES: Readonly<Record<FigureKey, FigureDescription>> = {
-  tcpGbit: { title: 'TCP, 1 stream', unit: 'Gbit/s', digits: 2 },
-  cpuSecondsPerGigabyte: { title: "CPU per GB, both daemons'", unit: 's/GB', digits: 2 },
-  udpSmallKpps: { title: 'UDP 64 B at ≤ 1 % loss', unit: 'kpps', digits: 1 },
-  pingIdleUs: { title: 'ping, idle, average', unit: 'µs', digits: 0 },
-  pingLoadedP99Ms: { title: 'ping under 1 TCP stream, p99', unit: 'ms', digits: 2 },
-  startMs: { title: 'start to first ping', unit: 'ms', digits: 0 },
-  residentBeforeMiB: { title: 'resident memory before the bulk', unit: 'MiB', digits: 0 },
-  residentHalfMiB: { title: 'resident memory after half of it', unit: 'MiB', digits: 0 },
-  residentAfterMiB: { title: 'resident memory after all of it', unit: 'MiB', digits: 0 },
+/** Every figure, in the order of the tables. */
+export const FIGURES: Readonly<Record<FigureKey, TunnelFigure>> = {
+  tcpOne: { title: 'TCP, 1 stream', ...gbit },
+  tcpFour: { title: 'TCP, 4 streams', ...gbit },
+  tcpBothWays: { title: 'TCP, 1 stream each way at once, sum', ...gbit },
+  udpSmall: { title: 'UDP 64 B at ≤ 1 % loss', ...kpps },
+  udpLarge: { title: 'UDP 1,200 B at ≤ 1 % loss', ...kpps },
+  pingIdle: { title: 'ping, idle, average', ...idle },
+  requestIdleP50: { title: 'request/response 64 B, idle, p50', ...idle },
+  requestIdleP99: { title: 'request/response 64 B, idle, p99', ...idle },
+  pingLoadedP99: { title: 'ping under 1 TCP stream, p99', ...loaded },
+  requestLoadedP50: { title: 'request/response under 1 TCP stream, p50', ...loaded },
+  requestLoadedP99: { title: 'request/response under 1 TCP stream, p99', ...loaded },
+  cpuPerGigabyte: { title: 'CPU per GB, both daemons', group: 'daemons', unit: 's/GB', digits: 2, ...lower },
+  idleCpu: {
+    title: 'CPU without traffic, both daemons',
+    group: 'daemons',
+    unit: '% of a core',
+    digits: 1,
+    ...lower,
+  },
+  start: { title: 'start to first ping', group: 'daemons', unit: 'ms', digits: 0, ...lower },
+  residentEnd: { title: 'resident memory, larger daemon', ...memory },
+  residentBefore: { title: 'resident memory before the bulk', ...memory },
+  residentHalf: { title: 'resident memory after half of it', ...memory },
+  residentAfter: { title: 'resident memory after all of it', ...memory },
+  largestPacket: { title: 'largest packet on the wire', group: 'daemons', unit: 'B', digits: 0, ...stated },
 };
 
-const SMALL_PAYLOAD_BYTES = 64;
-const MAX_LOSS_RATIO = 0.01;
-const BISECTION_STEPS = 7;
-/** Above what one iperf3 sender reaches on a fast core. */
-const CEILING_PER_SECOND = 1_000_000;
-/** One iperf3 client at 1 Gbit/s needs 80 s for 10 GB; a slower path than 0.3 Gbit/s is not waited for. */
-const BULK_TIMEOUT_MS = 300_000;
-const PING_INTERVAL_SECONDS = 0.01;
+const GROUP_TITLES: Readonly<Record<GroupName, string>> = {
+  throughput: 'throughput',
+  latency: 'latency',
+  daemons: 'cost of the daemons',
+};
 
-const always = (): boolean => true;
-const hasDaemons = (subject: Subject): boolean => subject.startToFirstPing !== undefined;
+const GROUP_NAMES: readonly GroupName[] = ['throughput', 'latency', 'daemons'];
 
-/** Every measurement, in the order in which a repeat takes them. */
-export const MEASUREMENTS: readonly Measurement[] = [
-  { title: 'start to first ping', appliesTo: hasDaemons, run: measureStart },
-  { title: 'TCP, 1 stream', appliesTo: always, run: measureTcp },
-  { title: 'UDP 64 B', appliesTo: always, run: measureSmallUdp },
-  { title: 'ping, idle', appliesTo: always, run: measureIdlePing },
-  { title: 'ping under load', appliesTo: always, run: measureLoadedPing },
-  { title: 'resident memory', once: true, appliesTo: hasDaemons, run: measureMemory },
-];
+/** The readings on one wire. */
+export class WireReadings {
+  readonly #recorders: Readonly<Record<GroupName, Recorder>>;
 
-async function measureStart(subject: Subject): Promise<Partial<Record<FigureKey, number>>> {
-  const startMs = await subject.startToFirstPing?.();
-  return startMs === undefined ? {} : { startMs };
-}
-
-async function measureTcp(subject: Subject, { seconds }: MeasurementSettings) {
-  return withServer(subject, async () => {
-    const before = cpuSeconds(subject);
-    const { bitsPerSecond, receivedBytes } = await runTcp(subject.client, subject.serverAddress, { seconds });
-    const spent = cpuSeconds(subject) - before;
-    const tcpGbit = bitsPerSecond / 1e9;
-    return hasDaemons(subject)
-      ? { tcpGbit, cpuSecondsPerGigabyte: spent / (receivedBytes / 1e9) }
-      : { tcpGbit };
-  });
-}
-
-async function measureSmallUdp(subject: Subject, { seconds }: MeasurementSettings) {
-  return withServer(subject, async () => {
-    const trialSeconds = Math.max(1, Math.round(seconds / 3));
-    const measure = (datagramsPerSecond: number) =>
-      runUdp(subject.client, subject.serverAddress, {
-        seconds: trialSeconds,
-        payloadBytes: SMALL_PAYLOAD_BYTES,
-        datagramsPerSecond,
-      });
-    const limits = {
-      ceilingPerSecond: CEILING_PER_SECOND,
-      maxLossRatio: MAX_LOSS_RATIO,
-      steps: BISECTION_STEPS,
-      triesPerRate: 2,
+  constructor(wire: 'gso' | 'mtu') {
+    const recorder = (name: GroupName): Recorder => new Recorder(`wire ${wire}: ${GROUP_TITLES[name]}`);
+    this.#recorders = {
+      throughput: recorder('throughput'),
+      latency: recorder('latency'),
+      daemons: recorder('daemons'),
     };
-    return { udpSmallKpps: (await highestRate(measure, limits)) / 1000 };
-  });
-}
+  }
 
-async function measureIdlePing(subject: Subject, { seconds }: MeasurementSettings) {
-  return { pingIdleUs: mean(await pingTimesMs(subject, seconds)) * 1000 };
-}
+  add(subject: string, readings: Readings): void {
+    for (const [key, value] of entriesOf(readings)) {
+      const { group, ...figure } = FIGURES[key];
+      this.#recorders[group].add({ subject, figure }, value);
+    }
+  }
 
-async function measureLoadedPing(subject: Subject, { seconds }: MeasurementSettings) {
-  return withServer(subject, async () => {
-    // The stream starts before the first ping and ends after the last.
-    const stream = runTcp(subject.client, subject.serverAddress, { seconds: seconds + 2 });
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-    const timesMs = await pingTimesMs(subject, seconds);
-    await stream;
-    return { pingLoadedP99Ms: percentile(timesMs, 0.99) };
-  });
-}
+  /** One a repeat; empty when there are none. */
+  samples(subject: string, key: FigureKey): readonly number[] {
+    const { group, ...figure } = FIGURES[key];
+    return this.#recorders[group].samples({ subject, figure });
+  }
 
-async function measureMemory(subject: Subject, { memoryGigabytes }: MeasurementSettings) {
-  if (memoryGigabytes === 0) return {};
-  return withServer(subject, async () => {
-    const bytes = Math.round((memoryGigabytes * 1e9) / 2);
-    const residentBeforeMiB = largestResidentMiB(subject);
-    await runTcp(subject.client, subject.serverAddress, { bytes, timeoutMs: BULK_TIMEOUT_MS });
-    const residentHalfMiB = largestResidentMiB(subject);
-    await runTcp(subject.client, subject.serverAddress, { bytes, timeoutMs: BULK_TIMEOUT_MS });
-    return { residentBeforeMiB, residentHalfMiB, residentAfterMiB: largestResidentMiB(subject) };
-  });
-}
-
-async function pingTimesMs(subject: Subject, seconds: number): Promise<readonly number[]> {
-  const count = Math.round(seconds / PING_INTERVAL_SECONDS);
-  const options = { count, intervalSeconds: PING_INTERVAL_SECONDS };
-  const { timesMs } = await ping(subject.client, subject.serverAddress, options);
-  if (timesMs.length === 0) throw new Error(`${subject.name}: no ping came back`);
-  return timesMs;
-}
-
-async function withServer<T>(subject: Subject, work: () => Promise<T>): Promise<T> {
-  const server = await IperfServer.start(subject.server);
-  try {
-    return await work();
-  } finally {
-    await server.stop();
+  /** Groups that hold anything, their figures in the order of {@link FIGURES}. */
+  groups(): FigureGroup[] {
+    const order = Object.values(FIGURES).map(({ title }) => title);
+    return GROUP_NAMES.map((name) => this.#recorders[name].group())
+      .filter(({ figures }) => figures.length > 0)
+      .map((group) => ({
+        ...group,
+        figures: group.figures.toSorted(
+          (left, right) => order.indexOf(left.title) - order.indexOf(right.title),
+        ),
+      }));
   }
 }
 
-function cpuSeconds(subject: Subject): number {
-  return subject.processIds().reduce((sum, processId) => sum + cpuSecondsOf(processId), 0);
+/** Readings as text for the progress line. */
+export function describeReadings(readings: Readings): string {
+  return entriesOf(readings)
+    .map(([key, value]) => `${value.toFixed(FIGURES[key].digits)} ${FIGURES[key].unit}`)
+    .join(', ');
 }
 
-function largestResidentMiB(subject: Subject): number {
-  return Math.max(...subject.processIds().map(residentBytesOf)) / 2 ** 20;
+function entriesOf(readings: Readings): [FigureKey, number][] {
+  return Object.entries(readings) as [FigureKey, number][];
 }

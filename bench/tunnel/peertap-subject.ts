@@ -3,33 +3,42 @@
  *
  *   a ──ptap0 10.7.0.1 ┈┈(daemon ─ eth0 ══════ eth0 ─ daemon)┈┈ 10.7.0.2 ptap0── b
  *
- * Runs on the main thread of the bench.
+ * `null` is the native engine from an addon without cryptography: what is left is the bound of this design. Runs on the
+ * main thread of the bench.
  */
 
-import { runnableEngines } from '../../test/lab/engines.ts';
 import type { Wire } from '../../test/lab/namespace.ts';
 import { Segment } from '../../test/lab/segment.ts';
-import type { BenchEngine } from '../options.ts';
-import type { Subject } from './subject.ts';
-import { SUBJECT_NAMES } from './targets.ts';
+import type { BenchEngine } from '../section.ts';
+import { SUBJECT_NAMES, type Subject } from './subject.ts';
 
-/**
- * Brings up a pair of daemons for each engine.
- *
- * @param wanted - empty: every engine that can run on this machine
- */
-export async function makePeertapSubjects(wire: Wire, wanted: readonly BenchEngine[]): Promise<Subject[]> {
-  const engines = wanted.length > 0 ? wanted : runnableEngines();
-  const subjects: Subject[] = [];
-  for (const engine of engines) subjects.push(await makePeertapSubject(wire, engine));
-  return subjects;
-}
+/** A pair of daemons to bring up. */
+export type PeertapVariant =
+  | { readonly name: BenchEngine }
+  /** @see makeNullAddon */
+  | { readonly name: 'null'; readonly addonFile: string };
 
-async function makePeertapSubject(wire: Wire, engine: BenchEngine): Promise<Subject> {
-  const segment = new Segment({ engine, wire, label: engine === 'native' ? 'nat' : 'ts' });
-  await segment.start();
+/** Has a daemon load this addon and no other. */
+const ADDON_ENVIRONMENT = 'PEERTAP_ACCELERATOR';
+
+/** Brings up a pair of daemons and waits until a ping passes. */
+export async function makePeertapSubject(wire: Wire, variant: PeertapVariant): Promise<Subject> {
+  const segment = new Segment({
+    engine: variant.name === 'typescript' ? 'typescript' : 'native',
+    wire,
+    label: variant.name,
+    daemon: variant.name === 'null' ? { environment: { [ADDON_ENVIRONMENT]: variant.addonFile } } : {},
+  });
+  try {
+    await segment.start();
+  } catch (error) {
+    await segment.remove();
+    throw error;
+  }
   return {
-    name: SUBJECT_NAMES[engine],
+    name: SUBJECT_NAMES[variant.name],
+    kind: 'peertap',
+    layer: 2,
     client: segment.a.machine.namespace,
     server: segment.b.machine.namespace,
     serverAddress: segment.addressOfB,

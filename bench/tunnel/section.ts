@@ -1,126 +1,166 @@
 /**
- * Owns the section `tunnel`: a user's traffic through two daemons, beside the bare link and kernel VXLAN in the same
- * run.
+ * Owns the section `tunnel`: a user's traffic through two daemons, beside the bare link, kernel VXLAN, the same daemons
+ * without cryptography, and every other tunnel that is installed, in the same run.
  *
- * All subjects are up at once and take turns within each repeat, so that a ratio compares two moments that lie close
- * together. Runs on the main thread of the bench.
+ * All subjects of a wire are up at once and take turns within each repeat, so that a ratio compares two moments that lie
+ * close together; what they cost without traffic is measured first. Runs on the main thread of the bench.
  */
 
-import { relative } from 'node:path';
+import { preflightProblems } from '../../test/lab/preflight.ts';
+import type { Section, SectionFindings, SectionSettings } from '../section.ts';
+import { describeReadings, type Readings, WireReadings } from './figures.ts';
+import {
+  idleCpuPercent,
+  MEASUREMENTS,
+  type Measurement,
+  type MeasurementContext,
+  udpSocketBufferBytes,
+} from './measurements.ts';
+import { isOccasion, scheduleOf } from './schedule.ts';
+import type { Subject } from './subject.ts';
+import { findCandidates, type SubjectCandidate } from './subject-candidates.ts';
+import { judge, TARGETS } from './verdicts.ts';
 
-import { isUnsteady, summarize } from '../arithmetic.ts';
-import { describeMachine, readCpuTimes, stealShare } from '../machine.ts';
-import type { BenchOptions } from '../options.ts';
-import { type FigureResult, type SectionResult, writeResult } from '../results.ts';
-import { renderTable } from '../table.ts';
-import { FIGURES, type FigureKey, MEASUREMENTS, type Measurement } from './figures.ts';
-import { makePeertapSubjects } from './peertap-subject.ts';
-import { makeBareSubject, makeVxlanSubject, type Subject } from './subject.ts';
-import { describeVerdict, judge, TARGETS } from './targets.ts';
+/** Measures tunnels from end to end. */
+export const tunnelSection: Section = {
+  name: 'tunnel',
+  title: 'through two daemons in namespaces, beside the bare link, kernel VXLAN and other tunnels',
+  problems: ({ wires }) =>
+    preflightProblems(['ip', 'iperf3', 'ping', ...(wires.includes('mtu') ? ['ethtool'] : [])]),
+  run: runTunnel,
+};
 
-type Samples = Map<string, Map<FigureKey, number[]>>;
+const SHOWN_REASON_LENGTH = 400;
 
-/** Runs the section, shows its tables and writes its result file. */
-export async function runTunnelSection(options: BenchOptions): Promise<SectionResult> {
-  const startedAt = new Date().toISOString();
-  const timesBefore = readCpuTimes();
-  const subjects = await makeSubjects(options);
-  const samples: Samples = new Map(subjects.map((subject) => [subject.name, new Map<FigureKey, number[]>()]));
-  for (let repeat = 0; repeat < options.repeatCount; repeat++) {
-    await runRepeat(subjects, samples, { repeat, options });
+interface Run {
+  readonly settings: SectionSettings;
+  readonly progress: (text: string) => void;
+  readonly notes: string[];
+}
+
+interface WireRun extends Run {
+  readonly wire: 'gso' | 'mtu';
+  readonly wireIndex: number;
+  readonly subjects: readonly Subject[];
+  readonly readings: WireReadings;
+}
+
+async function runTunnel(
+  settings: SectionSettings,
+  progress: (text: string) => void,
+): Promise<SectionFindings> {
+  const notes = formNotes(settings);
+  const run = { settings, progress, notes };
+  const candidates = await findCandidates(run);
+  const findings: Pick<SectionFindings, 'groups' | 'verdicts'>[] = [];
+  for (const [wireIndex, wire] of settings.wires.entries()) {
+    findings.push(await runWire(candidates, { ...run, wire, wireIndex }));
   }
-  for (const subject of subjects) await subject.remove();
-  const result: SectionResult = {
-    section: 'tunnel',
-    startedAt,
-    settings: { ...options },
-    machine: describeMachine(),
-    stealShare: stealShare(timesBefore, readCpuTimes()),
-    subjects: summarizeAll(samples),
-    targets: options.wire === 'gso' ? judge(TARGETS, samples) : [],
+  return {
+    groups: findings.flatMap(({ groups }) => groups),
+    verdicts: findings.flatMap(({ verdicts }) => verdicts),
+    notes,
   };
-  show(result, samples, options);
-  return result;
 }
 
-async function makeSubjects(options: BenchOptions): Promise<Subject[]> {
-  const limits = [makeBareSubject(options.wire), makeVxlanSubject(options.wire)];
-  if (options.limitsOnly) return limits;
-  return [...limits, ...(await makePeertapSubjects(options.wire, options.engines))];
+async function runWire(
+  candidates: readonly SubjectCandidate[],
+  run: Pick<WireRun, 'wire' | 'wireIndex'> & Run,
+): Promise<Pick<SectionFindings, 'groups' | 'verdicts'>> {
+  const subjects: Subject[] = [];
+  const readings = new WireReadings(run.wire);
+  try {
+    for (const candidate of candidates) await bringUp(candidate, subjects, run);
+    await measureAll({ ...run, subjects, readings });
+  } finally {
+    for (const subject of subjects.toReversed()) await subject.remove();
+  }
+  const layer2Peers = subjects
+    .filter(({ kind, layer }) => kind === 'peer' && layer === 2)
+    .map(({ name }) => name);
+  const samples = readings.samples.bind(readings);
+  return { groups: readings.groups(), verdicts: judge(TARGETS, { wire: run.wire, samples, layer2Peers }) };
 }
 
-async function runRepeat(
-  subjects: readonly Subject[],
-  samples: Samples,
-  { repeat, options }: { repeat: number; options: BenchOptions },
+async function bringUp(
+  candidate: SubjectCandidate,
+  subjects: Subject[],
+  run: Pick<WireRun, 'wire'> & Run,
 ): Promise<void> {
-  for (const measurement of MEASUREMENTS) {
-    // What is done once comes last, when the daemons have carried everything else.
-    if (measurement.once === true && repeat + 1 < options.repeatCount) continue;
-    for (const subject of subjects) {
-      if (!measurement.appliesTo(subject)) continue;
-      await runMeasurement(subject, measurement, { samples, options, repeat });
+  run.progress(`wire ${run.wire}: ${candidate.name} … `);
+  try {
+    subjects.push(await candidate.make(run.wire));
+    run.progress('up\n');
+  } catch (error) {
+    takeFailure(`${candidate.name} did not come up on wire ${run.wire}`, error, run);
+  }
+}
+
+async function measureAll(run: WireRun): Promise<void> {
+  await measureIdleCpu(run);
+  for (let repeat = 0; repeat < run.settings.repeatCount; repeat++) {
+    for (const measurement of MEASUREMENTS) {
+      const { occasion, isCore = false } = measurement;
+      if (!isOccasion(occasion, { repeat, settings: run.settings, isCore })) continue;
+      for (const subject of run.subjects) {
+        if (!measurement.appliesTo(subject, run.settings, run.wireIndex)) continue;
+        await measure(subject, measurement, { ...run, repeat });
+      }
     }
   }
 }
 
-async function runMeasurement(
+async function measureIdleCpu({ subjects, settings, readings }: WireRun): Promise<void> {
+  const withDaemons = subjects.filter((subject) => subject.processIds().length > 0);
+  if (withDaemons.length === 0) return;
+  const percents = await idleCpuPercent(withDaemons, scheduleOf(settings).idleSeconds);
+  withDaemons.forEach(({ name }, at) => {
+    readings.add(name, { idleCpu: percents[at] ?? 0 });
+  });
+}
+
+async function measure(
   subject: Subject,
   measurement: Measurement,
-  context: { samples: Samples; options: BenchOptions; repeat: number },
+  run: WireRun & { readonly repeat: number },
 ): Promise<void> {
-  const { options, repeat, samples } = context;
-  process.stderr.write(`[${repeat + 1}/${options.repeatCount}] ${subject.name}: ${measurement.title} … `);
-  const readings = Object.entries(await measurement.run(subject, options)) as [FigureKey, number][];
-  const shown: string[] = [];
-  for (const [key, value] of readings) {
-    const ofSubject = samples.get(subject.name);
-    ofSubject?.set(key, [...(ofSubject.get(key) ?? []), value]);
-    shown.push(`${value.toFixed(FIGURES[key].digits)} ${FIGURES[key].unit}`);
+  const { settings, readings, progress } = run;
+  const place = `[${run.repeat + 1}/${settings.repeatCount}] wire ${run.wire}, ${subject.name}`;
+  progress(`${place}: ${measurement.title} … `);
+  const context: MeasurementContext = {
+    settings,
+    schedule: scheduleOf(settings),
+    earlier: (key) => readings.samples(subject.name, key),
+  };
+  try {
+    const taken: Readings = await measurement.run(subject, context);
+    readings.add(subject.name, taken);
+    progress(`${describeReadings(taken)}\n`);
+  } catch (error) {
+    takeFailure(`${place}: ${measurement.title} failed`, error, run);
   }
-  process.stderr.write(`${shown.join(', ')}\n`);
 }
 
-function summarizeAll(samples: Samples): Record<string, Record<string, FigureResult>> {
-  return Object.fromEntries(
-    [...samples].map(([subject, figures]) => [
-      subject,
-      Object.fromEntries(
-        [...figures].map(([key, values]) => [key, { unit: FIGURES[key].unit, ...summarize(values) }]),
-      ),
-    ]),
-  );
+/** One subject that fails must not cost an hour of the others' figures; a test of the bench has to see it, though. */
+function takeFailure(what: string, error: unknown, { settings, progress, notes }: Run): void {
+  if (settings.smoke) throw error;
+  const said = error instanceof Error ? error.message : String(error);
+  const reason = said
+    .trim()
+    .replaceAll(/\s*\n\s*/g, ' / ')
+    .slice(0, SHOWN_REASON_LENGTH);
+  notes.push(`${what}: ${reason}.`);
+  progress(`failed: ${reason}\n`);
 }
 
-function show(result: SectionResult, samples: Samples, options: BenchOptions): void {
-  const { machine } = result;
-  process.stdout.write(
-    `\ntunnel, wire ${options.wire}: ${options.repeatCount} × ${options.seconds} s, medians (spread; ! above 15 %)\n` +
-      `${machine.cpuModel}, ${machine.coreCount} cores, Linux ${machine.kernel}, Node ${machine.nodeVersion}, governor ${machine.governor}, steal ${(result.stealShare * 100).toFixed(1)} %\n\n`,
-  );
-  process.stdout.write(figureTable(result));
-  const verdicts = options.wire === 'gso' ? judge(TARGETS, samples) : [];
-  if (verdicts.length > 0) {
-    process.stdout.write(
-      `\n${renderTable(['target', 'measured', 'wanted', ''], verdicts.map(describeVerdict))}`,
+function formNotes({ short }: SectionSettings): string[] {
+  const notes = [
+    `UDP: iperf3 with socket buffers of ${udpSocketBufferBytes() >> 10} KiB; what it can send at all shows with the bare link.`,
+    'Wire gso is the veth as it is: super-packets cross it whole. On wire mtu the kernel cuts them before the driver, and the receiver merges them by GRO, as with a card; the largest packet that crossed is in the table.',
+  ];
+  if (short)
+    notes.push(
+      'Short form: wire mtu only, no peers, no TypeScript engine; all but TCP with 1 stream is measured once, latency for 1 s.',
     );
-  }
-  process.stdout.write(`\nresults: ${relative(process.cwd(), writeResult(result))}\n`);
-}
-
-function figureTable(result: SectionResult): string {
-  const names = Object.keys(result.subjects);
-  const rows = (Object.keys(FIGURES) as FigureKey[]).flatMap((key) => {
-    const cells = names.map((name) => figureCell(key, result.subjects[name]?.[key]));
-    return cells.every((cell) => cell === '–')
-      ? []
-      : [[`${FIGURES[key].title}, ${FIGURES[key].unit}`, ...cells]];
-  });
-  return renderTable(['', ...names], rows);
-}
-
-function figureCell(key: FigureKey, figure: FigureResult | undefined): string {
-  if (figure === undefined) return '–';
-  const mark = isUnsteady(figure) ? '!' : '';
-  return `${figure.median.toFixed(FIGURES[key].digits)} (${Math.round(figure.spread * 100)} %${mark})`;
+  return notes;
 }

@@ -10,22 +10,38 @@
 import type { Namespace, Wire } from '../../test/lab/namespace.ts';
 import { makePair } from '../../test/lab/topology.ts';
 
+/** Names of the subjects that verdicts speak of. */
+export const SUBJECT_NAMES = {
+  bare: 'bare link',
+  vxlan: 'kernel VXLAN',
+  null: 'PeerTap null',
+  native: 'PeerTap native',
+  typescript: 'PeerTap TypeScript',
+  wireguard: 'wireguard-go (L3)',
+} as const;
+
+/** What a subject is to the table: a limit, this project, or another tunnel. */
+export type SubjectKind = 'limit' | 'peertap' | 'peer';
+
 /** Something that carries a user's traffic from `client` to `server`. */
 export interface Subject {
   readonly name: string;
+  readonly kind: SubjectKind;
+  /** OSI layer of what it carries. */
+  readonly layer: 2 | 3;
   readonly client: Namespace;
   readonly server: Namespace;
   readonly serverAddress: string;
   /** Daemons whose cost counts; empty for what the kernel does alone. */
   readonly processIds: () => readonly number[];
-  /** Ends all daemons, starts them again and waits for a ping; in ms. Absent where there is nothing to start. */
+  /** Ends all daemons, starts them again and waits for a ping; in ms. Absent where that is not measured. */
   readonly startToFirstPing?: () => Promise<number>;
   /** Ends the daemons and frees the namespaces. */
   readonly remove: () => void | Promise<void>;
 }
 
-/** Programs that the section runs. */
-export const TUNNEL_TOOLS = ['ip', 'iperf3', 'ping'] as const;
+/** The interface of the underlay in every namespace. */
+export const UNDERLAY_INTERFACE = 'eth0';
 
 const VXLAN_PORT = 4789;
 
@@ -33,7 +49,9 @@ const VXLAN_PORT = 4789;
 export function makeBareSubject(wire: Wire): Subject {
   const { a, b, remove } = makePair(wire, 'bare');
   return {
-    name: 'bare link',
+    name: SUBJECT_NAMES.bare,
+    kind: 'limit',
+    layer: 2,
     client: a.namespace,
     server: b.namespace,
     serverAddress: b.address,
@@ -55,7 +73,9 @@ export function makeVxlanSubject(wire: Wire): Subject {
     near.namespace.ip('link', 'set', 'vx0', 'up');
   }
   return {
-    name: 'kernel VXLAN',
+    name: SUBJECT_NAMES.vxlan,
+    kind: 'limit',
+    layer: 2,
     client: a.namespace,
     server: b.namespace,
     serverAddress: '10.98.0.2',

@@ -35,11 +35,20 @@ export interface TcpOptions {
   readonly timeoutMs?: number;
 }
 
+/** What a TCP run in both directions at once moved, each direction apart. */
+export interface BothWaysResult {
+  readonly bitsPerSecond: number;
+  readonly reverseBitsPerSecond: number;
+}
+
 /** A UDP run at a set rate. */
 export interface UdpOptions {
-  readonly seconds: number;
   readonly payloadBytes: number;
   readonly datagramsPerSecond: number;
+  /** The run ends when so many are sent, however long that takes a sender that does not reach the rate. */
+  readonly datagramCount: number;
+  /** Of both sockets; the system's default unless given, which holds a few ms of small datagrams. */
+  readonly socketBufferBytes?: number;
 }
 
 /** What the server and the client take longer than asked for, at most. */
@@ -49,8 +58,16 @@ const tcpReport = v.object({
   end: v.object({ sum_received: v.object({ bits_per_second: v.number(), bytes: v.number() }) }),
 });
 
+const rate = v.object({ bits_per_second: v.number() });
+const bothWaysReport = v.object({
+  end: v.object({ sum_received: rate, sum_received_bidir_reverse: rate }),
+});
+
 const udpReport = v.object({
-  end: v.object({ sum: v.object({ seconds: v.number(), packets: v.number(), lost_packets: v.number() }) }),
+  end: v.object({
+    sum_sent: v.object({ seconds: v.number(), packets: v.number() }),
+    sum_received: v.object({ bytes: v.number() }),
+  }),
 });
 
 /** An iperf3 server; several clients may use it one after another. */
@@ -82,9 +99,7 @@ export class IperfServer {
 
 /** Sends one or more TCP streams to a server. */
 export async function runTcp(from: Namespace, to: string, options: TcpOptions): Promise<TcpResult> {
-  const args = ['--client', to, '--json', '--connect-timeout', '5000'];
-  if (options.bytes !== undefined) args.push('--bytes', String(options.bytes));
-  else args.push('--time', String(options.seconds ?? 1));
+  const args = ['--client', to, '--json', '--connect-timeout', '5000', ...lengthOf(options)];
   if (options.reverse === true) args.push('--reverse');
   if (options.streams !== undefined) args.push('--parallel', String(options.streams));
   const timeoutMs = options.timeoutMs ?? (options.seconds ?? 1) * 1000 + SLACK_MS;
@@ -92,25 +107,65 @@ export async function runTcp(from: Namespace, to: string, options: TcpOptions): 
   return { bitsPerSecond: end.sum_received.bits_per_second, receivedBytes: end.sum_received.bytes };
 }
 
+/** Sends one TCP stream each way at once. */
+export async function runTcpBothWays(
+  from: Namespace,
+  to: string,
+  options: Pick<TcpOptions, 'seconds' | 'bytes'>,
+): Promise<BothWaysResult> {
+  const args = ['--client', to, '--json', '--connect-timeout', '5000', '--bidir', ...lengthOf(options)];
+  const timeoutMs = (options.seconds ?? 1) * 1000 + SLACK_MS;
+  const { end } = v.parse(bothWaysReport, await runClient(from, args, timeoutMs));
+  return {
+    bitsPerSecond: end.sum_received.bits_per_second,
+    reverseBitsPerSecond: end.sum_received_bidir_reverse.bits_per_second,
+  };
+}
+
+/**
+ * Starts one TCP stream that goes on until it is stopped.
+ *
+ * @returns ends it; rejects when it had ended by itself, since what was measured beside it was then not under load
+ */
+export function startTcp(from: Namespace, to: string): () => Promise<void> {
+  const child = from.start('iperf3', ['--client', to, '--connect-timeout', '5000', '--time', '0']);
+  const complaints = collect(child, 'stderr');
+  child.stdout?.resume();
+  return async () => {
+    if (child.exitCode !== null || child.signalCode !== null)
+      throw new Error(`the TCP stream has ended by itself: ${complaints().trim()}`);
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+  };
+}
+
 /** Sends UDP datagrams of one size at a rate. */
 export async function runUdp(from: Namespace, to: string, options: UdpOptions): Promise<UdpResult> {
   const bitsPerSecond = Math.round(options.datagramsPerSecond * options.payloadBytes * 8);
   const size = ['--length', String(options.payloadBytes), '--bitrate', String(bitsPerSecond)];
-  const args = [
-    '--client',
-    to,
-    '--json',
-    '--connect-timeout',
-    '5000',
-    '--udp',
-    '--time',
-    String(options.seconds),
-    ...size,
-  ];
-  const { sum } = v.parse(udpReport, await runClient(from, args, options.seconds * 1000 + SLACK_MS)).end;
-  const sentPerSecond = sum.packets / sum.seconds;
-  const lossRatio = sum.packets === 0 ? 1 : sum.lost_packets / sum.packets;
+  const args = ['--client', to, '--json', '--connect-timeout', '5000', '--udp', ...size];
+  args.push('--blockcount', String(Math.round(options.datagramCount)));
+  if (options.socketBufferBytes !== undefined) args.push('--window', String(options.socketBufferBytes));
+  // A sender that waits for its tunnel may take several times as long as asked.
+  const timeoutMs = (options.datagramCount / options.datagramsPerSecond) * 20_000 + SLACK_MS;
+  return readUdpReport(await runClient(from, args, timeoutMs), options.payloadBytes);
+}
+
+/**
+ * Reads the report of a UDP run. What still waited in a queue when the sender had ended counts as lost: iperf3 itself
+ * counts only gaps between what arrived, and so a queue that grew during the whole run would look like none lost.
+ */
+export function readUdpReport(report: unknown, payloadBytes: number): UdpResult {
+  const { sum_sent: sent, sum_received: received } = v.parse(udpReport, report).end;
+  const sentPerSecond = sent.packets / sent.seconds;
+  const deliveredCount = Math.min(received.bytes / payloadBytes, sent.packets);
+  const lossRatio = sent.packets === 0 ? 1 : 1 - deliveredCount / sent.packets;
   return { lossRatio, sentPerSecond, deliveredPerSecond: sentPerSecond * (1 - lossRatio) };
+}
+
+function lengthOf({ bytes, seconds }: Pick<TcpOptions, 'seconds' | 'bytes'>): string[] {
+  return bytes === undefined ? ['--time', String(seconds ?? 1)] : ['--bytes', String(bytes)];
 }
 
 async function runClient(from: Namespace, args: readonly string[], timeoutMs: number): Promise<unknown> {

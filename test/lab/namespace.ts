@@ -113,12 +113,23 @@ export function addAddress(namespace: Namespace, interfaceName: string, cidr: st
 }
 
 /**
- * Has the kernel cut every super-packet before the wire, and the receiving side put trains together again by GRO, as a
- * network card's driver does.
+ * What makes a veth's wire a card's wire: no kind of segmentation is left to the "hardware", so that the kernel cuts
+ * every super-packet right before the driver (`gso` stays on: with it off, plain TCP would be cut earlier than what a
+ * tunnel sends, which no card does). The receiving side puts trains together again by GRO, as the drivers of cards do
+ * by default.
  */
+const CUT_TO_MTU: Readonly<Record<string, 'on' | 'off'>> = {
+  tso: 'off',
+  gso: 'on',
+  'tx-udp-segmentation': 'off',
+  'tx-udp_tnl-segmentation': 'off',
+  'tx-udp_tnl-csum-segmentation': 'off',
+  'tx-gso-list': 'off',
+  gro: 'on',
+};
+
 function limitToMtu(end: LinkEnd): void {
-  const offloads = ['tso', 'off', 'gso', 'off', 'tx-udp-segmentation', 'off', 'gro', 'on'];
-  end.namespace.runSync('ethtool', ['-K', end.interfaceName, ...offloads]);
+  end.namespace.runSync('ethtool', ['-K', end.interfaceName, ...Object.entries(CUT_TO_MTU).flat()]);
 }
 
 let swept = false;

@@ -137,6 +137,47 @@ export async function echo(
   }
 }
 
+const roundTripOutcome = v.object({ timesMs: v.array(v.number()) });
+const ROUND_TRIP_PORT = 5303;
+const ROUND_TRIP_BYTES = 64;
+
+/** Sends requests of 64 bytes over one TCP connection, each when the last was answered. @returns ms, in order */
+export async function roundTrips({ from, to, address }: Ends, seconds: number): Promise<readonly number[]> {
+  const endpoint = { address, port: ROUND_TRIP_PORT, bytes: ROUND_TRIP_BYTES };
+  const server = await startProbe(to, 'round-trips', { mode: 'serve', ...endpoint });
+  try {
+    const timeoutMs = seconds * 1000 + READY_TIMEOUT_MS;
+    const asked = { mode: 'ask', ...endpoint, seconds };
+    return v.parse(roundTripOutcome, await runProbe(from, 'round-trips', asked, timeoutMs)).timesMs;
+  } finally {
+    await server.stop();
+  }
+}
+
+/** What {@link watchPacketSizes} saw. */
+export interface PacketSizes {
+  readonly seenCount: number;
+  /** With the Ethernet header; 0 when nothing left. */
+  readonly largestBytes: number;
+}
+
+const packetSizes = v.object({ seenCount: v.number(), largestBytes: v.number() });
+
+/** Looks at what an interface hands to its wire while `work` goes on, for that long. */
+export async function watchPacketSizes(
+  on: Namespace,
+  { interfaceName, seconds }: { interfaceName: string; seconds: number },
+  work: () => Promise<unknown>,
+): Promise<PacketSizes> {
+  const probe = await startProbe(on, 'packet-sizes', { interfaceName, seconds });
+  try {
+    await work();
+    return v.parse(packetSizes, await probe.result(seconds * 1000 + READY_TIMEOUT_MS));
+  } finally {
+    await probe.stop();
+  }
+}
+
 /** Sends raw frames on an interface. */
 export async function sendFrames(
   from: Namespace,
