@@ -6,6 +6,7 @@
  *
  *   egress   readTap → classify → segment → seal → train → { closeLink → send } per train
  *   ingress  receive → openLink → forward → openFrame → learn → coalesce → writeTap
+ *                                       └▶ relay → { closeLink → send } per train
  *
  * Descriptors: FrameDescriptor, TxDatagram, Train, RxMessage, RxDatagram, TapWrite (shm/layout.ts).
  */
@@ -85,9 +86,20 @@ export interface Engine {
 
   /**
    * Looks each token up (kind 5: compares the lane's link token and opens the body in place), enters the window, then
-   * checks hops and kind. RX_LOCAL with its epoch, or RX_PUNTED and an entry in `punts` (kinds 3 and 5).
+   * checks hops and kind. RX_LOCAL with its epoch, RX_PUNTED and an entry in `punts` (kinds 3 and 5), or RX_FORWARDED. What
+   * is to be passed on has a `set` besides, whatever its verdict: its token names others, it came from a forwarding port of
+   * its segment, and a hop is left. Sets localCount.
+   * @returns how many datagrams relay has work with
    */
-  forward(count: number): void;
+  forward(count: number): number;
+
+  /**
+   * Lays datagrams that have a set as TxDatagrams from 0 on, where they lie in rxBuffer and with one hop less, and groups
+   * them into trains as `train` does: one for each trunk of the set but the one that it came from. Runs before openFrame,
+   * which opens in place what is for this node as well; closeLink writes bytes 0‥31 only, which nobody reads after forward.
+   * @returns number of trains
+   */
+  relay(count: number): number;
 
   /**
    * Opens RX_LOCAL frames in place: unmask, sender, key, window, AEAD, window entry; puts fragments together.

@@ -55,10 +55,12 @@ test('an addon without cryptography is refused unless the environment names it',
     file,
     'module.exports = { layoutDigest: () => 1, openEngine: () => 0, hasCryptography: () => false }',
   );
+  const before = process.env['PEERTAP_ACCELERATOR'];
   const unnamed = checkAddon([file], 1);
   process.env['PEERTAP_ACCELERATOR'] = file;
   const named = checkAddon([file], 1);
-  delete process.env['PEERTAP_ACCELERATOR'];
+  if (before === undefined) delete process.env['PEERTAP_ACCELERATOR'];
+  else process.env['PEERTAP_ACCELERATOR'] = before;
   rmSync(folder, { recursive: true });
   assert.ok(!unnamed.ok && unnamed.reason.includes('without cryptography'));
   assert.ok(named.ok);

@@ -4,16 +4,21 @@
  *
  *   kind 5     the lane's own link token → body opened in place → window → main thread
  *   otherwise  token table, all 16 bytes → window → hops → kind
+ *                for others  from a forwarding port of its segment, and a hop left → relay
  *                local       kinds 1 and 2 → openFrame
  *                control     kind 3 → main thread
- *                for others  dropped: this node does not relay
+ *
+ * One rule forwards all traffic: a token names a set of trunks, and possibly this node. And one keeps it safe: what came
+ * from a trunk that is no forwarding port of the segment is delivered here at most.
  *
  * The token is its own authenticator: a datagram whose token is in no table was forged, altered or is not for us, and
  * leaves no trace but a count. One whose token is found enters the window whatever becomes of it then.
  */
 import { DROP } from '../base/drop-code.ts';
+import { countDrop } from '../shm/arena.ts';
 import {
   ArenaHeader,
+  ForwardSet,
   KIND_CONTROL,
   KIND_ECHO,
   KIND_FRAGMENT,
@@ -21,6 +26,8 @@ import {
   KIND_LINK,
   Lane,
   NONE,
+  RX_DROPPED,
+  RX_FORWARDED,
   RX_LOCAL,
   RX_OPEN,
   RX_PUNTED,
@@ -34,19 +41,28 @@ import { findToken } from '../shm/tables.ts';
 import { controlHops, controlKind, LINK } from '../wire/link-datagram.ts';
 import { insertLaneWindow, WINDOW_ACCEPT, WINDOW_REPLAY } from './lane-window.ts';
 import { openLinkBody } from './link-body.ts';
-import { copy16, equal16, LE } from './memory.ts';
-import { dropRx, nowMs, rxAt, type StageContext } from './stage-context.ts';
+import { equal16, LE } from './memory.ts';
+import { dropRx, isStable, nowMs, rxAt, type StageContext } from './stage-context.ts';
 
 /** Decides for datagrams 0 … datagramCount-1; see Engine.forward. */
-export function forward(context: StageContext, datagramCount: number): void {
+export function forward(context: StageContext, datagramCount: number): number {
   const { memory } = context;
+  context.port.ports = NONE;
+  let local = 0;
+  let leaving = 0;
   for (let index = 0; index < datagramCount; index++) {
     const at = rxAt(index);
     if (memory.getUint32(at + RxDatagram.at.verdict, LE) !== RX_OPEN) continue;
+    memory.setUint32(at + RxDatagram.at.set, NONE, LE);
     const kind = controlKind(memory.getUint32(at + RxDatagram.at.control, LE));
     if (kind === KIND_LINK) forwardLink(context, index, at);
     else forwardByToken(context, index, at, kind);
+    const verdict = memory.getUint32(at + RxDatagram.at.verdict, LE);
+    if (verdict === RX_LOCAL) local++;
+    if (verdict !== RX_DROPPED && memory.getUint32(at + RxDatagram.at.set, LE) !== NONE) leaving++;
   }
+  memory.setUint32(ARENA.header + ArenaHeader.at.localCount, local, LE);
+  return leaving;
 }
 
 /** Puts a datagram on the list of what the main thread is told. */
@@ -87,33 +103,65 @@ function forwardByToken(context: StageContext, index: number, at: number, kind: 
   if (!enterWindow(context, at)) return;
   const entryAt = TABLE.tokens + slot * Token.size;
   memory.setUint32(at + RxDatagram.at.epoch, table.getUint32(entryAt + Token.at.epoch, LE), LE);
-  memory.setUint32(at + RxDatagram.at.set, table.getUint32(entryAt + Token.at.set, LE), LE);
   if (controlHops(memory.getUint32(at + RxDatagram.at.control, LE)) === 0) {
     return dropRx(context, at, DROP['hops-exceeded']);
   }
-  deliver(context, index, at, kind, table.getUint32(entryAt + Token.at.flags, LE));
+  deliver(context, index, kind, entryAt);
 }
 
-function deliver(context: StageContext, index: number, at: number, kind: number, flags: number): void {
-  const { memory } = context;
+/** Here, onwards, or both. What is delivered here with its last hop is counted where it would have gone on. */
+function deliver(context: StageContext, index: number, kind: number, entryAt: number): void {
+  const { memory, table } = context;
+  const at = rxAt(index);
   if (kind < KIND_FRAME || kind > KIND_ECHO) return dropRx(context, at, DROP['kind-invalid']);
-  if ((flags & (TOKEN_LOCAL | TOKEN_CONTROL)) === 0) return dropRx(context, at, DROP['not-forwarding']);
+  const flags = table.getUint32(entryAt + Token.at.flags, LE);
+  const set = table.getUint32(entryAt + Token.at.set, LE);
+  const refusal = set === NONE ? DROP['not-forwarding'] : forwardingRefusal(context, at, entryAt);
+  if (refusal === 0) memory.setUint32(at + RxDatagram.at.set, set, LE);
   if ((flags & TOKEN_LOCAL) !== 0 && (kind === KIND_FRAME || kind === KIND_FRAGMENT)) {
     memory.setUint32(at + RxDatagram.at.verdict, RX_LOCAL, LE);
   } else if ((flags & TOKEN_CONTROL) !== 0 && kind === KIND_CONTROL) {
-    showToken(context, at);
+    describeControl(context, at);
     memory.setUint32(at + RxDatagram.at.verdict, RX_PUNTED, LE);
     punt(context, index);
+  } else if (refusal === 0) {
+    memory.setUint32(at + RxDatagram.at.verdict, RX_FORWARDED, LE);
+    return;
   } else {
-    dropRx(context, at, DROP['kind-invalid']);
+    const isForUs = set === NONE && (flags & (TOKEN_LOCAL | TOKEN_CONTROL)) !== 0;
+    return dropRx(context, at, isForUs ? DROP['kind-invalid'] : refusal);
   }
+  if (refusal === DROP['hops-exceeded']) countDrop(context.arena, refusal);
 }
 
-/** A control datagram is told as token ‖ masked sender ‖ sealed body ‖ tag: the opened token takes its block's place. */
-function showToken(context: StageContext, at: number): void {
+/** Why a datagram whose token names others goes no further, or 0. */
+function forwardingRefusal(context: StageContext, at: number, entryAt: number): number {
+  const { memory, table } = context;
+  const trunk = memory.getUint32(at + RxDatagram.at.trunk, LE);
+  if (!isPort(context, table.getUint32(entryAt + Token.at.ports, LE), trunk)) return DROP['not-forwarding'];
+  return controlHops(memory.getUint32(at + RxDatagram.at.control, LE)) > 1 ? 0 : DROP['hops-exceeded'];
+}
+
+/** Whether a trunk is among a segment's ports. Neighbours mostly ask the same, so the last answer is kept for a batch. */
+function isPort(context: StageContext, ports: number, trunk: number): boolean {
+  const { port, table } = context;
+  if (ports === NONE) return false;
+  if (port.ports === ports && port.trunk === trunk) return port.isPort;
+  const setAt = TABLE.sets + ports * ForwardSet.size;
+  const count = isStable(context, setAt) ? table.getUint32(setAt + ForwardSet.at.count, LE) : 0;
+  port.ports = ports;
+  port.trunk = trunk;
+  port.isPort = false;
+  for (let index = 0; index < count && !port.isPort; index++) {
+    port.isPort = table.getUint16(setAt + ForwardSet.at.trunks + 2 * index, LE) === trunk;
+  }
+  return port.isPort;
+}
+
+/** A control datagram is told as token ‖ masked sender ‖ sealed body ‖ tag; the graph puts the token there last. */
+function describeControl(context: StageContext, at: number): void {
   const { memory } = context;
   const offset = memory.getUint32(at + RxDatagram.at.offset, LE);
-  copy16(memory, at + RxDatagram.at.token, memory, offset + LINK.token);
   memory.setUint32(at + RxDatagram.at.frameOffset, offset + LINK.token, LE);
   memory.setUint32(
     at + RxDatagram.at.frameLength,

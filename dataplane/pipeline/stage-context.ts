@@ -12,6 +12,7 @@ import {
   ArenaHeader,
   FRAME_DROPPED,
   FrameDescriptor,
+  NONE,
   RX_DROPPED,
   RxDatagram,
   TxDatagram,
@@ -24,6 +25,14 @@ import { createFlows, type Flows } from './flows.ts';
 import { KeyCache } from './key-cache.ts';
 import { LE } from './memory.ts';
 import { createSegmentPlan, type SegmentPlan } from './segment-plan.ts';
+
+/** The last answer to "is this trunk a port of that segment", for a batch (forward). */
+export interface LastPort {
+  /** Set of the ports; NONE: nothing was asked. */
+  ports: number;
+  trunk: number;
+  isPort: boolean;
+}
 
 /** One worker's stages' common ground. */
 export interface StageContext {
@@ -46,6 +55,7 @@ export interface StageContext {
   readonly flows: Flows;
   /** Offsets of the descriptors whose blocks go through AES together. */
   readonly group: Uint32Array;
+  readonly port: LastPort;
 }
 
 /** Makes the context of one worker. */
@@ -64,6 +74,7 @@ export function createStageContext(tables: Tables, arena: Arena, crypto: CryptoP
     plan: createSegmentPlan(),
     flows: createFlows(),
     group: new Uint32Array(BLOCKS_AT_ONCE),
+    port: { ports: NONE, trunk: NONE, isPort: false },
   };
 }
 

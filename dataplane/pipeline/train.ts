@@ -23,7 +23,7 @@ import { LE } from './memory.ts';
 import { isStable, type StageContext, txAt } from './stage-context.ts';
 
 /** One send takes at most 64 KiB less the headers around it. */
-const TRAIN_MAX_BYTES = 65_400;
+export const TRAIN_MAX_BYTES = 65_400;
 
 /** Groups datagrams 0 … datagramCount-1; see Engine.train. */
 export function train(context: StageContext, datagramCount: number): number {
@@ -97,8 +97,17 @@ function addFlooded(context: StageContext, trains: number, first: number, end: n
   return next;
 }
 
-/** @returns the number of trains, one more unless nobody can take it */
-function addTrain(context: StageContext, trains: number, first: number, end: number, trunk: number): number {
+/**
+ * Lays a train of datagrams first … end-1, which lie end to end, behind those that are there.
+ * @returns the number of trains, one more unless nobody can take it
+ */
+export function addTrain(
+  context: StageContext,
+  trains: number,
+  first: number,
+  end: number,
+  trunk: number,
+): number {
   const { memory } = context;
   const lane = chooseLane(context, trunk, memory.getInt32(txAt(first) + TxDatagram.at.flowHash, LE));
   const owner = lane === NONE ? laneOwner(context, trunk) : context.worker;

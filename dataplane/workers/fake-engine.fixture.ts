@@ -75,6 +75,7 @@ function fakeEngine(stages: Stages, calls: string[]): Engine {
     receive: stage('receive'),
     openLink: stage('openLink'),
     forward: stage('forward'),
+    relay: stage('relay'),
     openFrame: stage('openFrame'),
     learn: stage('learn'),
     coalesce: stage('coalesce'),

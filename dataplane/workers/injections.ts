@@ -71,7 +71,10 @@ function drainRing(context: WorkerContext, ring: RingConsumer, mayHandOff: boole
       link(context, ring);
     } else invalid(context, ring);
     if (laid.sealedBytes > LAID_BYTES || laid.sealed >= LAID_FLOODS) flushSealed(context, mayHandOff);
-    if (laid.carrierBytes > LAID_BYTES) flushCarrier(context);
+    if (laid.carrierBytes > LAID_BYTES) {
+      flushSealed(context, mayHandOff); // relay lays descriptors of its own
+      flushCarrier(context);
+    }
   }
   flushSealed(context, mayHandOff);
   flushCarrier(context);

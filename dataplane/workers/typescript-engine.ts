@@ -15,6 +15,7 @@ import { learn } from '../pipeline/learn.ts';
 import { closeLinkBody } from '../pipeline/link-body.ts';
 import { openFrame } from '../pipeline/open-frame.ts';
 import { openLink } from '../pipeline/open-link.ts';
+import { relay } from '../pipeline/relay.ts';
 import { seal } from '../pipeline/seal.ts';
 import { segment } from '../pipeline/segment.ts';
 import { createStageContext, type StageContext } from '../pipeline/stage-context.ts';
@@ -52,6 +53,7 @@ export function composeEngine(tables: Tables, arena: Arena, io: PacketIo, crypto
     receive: () => io.receive(),
     openLink: (count, carrier) => openLink(context, count, carrier),
     forward: (count) => forward(context, count),
+    relay: (count) => relay(context, count),
     openFrame: (count) => openFrame(context, count),
     learn: (count) => learn(context, count),
     coalesce: (count) => coalesce(context, count),

@@ -3,6 +3,7 @@
 
 use crate::arena::Arena;
 use crate::flows::Flows;
+use crate::forward::LastPort;
 use crate::keys::KeyCache;
 use crate::layout::{ArenaHeader, BATCH_PUNTS, BATCH_TX_DATAGRAMS};
 use crate::link::Blocks;
@@ -58,6 +59,7 @@ pub struct Engine {
     pub plaintexts: Vec<Plaintext>,
     /// In forward.
     pub last_token: LastFound,
+    pub last_port: LastPort,
     /// In openFrame.
     pub last_sender: LastFound,
     /// Pieces of a TAP write.
@@ -81,6 +83,7 @@ impl Engine {
             socket: Socket::new(),
             plaintexts: vec![Plaintext::Laid; BATCH_TX_DATAGRAMS],
             last_token: LastFound::default(),
+            last_port: None,
             last_sender: LastFound::default(),
             pieces: crate::tap::pieces(),
             flows: Flows::new(),

@@ -1,11 +1,13 @@
 //! forward: what an open link header means here: its token's entry, the window, hops and kind.
-//! One rule forwards all traffic: a token names a set of trunks, and possibly this node.
+//! One rule forwards all traffic: a token names a set of trunks, and possibly this node. And one keeps it safe: what came
+//! from a trunk that is no forwarding port of the segment is delivered here at most.
 
+use crate::classify::set_trunk;
 use crate::engine::Engine;
 use crate::layout::*;
 use crate::link::{body_aad, body_nonce, control_bytes};
 use crate::open_link::{lane_window, link_drop};
-use crate::tables::words_of;
+use crate::tables::{Slot, words_of};
 use crate::window::Seen;
 use core::mem::offset_of;
 
@@ -13,18 +15,30 @@ use core::mem::offset_of;
 const TOKEN_AT: u32 = 16;
 const BODY_AT: u32 = 32;
 
-/// Decides for datagrams 0 … count-1 that are RX_OPEN; adds to `punts`.
-pub fn forward(engine: &mut Engine, count: u32) {
+/// The last answer to "is this trunk a port of that segment", for a batch: ports, trunk, answer.
+pub type LastPort = Option<(u32, u32, bool)>;
+
+/// Decides for datagrams 0 … count-1 that are RX_OPEN; adds to `punts`. Returns how many relay has work with.
+pub fn forward(engine: &mut Engine, count: u32) -> u32 {
     engine.last_token.clear();
+    engine.last_port = None;
+    let mut local = 0;
+    let mut leaving = 0;
     for index in 0..count {
-        if engine.arena.batch.rx[index as usize].verdict != RX_OPEN {
+        let datagram = &mut engine.arena.batch.rx[index as usize];
+        if datagram.verdict != RX_OPEN {
             continue;
         }
+        datagram.set = NONE;
         match decide(engine, index as usize) {
             Ok(verdict) => {
-                engine.arena.batch.rx[index as usize].verdict = verdict;
-                if verdict == RX_PUNTED {
-                    engine.punt(index);
+                let datagram = &mut engine.arena.batch.rx[index as usize];
+                datagram.verdict = verdict;
+                leaving += u32::from(datagram.set != NONE);
+                match verdict {
+                    RX_LOCAL => local += 1,
+                    RX_PUNTED => engine.punt(index),
+                    _ => {}
                 }
             }
             Err(code) => {
@@ -33,6 +47,8 @@ pub fn forward(engine: &mut Engine, count: u32) {
             }
         }
     }
+    engine.arena.header.set(offset_of!(ArenaHeader, local_count), local);
+    leaving
 }
 
 #[inline]
@@ -51,31 +67,82 @@ fn decide(engine: &mut Engine, index: usize) -> Result<u32, u32> {
         .ok_or(DROP_TOKEN_UNKNOWN)?;
     enter(engine, index)?;
     let entry = engine.tables.token(slot);
-    let datagram = &mut engine.arena.batch.rx[index];
-    datagram.epoch = entry.get(offset_of!(Token, epoch));
-    datagram.set = entry.get(offset_of!(Token, set));
+    engine.arena.batch.rx[index].epoch = entry.get(offset_of!(Token, epoch));
     if control >> 8 & 0xff == 0 {
         return Err(DROP_HOPS_EXCEEDED);
     }
-    let flags = entry.get(offset_of!(Token, flags));
-    match control & 0xf {
-        KIND_FRAME..=KIND_ECHO if flags & (TOKEN_LOCAL | TOKEN_CONTROL) == 0 => Err(DROP_NOT_FORWARDING),
-        KIND_FRAME | KIND_FRAGMENT if flags & TOKEN_LOCAL != 0 => Ok(RX_LOCAL),
-        KIND_CONTROL if flags & TOKEN_CONTROL != 0 => {
-            show_token(engine, index);
-            Ok(RX_PUNTED)
-        }
-        _ => Err(DROP_KIND_INVALID),
+    deliver(engine, index, entry)
+}
+
+/// Here, onwards, or both. What is delivered here with its last hop is counted where it would have gone on.
+#[inline]
+fn deliver(engine: &mut Engine, index: usize, entry: Slot<'static>) -> Result<u32, u32> {
+    let kind = engine.arena.batch.rx[index].control & 0xf;
+    if !(KIND_FRAME..=KIND_ECHO).contains(&kind) {
+        return Err(DROP_KIND_INVALID);
+    }
+    let (flags, set) = (entry.get(offset_of!(Token, flags)), entry.get(offset_of!(Token, set)));
+    let refusal = if set == NONE {
+        DROP_NOT_FORWARDING
+    } else {
+        refusal(engine, index, entry)
+    };
+    if refusal == DROP_NONE {
+        engine.arena.batch.rx[index].set = set;
+    }
+    let verdict = if flags & TOKEN_LOCAL != 0 && matches!(kind, KIND_FRAME | KIND_FRAGMENT) {
+        RX_LOCAL
+    } else if flags & TOKEN_CONTROL != 0 && kind == KIND_CONTROL {
+        describe_control(engine, index);
+        RX_PUNTED
+    } else if refusal == DROP_NONE {
+        return Ok(RX_FORWARDED);
+    } else if set == NONE && flags & (TOKEN_LOCAL | TOKEN_CONTROL) != 0 {
+        return Err(DROP_KIND_INVALID);
+    } else {
+        return Err(refusal);
+    };
+    if refusal == DROP_HOPS_EXCEEDED {
+        engine.arena.counters.drop(refusal);
+    }
+    Ok(verdict)
+}
+
+/// Why a datagram whose token names others goes no further, or DROP_NONE.
+#[inline]
+fn refusal(engine: &mut Engine, index: usize, entry: Slot<'static>) -> u32 {
+    let datagram = &engine.arena.batch.rx[index];
+    let (trunk, hops) = (datagram.trunk, datagram.control >> 8 & 0xff);
+    if !is_port(engine, entry.get(offset_of!(Token, ports)), trunk) {
+        DROP_NOT_FORWARDING
+    } else if hops > 1 {
+        DROP_NONE
+    } else {
+        DROP_HOPS_EXCEEDED
     }
 }
 
-/// A control datagram is told as token ‖ masked sender ‖ sealed body ‖ tag: the opened token takes its block's place.
-fn show_token(engine: &mut Engine, index: usize) {
+/// Whether a trunk is among a segment's ports. Neighbours mostly ask the same.
+#[inline]
+fn is_port(engine: &mut Engine, ports: u32, trunk: u32) -> bool {
+    if let Some((last_ports, last_trunk, answer)) = engine.last_port
+        && (last_ports, last_trunk) == (ports, trunk)
+    {
+        return answer;
+    }
+    let found = engine.tables.set(ports).filter(|set| set.version() & 1 == 0);
+    let answer = found.is_some_and(|set| {
+        (0..set.get(offset_of!(ForwardSet, count))).any(|member| set_trunk(set, member) == trunk)
+    });
+    engine.last_port = Some((ports, trunk, answer));
+    answer
+}
+
+/// A control datagram is told as token ‖ masked sender ‖ sealed body ‖ tag; the graph puts the token there last.
+fn describe_control(engine: &mut Engine, index: usize) {
     let datagram = &mut engine.arena.batch.rx[index];
     datagram.frame_offset = datagram.offset + TOKEN_AT;
     datagram.frame_length = datagram.length - TOKEN_AT;
-    let place = engine.arena.data.at(datagram.frame_offset, 16);
-    place.copy_from_slice(&datagram.token);
 }
 
 /// Opens a probe's body in place: its token must be the lane's own link token.

@@ -29,6 +29,7 @@ mod open_link;
 mod path_tests;
 mod plan;
 mod reassemble;
+mod relay;
 mod seal;
 mod segment;
 mod send;

@@ -7,7 +7,8 @@
 
 use crate::engine::Engine;
 use crate::{
-    classify, close_link, coalesce, forward, learn, open_frame, open_link, seal, segment, send, tap, train, udp,
+    classify, close_link, coalesce, forward, learn, open_frame, open_link, relay, seal, segment, send, tap, train,
+    udp,
 };
 use napi::sys;
 use std::cell::RefCell;
@@ -96,7 +97,7 @@ macro_rules! stage {
 }
 
 /// By their names in dataplane/contract/engine.ts.
-const STAGES: [(&str, Callback); 16] = [
+const STAGES: [(&str, Callback); 17] = [
     stage!("wait", |engine, [timeout_ms, spin]| engine.waiter.wait(
         &mut engine.arena,
         timeout_ms,
@@ -116,6 +117,7 @@ const STAGES: [(&str, Callback); 16] = [
         engine, count, carrier
     )),
     stage!("forward", |engine, [count, _]| forward::forward(engine, count)),
+    stage!("relay", |engine, [count, _]| relay::relay(engine, count)),
     stage!("openFrame", |engine, [count, _]| open_frame::open_frame(engine, count)),
     stage!("learn", |engine, [count, _]| learn::learn(engine, count)),
     stage!("coalesce", |engine, [count, _]| coalesce::coalesce(engine, count)),

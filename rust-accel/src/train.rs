@@ -11,13 +11,13 @@ use crate::tables::{Slot, Tables};
 use core::mem::offset_of;
 
 /// One send takes at most 64 KiB less the headers around it.
-const TRAIN_MAX_BYTES: u32 = 65_400;
+pub const TRAIN_MAX_BYTES: u32 = 65_400;
 
-/// A run of datagrams.
+/// A run of datagrams, which lie end to end.
 #[derive(Clone, Copy)]
-struct Run {
-    first: usize,
-    end: usize,
+pub struct Run {
+    pub first: usize,
+    pub end: usize,
 }
 
 /// Groups datagrams 0 … count-1; returns the number of trains.
@@ -92,7 +92,7 @@ fn add_flooded(engine: &mut Engine, trains: &mut usize, run: Run, set: u32) {
 }
 
 /// Appends a train, unless nobody can take it.
-fn add_train(engine: &mut Engine, trains: &mut usize, run: Run, trunk: u32) {
+pub fn add_train(engine: &mut Engine, trains: &mut usize, run: Run, trunk: u32) {
     let lane = choose_lane(engine, trunk, engine.arena.batch.tx[run.first].flow_hash);
     let owner = if lane.is_some() {
         Some(engine.worker)

@@ -26,7 +26,8 @@ import {
   TxDatagram,
 } from '../../dataplane/shm/layout.ts';
 import { ARENA, TABLE } from '../../dataplane/shm/memory-map.ts';
-import { createPair, type FixtureNode, type FixtureOptions } from '../harness/dataplane-fixture.ts';
+import { createPair, type FixtureNode, type FixtureOptions, TOKEN } from '../harness/dataplane-fixture.ts';
+import { addTrunk, forwardToken } from '../harness/relay-fixture.ts';
 import { getField, setFields } from '../harness/table-writer.ts';
 import { attack } from './attacks.ts';
 import { type Macs, randomFrame, tcpRun } from './random-frames.ts';
@@ -48,6 +49,9 @@ const OPTIONS: readonly FixtureOptions[] = [
 /** Drop codes that the runs so far have met. */
 const reached = new Set<string>();
 
+/** Datagrams that left again. */
+let passedOn = 0;
+
 /** What the stages can refuse; a corpus that does not reach one of these no longer tests it. */
 const EXPECTED = [
   'frame-short',
@@ -67,6 +71,9 @@ const EXPECTED = [
   'token-unknown',
   'kind-invalid',
   'hops-exceeded',
+  'not-forwarding',
+  'path-too-small',
+  'lane-down',
   'sender-unknown',
   'frame-replay',
   'frame-before-announcement',
@@ -283,7 +290,40 @@ function upset(random: Seeded, node: FixtureNode): void {
   random.pick(changes)();
 }
 
+forEachSeed('datagrams for others leave both engines alike', ({ left, right, macs }, random, carrier) => {
+  const others = [1, 2, 3].map((trunk) => ({ trunk, like: createPair().left }));
+  for (let batch = 0; batch < 16; batch++) {
+    const seed = random.below(1e9);
+    right.change((node) => {
+      const choose = seeded(seed);
+      for (const { trunk, like } of others) {
+        const datagramMtuBytes = choose.pick([1472, 1472, 65_507, 300, 0]);
+        const state = choose.pick([LANE_SENDS, LANE_SENDS, LANE_SENDS, 1]);
+        const lane = addTrunk(node, { trunk, like, carrier, datagramMtuBytes });
+        setFields(node.tables.buffer, Lane, TABLE.lanes + lane * Lane.size, { state });
+      }
+      for (const [index, token] of [TOKEN.right, TOKEN.broadcast, TOKEN.control].entries()) {
+        const trunks = [0, 1, 2, 3].filter(() => choose.oneIn(2));
+        const ports = [0, 1, 2, 3].filter((trunk) => !choose.oneIn(trunk === 0 ? 8 : 2));
+        forwardToken(node, token, { set: 10 + 2 * index, trunks, ports, flags: choose.below(4) });
+      }
+    });
+    const sent = left.egress(randomFrames(random, macs), (node, count) => {
+      const edits = seeded(seed);
+      for (let index = 0; index < count; index++) {
+        const at = ARENA.txDatagrams + index * TxDatagram.size;
+        const control = getField(node.arena.buffer, TxDatagram, at, 'control');
+        const hops = edits.pick([0, 1, 2, 16, 16, 16, 16]);
+        setFields(node.arena.buffer, TxDatagram, at, { control: (control & ~0xff00) | (hops << 8) });
+      }
+    });
+    right.ingress(random.oneIn(3) ? attack(random, sent, sent).slice(0, 1500) : sent.slice(0, 1500), carrier);
+    passedOn += right.passedOn.length;
+  }
+});
+
 test('together they reach what the stages can refuse', { skip: skip || SEEDS.length === 1 }, () => {
   const missing = EXPECTED.filter((name) => !reached.has(name));
+  assert.ok(passedOn > 1000, `${passedOn} were passed on`);
   assert.deepEqual(missing, [], `reached: ${[...reached].join(' ')}`);
 });

@@ -12,7 +12,9 @@ import {
   FRAME_DROPPED,
   FrameDescriptor,
   Iovec,
+  NONE,
   RX_DROPPED,
+  RX_FORWARDED,
   RX_FRAME,
   RX_HELD,
   RX_LOCAL,
@@ -35,6 +37,7 @@ const RX_FIELDS: Readonly<Record<number, readonly string[]>> = {
   [RX_DROPPED]: [],
   [RX_OPEN]: ['lane', 'trunk', 'control', 'counterLow', 'counterHigh', 'token'],
   [RX_LOCAL]: ['lane', 'trunk', 'control', 'counterLow', 'counterHigh', 'token', 'epoch', 'set'],
+  [RX_FORWARDED]: ['lane', 'trunk', 'control', 'counterLow', 'counterHigh', 'token', 'epoch', 'set'],
   [RX_PUNTED]: [
     'lane',
     'trunk',
@@ -142,34 +145,54 @@ export class Twin {
     });
   }
 
-  /** Datagrams through openLink … coalesce; returns the number of writes. */
+  /** Datagrams through openLink … coalesce, and those for others through relay; returns the number of writes. */
   ingress(datagrams: readonly Uint8Array[], carrier: number): number {
     const count = this.both((half) => putDatagrams(half.node, datagrams));
-    const stages: readonly ((engine: Engine) => void)[] = [
-      (engine) => {
-        engine.openLink(count, carrier);
-      },
-      (engine) => {
-        engine.forward(count);
-      },
-      (engine) => {
-        engine.openFrame(count);
-      },
-      (engine) => {
-        engine.learn(count);
-      },
-    ];
-    for (const stage of stages) {
-      this.both((half) => {
-        stage(half.engine);
-      });
-      this.compareRx(count);
-      this.compareCounters();
-    }
+    this.compareAfter(count, (engine) => {
+      engine.openLink(count, carrier);
+    });
+    const leaving = this.compareAfter(count, (engine) => engine.forward(count));
+    this.compareHeader(['localCount']);
+    if (leaving > 0) this.relay(count);
+    this.compareAfter(count, (engine) => {
+      engine.openFrame(count);
+    });
+    this.compareAfter(count, (engine) => {
+      engine.learn(count);
+    });
     const writes = this.both((half) => half.engine.coalesce(count));
     this.compareWrites(writes);
     this.compareCounters();
     return writes;
+  }
+
+  /** What the last ingress passed on: the datagrams of each train, closed. */
+  readonly passedOn: Uint8Array[] = [];
+
+  private relay(count: number): void {
+    this.passedOn.length = 0;
+    const trains = this.both((half) => half.engine.relay(count));
+    for (let train = 0; train < trains; train++) {
+      const fields = ['first', 'count', 'trunk', 'lane', 'owner', 'bytes'];
+      this.compareStruct(Train, ARENA.trains + train * Train.size, fields);
+      const lane = getField(
+        this.reference.node.arena.buffer,
+        Train,
+        ARENA.trains + train * Train.size,
+        'lane',
+      );
+      if (lane === NONE) continue;
+      if (this.both((half) => half.engine.closeLink(train)) === 0)
+        this.passedOn.push(...this.takeTrain(train));
+    }
+    this.compareCounters();
+  }
+
+  private compareAfter<T>(count: number, stage: (engine: Engine) => T): T {
+    const answer = this.both((half) => stage(half.engine));
+    this.compareRx(count);
+    this.compareCounters();
+    return answer;
   }
 
   /** The tables of both, whole: windows, counters, ages. */

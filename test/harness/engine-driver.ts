@@ -7,7 +7,7 @@ import type { Engine } from '../../dataplane/contract/engine.ts';
 import type { PacketIo } from '../../dataplane/contract/packet-io.ts';
 import { chooseCrypto } from '../../dataplane/crypto/choose-crypto.ts';
 import type { CryptoPorts } from '../../dataplane/crypto/crypto-port.ts';
-import { ArenaHeader, CARRIER_UDP, RxDatagram } from '../../dataplane/shm/layout.ts';
+import { ArenaHeader, CARRIER_UDP, RxDatagram, Train } from '../../dataplane/shm/layout.ts';
 import { ARENA } from '../../dataplane/shm/memory-map.ts';
 import { composeEngine } from '../../dataplane/workers/typescript-engine.ts';
 import {
@@ -81,6 +81,29 @@ export function ingress(
   engine.openFrame(count);
   engine.learn(count);
   return takeWrites(node, engine.coalesce(count));
+}
+
+/** Datagrams that were passed on to one trunk. */
+export interface PassedOn {
+  readonly trunk: number;
+  readonly datagrams: readonly Uint8Array[];
+}
+
+/**
+ * Runs datagrams through openLink, forward and relay, and closes what leaves again.
+ * @returns a train each, in order
+ */
+export function passOn(node: DrivenNode, datagrams: readonly Uint8Array[]): PassedOn[] {
+  const { engine, arena } = node;
+  const count = putDatagrams(node, datagrams);
+  engine.openLink(count, CARRIER_UDP);
+  const trains = engine.forward(count) > 0 ? engine.relay(count) : 0;
+  return Array.from({ length: trains }, (_, train) => {
+    const code = engine.closeLink(train);
+    arena.counters[code] = (arena.counters[code] ?? 0) + (code === 0 ? 0 : 1);
+    const trunk = getField(arena.buffer, Train, ARENA.trains + train * Train.size, 'trunk');
+    return { trunk, datagrams: code === 0 ? takeTrain(node, train) : [] };
+  });
 }
 
 /** Verdict (RX_*) of received datagram `index`. */
