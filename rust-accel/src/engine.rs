@@ -62,6 +62,8 @@ pub struct Engine {
     pub last_port: LastPort,
     /// In openFrame.
     pub last_sender: LastFound,
+    /// In learn.
+    pub last_source: LastFound,
     /// Pieces of a TAP write.
     pub pieces: Vec<libc::iovec>,
     /// TCP flows open in coalesce.
@@ -85,6 +87,7 @@ impl Engine {
             last_token: LastFound::default(),
             last_port: None,
             last_sender: LastFound::default(),
+            last_source: LastFound::default(),
             pieces: crate::tap::pieces(),
             flows: Flows::new(),
         }

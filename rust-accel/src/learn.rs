@@ -6,6 +6,7 @@ use core::mem::offset_of;
 
 /// Checks datagrams 0 … count-1 that are RX_FRAME.
 pub fn learn(engine: &mut Engine, count: u32) {
+    engine.last_source.clear();
     for index in 0..count as usize {
         if engine.arena.batch.rx[index].verdict != RX_FRAME {
             continue;
@@ -35,7 +36,11 @@ fn check(engine: &mut Engine, index: usize) -> Result<(), u32> {
     if source.0 & 1 == 1 {
         return Err(DROP_SOURCE_INVALID);
     }
-    if let Some(slot) = engine.tables.find_station(vlan, source.0, source.1) {
+    let tables = &engine.tables;
+    let known = engine.last_source.get([vlan, source.0, source.1, 0], || {
+        tables.find_station(vlan, source.0, source.1)
+    });
+    if let Some(slot) = known {
         let station = engine.tables.station(slot);
         if station.get(offset_of!(Station, flags)) & STATION_LOCAL != 0 {
             return Err(DROP_SOURCE_IS_LOCAL);
