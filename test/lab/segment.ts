@@ -32,6 +32,8 @@ export interface SegmentOptions {
   readonly pair?: Pair;
   readonly mtuBytes?: number;
   readonly daemon?: Partial<LabDaemonOptions>;
+  /** Added to the environment of one side alone. */
+  readonly environmentOf?: Readonly<Partial<Record<'a' | 'b', Readonly<Record<string, string>>>>>;
 }
 
 const UP_TIMEOUT_MS = 30_000;
@@ -62,10 +64,12 @@ export class Segment {
     });
     this.a = new LabDaemon(this.pair.a, {
       ...common,
+      environment: { ...common.environment, ...options.environmentOf?.a },
       vlans: [vlan([`${this.addressOfA}/24`, `${this.address6OfA}/64`])],
     });
     this.b = new LabDaemon(this.pair.b, {
       ...common,
+      environment: { ...common.environment, ...options.environmentOf?.b },
       vlans: [vlan([`${this.addressOfB}/24`, `${this.address6OfB}/64`])],
     });
     this.a.writeConfig({ bootstrap: [this.b.multiaddr] });
