@@ -64,7 +64,7 @@ export interface CabledPair {
 }
 
 /** Makes both, with the workload's frames in the left one's TAP. */
-export function cablePair(engine: BenchEngine, workload: Workload): CabledPair {
+export function cablePair(engine: BenchEngine, workload: Pick<Workload, 'frames' | 'options'>): CabledPair {
   const { left, right } = createPair(workload.options);
   const delivered = { datagrams: 0, frames: 0, bytes: 0 };
   const carry = makeCable(left, right);
@@ -90,7 +90,7 @@ export function createEngine(name: BenchEngine, { tables, arena }: FixtureNode, 
 }
 
 /** System calls that do nothing. */
-const NO_IO: MemoryIo = {
+export const NO_IO: MemoryIo = {
   wait: () => undefined,
   readTap: () => 0,
   receive: () => 0,

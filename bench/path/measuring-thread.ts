@@ -20,6 +20,8 @@ export interface MeasuringStart {
   readonly seconds: number;
   /** The least that runs every step. */
   readonly smoke: boolean;
+  /** The first of the threads: what is the same for all engines is measured there. */
+  readonly first: boolean;
 }
 
 /** What it is asked. */
@@ -30,6 +32,11 @@ export interface MeasuringQuestion {
 }
 
 type Answer<G extends string> = { readonly readings: readonly Reading<G>[] } | { readonly error: string };
+
+/** Answers one question. */
+export type Measure<G extends string> = (
+  question: MeasuringQuestion,
+) => readonly Reading<G>[] | Promise<readonly Reading<G>[]>;
 
 /** The main thread's side. */
 export class MeasuringThread<G extends string> {
@@ -59,18 +66,19 @@ export class MeasuringThread<G extends string> {
  *
  * @param make - what is measured; called once, before the first answer
  */
-export function answerQuestions<G extends string>(
-  make: (start: MeasuringStart) => (question: MeasuringQuestion) => readonly Reading<G>[],
-): void {
+export function answerQuestions<G extends string>(make: (start: MeasuringStart) => Measure<G>): void {
   const port = parentPort;
   if (port === null) throw new Error('a measuring thread is started by the bench');
-  let measure: ReturnType<typeof make> | undefined;
-  port.on('message', (question: MeasuringQuestion) => {
+  let measure: Measure<G> | undefined;
+  const answer = async (question: MeasuringQuestion): Promise<Answer<G>> => {
     try {
       measure ??= make(workerData as MeasuringStart);
-      port.postMessage({ readings: measure(question) });
+      return { readings: await measure(question) };
     } catch (error) {
-      port.postMessage({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+      return { error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
     }
+  };
+  port.on('message', (question: MeasuringQuestion) => {
+    void answer(question).then((answered) => port.postMessage(answered));
   });
 }

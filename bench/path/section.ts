@@ -42,11 +42,12 @@ async function runPath(
   progress: (text: string) => void,
 ): Promise<SectionFindings> {
   const recorders = makeRecorders();
-  const threads = settings.engines.map((engine) => {
+  const threads = settings.engines.map((engine, index) => {
     const thread = new MeasuringThread<PathGroup>(ENTRY, {
       engine,
       seconds: secondsOf(settings),
       smoke: settings.smoke,
+      first: index === 0,
     });
     return { engine, thread };
   });
