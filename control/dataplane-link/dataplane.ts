@@ -323,8 +323,8 @@ export class Dataplane {
       workerCount: this.#options.workerCount,
       quiescence: this.#quiescence,
       offloads: { tso: tapTso, uso: tapUso },
-      attach: (worker, vlan, fd) => {
-        this.#supervisor.attachTap(worker, vlan, fd);
+      attach: (worker, vlan, fds) => {
+        this.#supervisor.attachTap(worker, vlan, fds);
       },
       detach: (worker, vlan) => {
         this.#supervisor.detachTap(worker, vlan);

@@ -1,7 +1,7 @@
 /**
  * The TAP interfaces of the VLANs: made, configured by rtnetlink, given to workers queue by queue, and removed.
  *
- *   open queues ─▶ MAC, MTU, queue length, up ─▶ addresses ─▶ queue i to worker i
+ *   open queues ─▶ MAC, MTU, queue length, up ─▶ addresses ─▶ each worker its queues
  *   take queues from workers ─▶ they have passed a turn with another set ─▶ close: the interface is gone
  *
  * Main thread only. An interface lives as long as its descriptors: a daemon that dies leaves none behind.
@@ -9,6 +9,7 @@
 
 import { type InterfaceAddress, RouteNetlink } from '../../dataplane/io/rtnetlink.ts';
 import { closeTapQueues, openTapDevice, type TapDevice } from '../../dataplane/io/tap-device.ts';
+import { LIMIT } from '../../dataplane/shm/layout.ts';
 import { keyedHash } from '../vlan/hash.ts';
 import type { Quiescence } from './quiescence.ts';
 
@@ -19,6 +20,8 @@ const TRANSMIT_QUEUE_FRAMES = 1_000;
  * a send, a receive, a write and an acknowledgement of its own.
  */
 const SUPER_FRAME_BYTES = 59_114;
+/** Descriptors for TAP queues up to which each worker gets several of an interface: a quarter of the least hard limit in use (4,096). */
+const SEVERAL_QUEUES_BUDGET = 1_024;
 const MAC_LABEL = new TextEncoder().encode('peertap tap mac v1');
 const MAC_BYTES = 6;
 const LOCALLY_ADMINISTERED = 0x02;
@@ -48,7 +51,7 @@ export interface TapLinkParts {
   readonly workerCount: number;
   readonly quiescence: Quiescence;
   readonly offloads: { readonly tso: boolean; readonly uso: boolean };
-  attach(worker: number, vlan: number, fd: number): void;
+  attach(worker: number, vlan: number, fds: readonly number[]): void;
   detach(worker: number, vlan: number): void;
 }
 
@@ -68,6 +71,8 @@ export function interfaceMac(nodeSecret: Uint8Array, vlanId: Uint8Array): Uint8A
 /** See the file's head. */
 export class TapLink {
   readonly #parts: TapLinkParts;
+  /** Open queues of all interfaces. */
+  #descriptors = 0;
 
   constructor(parts: TapLinkParts) {
     this.#parts = parts;
@@ -80,16 +85,20 @@ export class TapLink {
    * @throws SystemError when the kernel refuses; nothing is left behind then
    */
   open(vlan: number, request: TapRequest): TapInterface {
-    const device = openTapDevice(request.name, { queues: this.#parts.workerCount, ...this.#parts.offloads });
+    const { workerCount, offloads } = this.#parts;
+    const queuesPerWorker = this.#queuesPerWorker();
+    const device = openTapDevice(request.name, { queues: workerCount * queuesPerWorker, ...offloads });
     try {
       configure(request);
     } catch (error) {
       closeTapQueues(device.fds);
       throw error;
     }
-    for (const [worker, fd] of device.fds.entries()) {
-      this.#parts.attach(worker, vlan, fd);
+    for (let worker = 0; worker < workerCount; worker++) {
+      const first = worker * queuesPerWorker;
+      this.#parts.attach(worker, vlan, device.fds.slice(first, first + queuesPerWorker));
     }
+    this.#descriptors += device.fds.length;
     return describe(device, request);
   }
 
@@ -109,11 +118,18 @@ export class TapLink {
     }
   }
 
+  /** Several, so that a flow rarely waits behind another one's; one, where a daemon has so many VLANs that it would need too many descriptors. */
+  #queuesPerWorker(): number {
+    const wanted = LIMIT.tapQueues * this.#parts.workerCount;
+    return this.#descriptors + wanted <= SEVERAL_QUEUES_BUDGET ? LIMIT.tapQueues : 1;
+  }
+
   /** Takes an interface from the workers and removes it; @returns when it is gone */
   close(vlan: number, tap: TapInterface): Promise<void> {
-    for (const worker of tap.fds.keys()) {
+    for (let worker = 0; worker < this.#parts.workerCount; worker++) {
       this.#parts.detach(worker, vlan);
     }
+    this.#descriptors -= tap.fds.length;
     const { quiescence } = this.#parts;
     return new Promise((resolve) => {
       // One turn to come out of the wait with the old set, and one to wait with the new.

@@ -29,10 +29,12 @@ export interface Engine {
   wait(timeoutMs: number, spin: number): void;
 
   /**
-   * Reads frames from a VLAN's TAP queue until it is empty, 64 are read, or 64 KiB are over.
+   * Reads frames from a TAP queue until it is empty, 64 are read, or 64 KiB are over.
+   *
+   * @param queue - TapQueue index
    * @returns frames 0 … count-1 filled in (offset, length, vlan, virtio fields)
    */
-  readTap(vlan: number): number;
+  readTap(queue: number): number;
 
   /**
    * Decides for each frame: verdict, epoch, frame key, destination, token, path MTU, flow hash, class; reports
@@ -117,7 +119,7 @@ export interface Engine {
    */
   coalesce(count: number): number;
 
-  /** Writes them to this worker's TAP queues. */
+  /** Writes them to this worker's queues of their TAPs: among several, to the one that the upper bits of the flow hash name. */
   writeTap(count: number): void;
 
   /**

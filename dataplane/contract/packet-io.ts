@@ -12,7 +12,7 @@ export interface PacketIo {
   wait(timeoutMs: number, spin: number): void;
 
   /** As Engine.readTap: fills frames 0 … count-1 and returns the count. */
-  readTap(vlan: number): number;
+  readTap(queue: number): number;
 
   /**
    * As Engine.receive: fills messages, and lays an RxDatagram {offset, length, message} for each datagram of each GRO

@@ -14,6 +14,7 @@ import {
   FrameDescriptor,
   Iovec,
   Lane,
+  LIMIT,
   READY_UDP,
   READY_WAKE,
   RxDatagram,
@@ -250,6 +251,40 @@ test('a TAP write gathers its pieces behind the virtio header, and one without a
   );
   assert.equal(drops(arena, 'no-interface'), 6);
   assert.equal(counter(arena, 'tapFramesWritten'), 1);
+});
+
+test('each flow is written to one of the queues of its TAP, by the upper bits of its hash', () => {
+  const { arena } = b;
+  const pair = allocateNative(8);
+  assert.equal(libc.socketpair(1, 0o2004002, 0, pair.address), 0);
+  const first = (ARENA.tapQueues + VLAN * TapQueue.size) >> 2;
+  const second = first + (LIMIT.vlans * TapQueue.size) / 4;
+  arena.i32[second + (TapQueue.at.fd >> 2)] = pair.i32[0] ?? -1;
+  arena.u32[second + (TapQueue.at.attached >> 2)] = 1;
+  arena.u32[first + (TapQueue.at.queues >> 2)] = 2;
+  arena.u32.set([ARENA.rxBuffer, 1], ARENA.iovecs >> 2);
+  for (const [index, flowHash] of [0x1_ffff, 0x2_ffff, 0x3_0000].entries()) {
+    const write = ARENA.writes + index * TapWrite.size;
+    arena.u32.set([VLAN, 0, 1, 1], write >> 2);
+    arena.u32[(write + TapWrite.at.flowHash) >> 2] = flowHash;
+  }
+  b.io.writeTap(3);
+  const memory = allocateNative(64);
+  assert.deepEqual(
+    [0, 1].map(() => libc.read(pair.i32[1] ?? -1, memory.address, 11)),
+    [11, 11],
+  );
+  assert.equal(libc.read(pair.i32[1] ?? -1, memory.address, 11), -1);
+  assert.equal(libc.read(tapEnd, memory.address, 64), 11);
+  // And what is read there is of the same VLAN.
+  memory.bytes.fill(0, 0, 24);
+  assert.equal(libc.write(pair.i32[1] ?? -1, memory.address, 24), 24);
+  assert.equal(b.io.readTap(LIMIT.vlans + VLAN), 1);
+  assert.equal(arena.u32[(ARENA.frames + FrameDescriptor.at.vlan) >> 2], VLAN);
+  arena.u32[first + (TapQueue.at.queues >> 2)] = 1;
+  arena.u32[second + (TapQueue.at.attached >> 2)] = 0;
+  closeDescriptor(pair.i32[0] ?? -1);
+  closeDescriptor(pair.i32[1] ?? -1);
 });
 
 test('a TAP that goes away is counted once and waited on no more', () => {

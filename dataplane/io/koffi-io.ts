@@ -23,7 +23,7 @@ export function createKoffiIo(tables: Tables, arena: Arena): PacketIo {
   const link = new LinkSocketIo(tables, arena, memory);
   return {
     wait: (timeoutMs, spin) => waiter.wait(timeoutMs, spin),
-    readTap: (vlan) => taps.read(vlan),
+    readTap: (queue) => taps.read(queue),
     receive: () => link.receive(),
     send: (train) => link.send(train),
     writeTap: (count) => taps.write(count),

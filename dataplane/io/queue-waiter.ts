@@ -6,7 +6,7 @@
 import { arch } from 'node:os';
 import { COUNTER } from '../base/counter.ts';
 import { type Arena, count } from '../shm/arena.ts';
-import { ArenaHeader, LIMIT, READY_UDP, READY_WAKE, TapQueue } from '../shm/layout.ts';
+import { ArenaHeader, READY_UDP, READY_WAKE, TAP_QUEUE_SLOTS, TapQueue } from '../shm/layout.ts';
 import { ARENA } from '../shm/memory-map.ts';
 import { monotonicMs, monotonicUs } from './clock.ts';
 import { drainEventfd } from './eventfd.ts';
@@ -22,7 +22,7 @@ const EPOLLIN = 1;
 const PACKED = arch() === 'x64';
 const EVENT_BYTES = PACKED ? 12 : 16;
 const EVENT_DATA = PACKED ? 4 : 8;
-const MAX_EVENTS = LIMIT.vlans + 2;
+const MAX_EVENTS = TAP_QUEUE_SLOTS + 2;
 const TAG_UDP = 0xffff_0001;
 const TAG_WAKE = 0xffff_0002;
 
@@ -115,10 +115,10 @@ export class QueueWaiter {
     this.#generation = Atomics.load(u32, H.tapGeneration);
     this.#add(i32[ArenaHeader.at.udpFd >> 2] ?? -1, TAG_UDP);
     this.#add(i32[ArenaHeader.at.wakeFd >> 2] ?? -1, TAG_WAKE);
-    for (let vlan = 0; vlan < LIMIT.vlans; vlan++) {
-      const queue = (ARENA.tapQueues + vlan * TapQueue.size) >> 2;
-      const attached = Atomics.load(u32, queue + (TapQueue.at.attached >> 2));
-      if (attached === 1) this.#add(Atomics.load(i32, queue + (TapQueue.at.fd >> 2)), vlan);
+    for (let queue = 0; queue < TAP_QUEUE_SLOTS; queue++) {
+      const word = (ARENA.tapQueues + queue * TapQueue.size) >> 2;
+      const attached = Atomics.load(u32, word + (TapQueue.at.attached >> 2));
+      if (attached === 1) this.#add(Atomics.load(i32, word + (TapQueue.at.fd >> 2)), queue);
     }
   }
 

@@ -1,5 +1,5 @@
 /**
- * TAP interfaces: opened with one queue a worker, with virtio headers and offloads. Main thread. An interface is not
+ * TAP interfaces: opened with several queues, with virtio headers and offloads. Main thread. An interface is not
  * persistent: it vanishes with its last descriptor, so a daemon that dies leaves none behind.
  */
 import { VIRTIO_HEADER_BYTES } from '../shm/layout.ts';

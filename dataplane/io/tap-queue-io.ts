@@ -11,6 +11,7 @@ import {
   FrameDescriptor,
   Iovec,
   LIMIT,
+  TAP_QUEUE_SLOTS,
   TapQueue,
   TapWrite,
   VIRTIO_HEADER_BYTES,
@@ -25,6 +26,7 @@ const IOVEC_BYTES = 16;
 /** The kernel takes 1,024 pieces a write; one is the virtio header. */
 const MAX_PIECES = 1023;
 const PLACE_ALIGNMENT = 16;
+const QUEUE_HASH_SHIFT = 16;
 
 /** One worker's TAP queues. */
 export class TapQueueIo {
@@ -47,8 +49,9 @@ export class TapQueueIo {
   }
 
   /** As Engine.readTap. */
-  read(vlan: number): number {
-    const fd = this.#fd(vlan);
+  read(queue: number): number {
+    const fd = this.#fd(queue);
+    const vlan = queue % LIMIT.vlans;
     if (fd < 0) return 0;
     let place = 0;
     let frames = 0;
@@ -76,11 +79,24 @@ export class TapQueueIo {
     for (let index = 0; index < writes; index++) this.#writeOne(ARENA.writes + index * TapWrite.size);
   }
 
-  #fd(vlan: number): number {
-    if (vlan >= LIMIT.vlans) return -1;
-    const queue = (ARENA.tapQueues + vlan * TapQueue.size) >> 2;
-    if (Atomics.load(this.#arena.u32, queue + (TapQueue.at.attached >> 2)) !== 1) return -1;
-    return Atomics.load(this.#arena.i32, queue + (TapQueue.at.fd >> 2));
+  /** @param queue - TapQueue index */
+  #fd(queue: number): number {
+    if (queue >= TAP_QUEUE_SLOTS) return -1;
+    const word = (ARENA.tapQueues + queue * TapQueue.size) >> 2;
+    if (Atomics.load(this.#arena.u32, word + (TapQueue.at.attached >> 2)) !== 1) return -1;
+    return Atomics.load(this.#arena.i32, word + (TapQueue.at.fd >> 2));
+  }
+
+  /**
+   * The queue that a write goes to. The kernel sends a flow's answers to the queue on which the flow was written, so
+   * flows that are kept apart here do not wait for each other there. The lower bits of the hash have chosen the lane.
+   */
+  #queueFor(write: number): number {
+    const vlan = this.#u32(write + TapWrite.at.vlan);
+    const field = ARENA.tapQueues + vlan * TapQueue.size + TapQueue.at.queues;
+    const queues = Math.max(Atomics.load(this.#arena.u32, field >> 2), 1);
+    const choice = (this.#u32(write + TapWrite.at.flowHash) >>> QUEUE_HASH_SHIFT) & (queues - 1);
+    return choice * LIMIT.vlans + vlan;
   }
 
   /** Only an interrupted read is repeated; an empty queue ends the batch, and so does a failure, which is counted. */
@@ -109,7 +125,7 @@ export class TapQueueIo {
   #writeOne(write: number): void {
     const datagrams = this.#u32(write + TapWrite.at.datagrams);
     const pieces = this.#u32(write + TapWrite.at.iovecCount);
-    const fd = this.#fd(this.#u32(write + TapWrite.at.vlan));
+    const fd = this.#fd(this.#queueFor(write));
     if (fd < 0) return this.#drop(DROP['no-interface'], datagrams);
     if (pieces > MAX_PIECES) return this.#drop(DROP['tap-write-failed'], datagrams);
     this.#layIovecs(write, this.#u32(write + TapWrite.at.iovecFirst), pieces);

@@ -62,6 +62,26 @@ test('a super-frame ends at PSH, at a shorter payload, and at 65,535 bytes of IP
   assert.deepEqual(merged(row(64, 1300)), [50, 14]);
 });
 
+test('whatever is written of a flow names the same flow, super-frame or not', () => {
+  const pair = createDrivenPair();
+  const frames = [
+    ...row(3, 500),
+    tcpFrame({ sequence: 2500, flags: ACK, payload: filler(0) }).bytes,
+    udpFrame({ payload: filler(9) }).bytes,
+  ];
+  const written = ingress(
+    pair.right,
+    egress(
+      pair.left,
+      frames.map((bytes) => ({ bytes })),
+    ),
+  );
+  const [merged, pure, other] = written.map((write) => write.flowHash);
+  assert.equal(written[0]?.datagrams, 3);
+  assert.equal(pure, merged);
+  assert.notEqual(other, merged);
+});
+
 test('a segment that does not continue the flow closes it and opens another', () => {
   const differences: [string, Partial<TcpOptions>][] = [
     ['a gap', { sequence: 99_999 }],

@@ -15,6 +15,7 @@ import {
   TCP_HEADER_BYTES,
   TCP_PSH,
 } from '../wire/frame-view.ts';
+import { flowHash } from './flow-hash.ts';
 import { LE } from './memory.ts';
 
 /** Flows open at a time; one more takes the place of the next in turn. */
@@ -43,6 +44,8 @@ export interface Flows {
   /** Payload of the first datagram, and of all together. */
   readonly segmentBytes: Uint32Array;
   readonly payloadBytes: Uint32Array;
+  /** As flow-hash.ts has it. */
+  readonly hash: Uint32Array;
   /** What the next datagram must have. */
   readonly nextSequence: Uint32Array;
   readonly nextId: Uint32Array;
@@ -71,6 +74,7 @@ export function createFlows(): Flows {
     payload: column(),
     segmentBytes: column(),
     payloadBytes: column(),
+    hash: column(),
     nextSequence: column(),
     nextId: column(),
     next: new Uint32Array(BATCH.rxDatagrams),
@@ -188,6 +192,7 @@ export function openFlow(
   flows.payload[flow] = frame.payload;
   flows.segmentBytes[flow] = bytes;
   flows.payloadBytes[flow] = bytes;
+  flows.hash[flow] = flowHash(memory, frame);
   expectNext(memory, flows, flow, frame);
 }
 

@@ -19,6 +19,7 @@ import {
   writeGsoVirtio,
   writePlainVirtio,
 } from '../wire/virtio-header.ts';
+import { flowHash } from './flow-hash.ts';
 import { LE } from './memory.ts';
 import { checksumOffset } from './segment-plan.ts';
 import { dropRx, rxAt, type StageContext } from './stage-context.ts';
@@ -30,11 +31,12 @@ export function writeSingle(context: StageContext, index: number): void {
   const offset = memory.getUint32(at + RxDatagram.at.frameOffset, LE);
   const length = memory.getUint32(at + RxDatagram.at.frameLength, LE);
   const isLeft = (controlFlags(memory.getUint32(at + RxDatagram.at.control, LE)) & FLAG_CHECKSUM_LEFT) !== 0;
-  if (isLeft) parseFrame(memory, offset, length, frame);
+  parseFrame(memory, offset, length, frame);
   if (isLeft && frame.protocol === 0) return dropRx(context, at, DROP['frame-offload-invalid']);
   const write = beginWrite(context, memory.getUint32(at + RxDatagram.at.vlan, LE));
   addPiece(context, write, offset, length);
   memory.setUint32(write + TapWrite.at.datagrams, 1, LE);
+  memory.setUint32(write + TapWrite.at.flowHash, flowHash(memory, frame), LE);
   if (!isLeft) return writePlainVirtio(memory, write + TapWrite.at.virtio);
   const transportBytes = frame.payloadEnd - frame.transport;
   const field = checksumOffset(frame);
@@ -67,6 +69,7 @@ export function writeFlow(context: StageContext, flow: number): void {
     left -= bytes;
   }
   memory.setUint32(write + TapWrite.at.datagrams, datagrams, LE);
+  memory.setUint32(write + TapWrite.at.flowHash, flows.hash[flow] as number, LE);
   adjustHeaders(context, flow, index);
   writeSuperVirtio(context, flow, write, headerBytes);
   count(context.arena, COUNTER.framesCoalesced, datagrams - 1);

@@ -3,7 +3,7 @@
  * while it runs. A restarted worker gets the same arena with a higher incarnation.
  */
 import { invariant } from '../base/invariant.ts';
-import { ARENA_MAGIC, ArenaHeader, LIMIT, RingHeader, TapQueue } from './layout.ts';
+import { ARENA_MAGIC, ArenaHeader, LIMIT, RingHeader, TAP_QUEUE_SLOTS, TapQueue } from './layout.ts';
 import {
   ARENA,
   ARENA_BYTES,
@@ -33,8 +33,8 @@ export function createArena(worker: number): Arena {
   arena.u32[at.worker >> 2] = worker;
   arena.i32[at.udpFd >> 2] = -1;
   arena.i32[at.wakeFd >> 2] = -1;
-  for (let vlan = 0; vlan < LIMIT.vlans; vlan++) {
-    arena.i32[(ARENA.tapQueues + vlan * TapQueue.size + TapQueue.at.fd) >> 2] = -1;
+  for (let queue = 0; queue < TAP_QUEUE_SLOTS; queue++) {
+    arena.i32[(ARENA.tapQueues + queue * TapQueue.size + TapQueue.at.fd) >> 2] = -1;
   }
   initialiseRing(arena, ARENA.events, RING_BYTES.events);
   initialiseRing(arena, ARENA.injections, RING_BYTES.injections);

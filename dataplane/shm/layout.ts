@@ -22,6 +22,8 @@ export const LIMIT = {
   /** A worker is a thread on a core; sixteen saturate what one trunk's lanes may be. */
   workers: 16,
   vlans: 256,
+  /** Queues that a worker may have of one TAP; a power of two. */
+  tapQueues: 8,
   /** Three UTC days or two MLS epochs for each VLAN, and one being replaced. */
   epochs: 1024,
   sets: 1024,
@@ -304,7 +306,7 @@ export const ArenaHeader = struct('ArenaHeader', 256, {
   spunUs: 'u32',
   /** READY_* after wait(). */
   ready: 'u32',
-  /** How many of `readyTaps` (VLAN slots) are meaningful after wait(). */
+  /** How many of `readyTaps` (TapQueue indices) are meaningful after wait(). */
   readyTapCount: 'u32',
   txDatagramCount: 'u32',
   txBytes: 'u32',
@@ -317,14 +319,17 @@ export const ArenaHeader = struct('ArenaHeader', 256, {
   running: 'u32',
 });
 
-/** This worker's queue of the VLAN with the same slot number. */
+/** One of this worker's queues of a VLAN's TAP: queue q of VLAN v is at index q × LIMIT.vlans + v. */
 export const TapQueue = struct('TapQueue', 16, {
   version: 'u32',
-  /** -1: the VLAN has no TAP here. */
+  /** -1: there is none. */
   fd: 'i32',
   /** 1: readable and writable; 0: detached. */
   attached: 'u32',
+  /** At queue 0: how many queues of this TAP the worker has, a power of two; 0 means one. */
+  queues: 'u32',
 });
+export const TAP_QUEUE_SLOTS = LIMIT.vlans * LIMIT.tapQueues;
 
 /** One frame read from a TAP. */
 export const FrameDescriptor = struct('FrameDescriptor', 64, {
@@ -421,7 +426,7 @@ export const RxDatagram = struct('RxDatagram', 96, {
 });
 
 /** One write to a TAP: virtio header, then `iovecCount` pieces. */
-export const TapWrite = struct('TapWrite', 32, {
+export const TapWrite = struct('TapWrite', 40, {
   vlan: 'u32',
   iovecFirst: 'u32',
   iovecCount: 'u32',
@@ -431,6 +436,9 @@ export const TapWrite = struct('TapWrite', 32, {
   virtio: ['u8', 12],
   /** Datagrams in it. */
   datagrams: 'u32',
+  /** Of its frame: chooses among the worker's queues of the TAP. */
+  flowHash: 'u32',
+  reserved: 'u32',
 });
 
 export const Iovec = struct('Iovec', 8, { offset: 'u32', length: 'u32' });

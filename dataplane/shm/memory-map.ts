@@ -26,6 +26,7 @@ import {
   Seen,
   SenderWindow,
   Station,
+  TAP_QUEUE_SLOTS,
   TablesHeader,
   TapQueue,
   TapWrite,
@@ -102,8 +103,8 @@ export const RING_BYTES = {
 
 const arena = place({
   header: ArenaHeader.size,
-  tapQueues: TapQueue.size * LIMIT.vlans,
-  readyTaps: 4 * LIMIT.vlans,
+  tapQueues: TapQueue.size * TAP_QUEUE_SLOTS,
+  readyTaps: 4 * TAP_QUEUE_SLOTS,
   counters: 8 * COUNTER_SLOTS,
   frames: FrameDescriptor.size * BATCH.frames,
   txDatagrams: TxDatagram.size * BATCH.txDatagrams,

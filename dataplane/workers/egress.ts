@@ -16,13 +16,14 @@ import { dispatchTrains } from './trains.ts';
 import { headerWord, type WorkerContext } from './worker-context.ts';
 
 /**
- * Carries one batch of a VLAN's TAP queue.
+ * Carries one batch of a TAP queue.
  *
+ * @param queue - TapQueue index
  * @returns frames read
  */
-export function egress(context: WorkerContext, vlan: number): number {
+export function egress(context: WorkerContext, queue: number): number {
   const { engine } = context;
-  const frames = engine.readTap(vlan);
+  const frames = engine.readTap(queue);
   if (frames === 0) return 0;
   engine.classify(frames);
   reportSeen(context);

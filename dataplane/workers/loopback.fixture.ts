@@ -68,7 +68,7 @@ export class LoopbackNode {
       // A Unix socket has no queue to detach.
       ports: { attachQueue: () => true, detachQueue: () => true },
     });
-    this.supervisor.attachTap(this.arenas.length - 1, 0, inner);
+    this.supervisor.attachTap(this.arenas.length - 1, 0, [inner]);
   }
 
   /** Points the lane at the other node, on the clock that the workers read. */

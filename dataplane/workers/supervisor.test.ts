@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
+import { InvariantError } from '../base/invariant.ts';
 import { INJECTION } from '../contract/ring-message.ts';
 import type { WorkerStart } from '../contract/worker-start.ts';
 import { type Arena, createArena } from '../shm/arena.ts';
-import { ArenaHeader, TablesHeader, TapQueue } from '../shm/layout.ts';
+import { ArenaHeader, LIMIT, TablesHeader, TapQueue } from '../shm/layout.ts';
 import { ARENA } from '../shm/memory-map.ts';
 import { emptyMessage, RingProducer } from '../shm/ring.ts';
 import { createTables, type Tables } from '../shm/tables.ts';
@@ -119,7 +120,7 @@ test('a worker that dies before it ever ran fails the start with its reason', as
 
 test('a dead worker is reported, its memory reset, its queues detached, and it is started again', async () => {
   const { supervisor, threads, arenas, log, downs, elapse, timers } = await started();
-  supervisor.attachTap(1, 7, 55);
+  supervisor.attachTap(1, 7, [55, 56]);
   const arena = arenas[1];
   assert.ok(arena !== undefined);
   const injections = new RingProducer(arena.buffer, ARENA.injections);
@@ -128,17 +129,17 @@ test('a dead worker is reported, its memory reset, its queues detached, and it i
   log.length = 0;
   threads[1]?.emit('error', new Error('a bug'));
   threads[1]?.emit('exit', 1);
-  assert.deepEqual(log, ['detach 55', 'down 1']);
+  assert.deepEqual(log, ['detach 55', 'detach 56', 'down 1']);
   assert.match(downs[0]?.reason ?? '', /a bug/);
   assert.equal(downs[0]?.incarnation, 1);
   assert.equal(injections.usedBytes(), 0);
   assert.equal(arena.u32[ArenaHeader.at.crashRequest >> 2], 0);
   assert.ok((timers[0]?.delayMs ?? Infinity) <= 1000);
   elapse();
-  assert.deepEqual(log.slice(2), ['attach 55']);
+  assert.deepEqual(log.slice(3), ['attach 55', 'attach 56']);
   assert.equal(incarnation(arena), 2);
   threads[2]?.emit('message', { kind: 'running', worker: 1 });
-  assert.deepEqual(log.slice(3), ['restarted 1']);
+  assert.deepEqual(log.slice(5), ['restarted 1']);
 });
 
 test('a worker that keeps dying young is started ever later, within a second, and the patience comes back', async () => {
@@ -195,13 +196,27 @@ test('a crash is asked for only where debugging is allowed', async () => {
   assert.equal(debugged.arenas[1]?.u32[ArenaHeader.at.crashRequest >> 2], 1);
 });
 
-test('a TAP queue is published with its generation, and withdrawn', async () => {
+test('the queues of a TAP are published with their generation, and withdrawn together', async () => {
   const { supervisor, arenas } = await started();
-  const generation = (): number | undefined => arenas[0]?.u32[ArenaHeader.at.tapGeneration >> 2];
-  const fd = (): number | undefined =>
-    arenas[0]?.i32[(ARENA.tapQueues + 3 * TapQueue.size + TapQueue.at.fd) >> 2];
-  supervisor.attachTap(0, 3, 9);
-  assert.deepEqual([generation(), fd()], [1, 9]);
+  const arena = arenas[0];
+  assert.ok(arena !== undefined);
+  const field = (queue: number, name: keyof typeof TapQueue.at): number | undefined =>
+    arena.i32[(ARENA.tapQueues + (queue * LIMIT.vlans + 3) * TapQueue.size + TapQueue.at[name]) >> 2];
+  const generation = (): number | undefined => arena.u32[ArenaHeader.at.tapGeneration >> 2];
+  supervisor.attachTap(0, 3, [9, 10]);
+  assert.equal(generation(), 1);
+  assert.deepEqual([field(0, 'fd'), field(0, 'queues'), field(0, 'attached')], [9, 2, 1]);
+  assert.deepEqual([field(1, 'fd'), field(1, 'attached')], [10, 1]);
+  assert.deepEqual([field(2, 'fd'), field(2, 'attached')], [-1, 0]);
   supervisor.detachTap(0, 3);
-  assert.deepEqual([generation(), fd()], [2, -1]);
+  assert.equal(generation(), 2);
+  assert.deepEqual(
+    [0, 1].map((queue) => field(queue, 'fd')),
+    [-1, -1],
+  );
+});
+
+test('a number of queues that no mask can choose from is refused', async () => {
+  const { supervisor } = await started();
+  assert.throws(() => supervisor.attachTap(0, 3, [9, 10, 11]), InvariantError);
 });

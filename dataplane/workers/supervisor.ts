@@ -15,7 +15,7 @@ import { attachTapQueue, detachTapQueue } from '../io/tap-device.ts';
 import type { Arena } from '../shm/arena.ts';
 import { ArenaHeader, TablesHeader } from '../shm/layout.ts';
 import type { Tables } from '../shm/tables.ts';
-import { clearTapQueue, resetAfterDeath, setTapQueue, tapQueueFds } from './arena-control.ts';
+import { clearTapQueues, resetAfterDeath, setTapQueues, tapQueueFds } from './arena-control.ts';
 import { spawnDataWorker, type WorkerRunning } from './spawn.ts';
 
 /** A worker's thread, as far as the supervisor uses it. */
@@ -137,15 +137,15 @@ export class WorkerSupervisor {
     this.#ports.wake(this.#slot(worker).arena.i32[ArenaHeader.at.wakeFd >> 2] ?? -1);
   }
 
-  /** Gives a worker its queue of a VLAN's TAP. */
-  attachTap(worker: number, vlan: number, fd: number): void {
-    setTapQueue(this.#slot(worker).arena, vlan, fd);
+  /** Gives a worker its queues of a VLAN's TAP: a power of two of them, at most LIMIT.tapQueues. */
+  attachTap(worker: number, vlan: number, fds: readonly number[]): void {
+    setTapQueues(this.#slot(worker).arena, vlan, fds);
     this.wake(worker);
   }
 
-  /** Takes it away; its descriptor may be closed once the worker has ended a turn (ArenaHeader.turns). */
+  /** Takes them away; their descriptors may be closed once the worker has ended a turn (ArenaHeader.turns). */
   detachTap(worker: number, vlan: number): void {
-    clearTapQueue(this.#slot(worker).arena, vlan);
+    clearTapQueues(this.#slot(worker).arena, vlan);
     this.wake(worker);
   }
 

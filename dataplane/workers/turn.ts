@@ -8,7 +8,7 @@
  *   5. finish        the turn is counted, and the main thread woken when it has events
  */
 import { invariant } from '../base/invariant.ts';
-import { ArenaHeader, LIMIT, READY_UDP, TablesHeader } from '../shm/layout.ts';
+import { ArenaHeader, READY_UDP, TAP_QUEUE_SLOTS, TablesHeader } from '../shm/layout.ts';
 import { ARENA } from '../shm/memory-map.ts';
 import { egress } from './egress.ts';
 import { ingress } from './ingress.ts';
@@ -39,7 +39,7 @@ export function runTurn(context: WorkerContext): number {
   let sent = 0;
   let written = 0;
   let mayReceive = (headerWord(arena, ArenaHeader.at.ready) & READY_UDP) !== 0;
-  const taps = Math.min(headerWord(arena, ArenaHeader.at.readyTapCount), LIMIT.vlans);
+  const taps = Math.min(headerWord(arena, ArenaHeader.at.readyTapCount), TAP_QUEUE_SLOTS);
   for (let i = 0; i < Math.max(taps, INGRESS_BATCHES); i++) {
     if (i >= taps && !mayReceive) break;
     if (i < taps) sent += egress(context, headerWord(arena, ARENA.readyTaps + 4 * i));

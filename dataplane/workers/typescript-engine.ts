@@ -43,7 +43,7 @@ export function composeEngine(tables: Tables, arena: Arena, io: PacketIo, crypto
   return {
     name: 'typescript',
     wait: (timeoutMs, spin) => io.wait(timeoutMs, spin),
-    readTap: (vlan) => io.readTap(vlan),
+    readTap: (queue) => io.readTap(queue),
     classify: (frameCount) => classify(context, frameCount),
     segment: (from, frameCount) => segment(context, from, frameCount),
     seal: (count) => seal(context, count),

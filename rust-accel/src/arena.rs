@@ -7,6 +7,10 @@ use crate::tables::Slot;
 use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicU32, Ordering::*};
 
+/// Queues of each VLAN's TAP, and VLANs: where the table of TAP queues ends.
+pub const TAP_QUEUE_SLOTS: usize = LIMIT_VLANS * LIMIT_TAP_QUEUES;
+const QUEUE_HASH_SHIFT: u32 = 16;
+
 /// The arena's data regions: from `scratch` to the end. Descriptors lie before it, so no range can reach them.
 pub struct Data {
     base: *mut u8,
@@ -154,7 +158,7 @@ impl Arena {
                 punts: region(base, ARENA_PUNTS, BATCH_PUNTS),
                 seen: region(base, ARENA_SEEN, BATCH_SEEN),
                 reassemblies: region(base, ARENA_REASSEMBLIES, BATCH_REASSEMBLIES),
-                ready_taps: region(base, ARENA_READY_TAPS, LIMIT_VLANS),
+                ready_taps: region(base, ARENA_READY_TAPS, TAP_QUEUE_SLOTS),
             }
         };
         Ok(Arena {
@@ -169,16 +173,26 @@ impl Arena {
         })
     }
 
-    /// This worker's queue of a VLAN's TAP, or None.
+    /// The descriptor of one of this worker's TAP queues, by its index, or None.
     #[inline]
-    pub fn tap_fd(&self, vlan: u32) -> Option<i32> {
-        if vlan as usize >= LIMIT_VLANS {
+    pub fn tap_fd(&self, queue: u32) -> Option<i32> {
+        if queue as usize >= TAP_QUEUE_SLOTS {
             return None;
         }
-        let word = vlan as usize * size_of::<TapQueue>() / 4;
+        let word = queue as usize * size_of::<TapQueue>() / 4;
         let fd = self.taps[word + offset_of!(TapQueue, fd) / 4].load(Acquire) as i32;
         let attached = self.taps[word + offset_of!(TapQueue, attached) / 4].load(Acquire);
         (fd >= 0 && attached == 1).then_some(fd)
+    }
+
+    /// The TAP queue that a frame of a VLAN is written to. The kernel sends a flow's answers to the queue on which the flow
+    /// was written, so flows that are kept apart here do not wait for each other there. The lower bits of the hash
+    /// have chosen the lane.
+    #[inline]
+    pub fn queue_for(&self, vlan: u32, flow_hash: u32) -> u32 {
+        let word = vlan as usize * size_of::<TapQueue>() / 4 + offset_of!(TapQueue, queues) / 4;
+        let queues = self.taps[word].load(Acquire).max(1);
+        (flow_hash >> QUEUE_HASH_SHIFT & (queues - 1)) * LIMIT_VLANS as u32 + vlan
     }
 
     #[inline]

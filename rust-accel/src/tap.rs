@@ -11,9 +11,10 @@ const PLACE_ALIGNMENT: u32 = 16;
 /// Pieces of one write; the kernel's UIO_MAXIOV less the virtio header.
 const PIECES: usize = 1024;
 
-/// Reads a VLAN's queue until it is empty, 64 frames are read, or 64 KiB are over.
-pub fn read_tap(engine: &mut Engine, vlan: u32) -> u32 {
-    let Some(fd) = engine.arena.tap_fd(vlan) else { return 0 };
+/// Reads a TAP queue until it is empty, 64 frames are read, or 64 KiB are over.
+pub fn read_tap(engine: &mut Engine, queue: u32) -> u32 {
+    let Some(fd) = engine.arena.tap_fd(queue) else { return 0 };
+    let vlan = queue % LIMIT_VLANS as u32;
     let mut count = 0usize;
     let mut offset = ARENA_TAP_BUFFER as u32;
     let mut total = 0u32;
@@ -110,7 +111,9 @@ fn write_one(engine: &mut Engine, index: usize) -> u32 {
         };
     }
     let used = 1 + iovecs.len();
-    let Some(fd) = engine.arena.tap_fd(engine.arena.batch.writes[index].vlan) else {
+    let write = &engine.arena.batch.writes[index];
+    let queue = engine.arena.queue_for(write.vlan, write.flow_hash);
+    let Some(fd) = engine.arena.tap_fd(queue) else {
         return DROP_NO_INTERFACE;
     };
     loop {

@@ -5,6 +5,7 @@
 
 use crate::checksum::{add_sums, pseudo_header_sum, write_ip_length, write_ipv4_checksum};
 use crate::engine::Engine;
+use crate::flow_hash::flow_hash;
 use crate::flows::Flow;
 use crate::frame_view::*;
 use crate::layout::*;
@@ -19,9 +20,10 @@ pub fn write_single(engine: &mut Engine, index: usize) {
     let datagram = &mut engine.arena.batch.rx[index];
     let (at, length, vlan) = (datagram.frame_offset, datagram.frame_length, datagram.vlan);
     let mut virtio = [0; 12];
+    let frame = engine.arena.data.at(at, length);
+    let view = parse(frame);
+    let hash = flow_hash(frame, &view);
     if datagram.control >> 4 & FLAG_CHECKSUM_LEFT != 0 {
-        let frame = engine.arena.data.at(at, length);
-        let view = parse(frame);
         if view.protocol == 0 {
             datagram.verdict = RX_DROPPED;
             engine.arena.counters.drop(DROP_FRAME_OFFLOAD_INVALID);
@@ -31,7 +33,7 @@ pub fn write_single(engine: &mut Engine, index: usize) {
         set_u16(frame, view.transport + checksum_offset(&view), sum);
         leave_checksum(&mut virtio, &view);
     }
-    let write = begin(engine, vlan, virtio, 1);
+    let write = begin(engine, (vlan, hash), virtio, 1);
     add_piece(engine, write, at, length);
 }
 
@@ -43,7 +45,8 @@ pub fn write_flow(engine: &mut Engine, row: usize) {
         return write_single(engine, flow.head);
     }
     let headers = flow.view.payload as u32;
-    let write = begin(engine, flow.vlan, super_virtio(&flow), flow.datagrams);
+    let hash = flow_hash(engine.arena.data.look(flow.frame, headers), &flow.view);
+    let write = begin(engine, (flow.vlan, hash), super_virtio(&flow), flow.datagrams);
     add_piece(engine, write, flow.frame, headers + flow.segment_bytes as u32);
     let mut index = flow.head;
     let mut left = flow.payload_bytes - flow.segment_bytes;
@@ -96,7 +99,7 @@ fn super_virtio(flow: &Flow) -> [u8; 12] {
 
 /// Begins a write; returns its index.
 #[inline]
-fn begin(engine: &mut Engine, vlan: u32, virtio: [u8; 12], datagrams: u32) -> usize {
+fn begin(engine: &mut Engine, (vlan, flow_hash): (u32, u32), virtio: [u8; 12], datagrams: u32) -> usize {
     let index = engine.flows.writes;
     engine.flows.writes += 1;
     let write = &mut engine.arena.batch.writes[index];
@@ -106,6 +109,7 @@ fn begin(engine: &mut Engine, vlan: u32, virtio: [u8; 12], datagrams: u32) -> us
     write.length = 0;
     write.virtio = virtio;
     write.datagrams = datagrams;
+    write.flow_hash = flow_hash;
     index
 }
 

@@ -1,9 +1,9 @@
 //! Waiting for work: a TAP queue or the socket readable, or the wake eventfd. One worker's alone.
 //!
-//! An epoll set holds the socket, the eventfd and one TAP queue a VLAN; it is built anew when main has changed the
+//! An epoll set holds the socket, the eventfd and its queues of each TAP; it is built anew when main has changed the
 //! queues. After a turn that moved something the worker looks again for a while before it sleeps.
 
-use crate::arena::Arena;
+use crate::arena::{Arena, TAP_QUEUE_SLOTS};
 use crate::layout::*;
 use core::mem::offset_of;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 const UDP: u64 = 1 << 32;
 const WAKE: u64 = 2 << 32;
-const EVENTS: usize = LIMIT_VLANS + 2;
+const EVENTS: usize = TAP_QUEUE_SLOTS + 2;
 
 /// The epoll set of one worker.
 pub struct Waiter {
@@ -86,8 +86,8 @@ impl Waiter {
                     ready |= READY_WAKE;
                     drain(arena.header.get(offset_of!(ArenaHeader, wake_fd)) as i32);
                 }
-                vlan => {
-                    arena.batch.ready_taps[taps] = vlan as u32;
+                queue => {
+                    arena.batch.ready_taps[taps] = queue as u32;
                     taps += 1;
                 }
             }
@@ -114,9 +114,9 @@ impl Waiter {
         self.generation = generation;
         self.watch(arena.header.get(offset_of!(ArenaHeader, udp_fd)) as i32, UDP);
         self.watch(arena.header.get(offset_of!(ArenaHeader, wake_fd)) as i32, WAKE);
-        for vlan in 0..LIMIT_VLANS as u32 {
-            if let Some(fd) = arena.tap_fd(vlan) {
-                self.watch(fd, u64::from(vlan));
+        for queue in 0..TAP_QUEUE_SLOTS as u32 {
+            if let Some(fd) = arena.tap_fd(queue) {
+                self.watch(fd, u64::from(queue));
             }
         }
     }

@@ -286,7 +286,7 @@ export class Twin {
   private compareWrites(count: number): void {
     for (let index = 0; index < count; index++) {
       const at = ARENA.writes + index * TapWrite.size;
-      this.compareStruct(TapWrite, at, ['vlan', 'iovecCount', 'length', 'datagrams']);
+      this.compareStruct(TapWrite, at, ['vlan', 'iovecCount', 'length', 'datagrams', 'flowHash']);
       this.compareBytes(at + TapWrite.at.virtio, 10, `virtio header of write ${index}`);
       const [actual, expected] = [pieces(this.native.node, at), pieces(this.reference.node, at)];
       const isSame = actual.every((piece, place) => piece.equals(expected[place] ?? Buffer.of()));

@@ -336,6 +336,8 @@ export interface WrittenFrame {
   readonly virtio: Uint8Array;
   readonly bytes: Uint8Array;
   readonly datagrams: number;
+  /** Chooses the TAP queue. */
+  readonly flowHash: number;
 }
 
 /** Copies of TapWrites 0 … count-1. */
@@ -354,6 +356,7 @@ export function takeWrites(node: FixtureNode, count: number): WrittenFrame[] {
       virtio: bytes.slice(at + TapWrite.at.virtio, at + TapWrite.at.virtio + 10),
       bytes: new Uint8Array(Buffer.concat(pieces)),
       datagrams: getField(buffer, TapWrite, at, 'datagrams'),
+      flowHash: getField(buffer, TapWrite, at, 'flowHash'),
     };
   });
 }
