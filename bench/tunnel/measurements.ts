@@ -17,15 +17,15 @@ import type { SectionSettings } from '../section.ts';
 import type { FigureKey, Readings } from './figures.ts';
 import { highestRate, type RateTrial } from './rate-search.ts';
 import type { Occasion, Schedule } from './schedule.ts';
-import { type Subject, UNDERLAY_INTERFACE } from './subject.ts';
+import { SUBJECT_NAMES, type Subject, UNDERLAY_INTERFACE } from './subject.ts';
 
 /** One thing to do with a subject, and the figures that come of it. */
 export interface Measurement {
   readonly title: string;
-  readonly occasion: Occasion;
-  /** Measured in every repeat of the short form, too. */
-  readonly isCore?: boolean;
-  readonly appliesTo: (subject: Subject, settings: SectionSettings, wireIndex: number) => boolean;
+  /** When it is taken of a subject in the full form. */
+  readonly occasion: (subject: Subject, settings: SectionSettings, wireIndex: number) => Occasion;
+  /** The same in the short form of a run of all sections, which has little more than a minute for everything. */
+  readonly shortOccasion: (subject: Subject) => Occasion;
   readonly run: (subject: Subject, context: MeasurementContext) => Promise<Readings>;
 }
 
@@ -40,6 +40,7 @@ export interface MeasurementContext {
 const SMALL_PAYLOAD_BYTES = 64;
 const LARGE_PAYLOAD_BYTES = 1200;
 const MAX_LOSS_RATIO = 0.01;
+const MAX_TRIALS = 30;
 const STREAM_COUNT = 4;
 /** A path slower than 0.3 Gbit/s is not waited for. */
 const BULK_TIMEOUT_MS = 300_000;
@@ -48,36 +49,73 @@ const PING_INTERVAL_SECONDS = 0.01;
 const LOADED_PING_INTERVAL_SECONDS = 0.004;
 const LARGEST_SOCKET_BUFFER_BYTES = 1 << 20;
 
-const always = (): boolean => true;
 const isOurs = ({ kind }: Subject): boolean => kind === 'peertap';
 const hasDaemons = (subject: Subject): boolean => subject.processIds().length > 0;
+const isBare = ({ name }: Subject): boolean => name === SUBJECT_NAMES.bare;
+
+const everyRepeat = (): Occasion => 'every repeat';
+const once = (): Occasion => 'first repeat';
+const never = (): Occasion => 'never';
+const ofDaemonsAtTheEnd = (subject: Subject): Occasion => (hasDaemons(subject) ? 'last repeat' : 'never');
 /** Of peers only what targets and the comparison of the design need. */
-const isNoPeer = ({ kind }: Subject): boolean => kind !== 'peer';
+const ofAllButPeers = ({ kind }: Subject): Occasion => (kind === 'peer' ? 'never' : 'every repeat');
+/** Of the bare link in the short form only what targets need. */
+const onceOfAllButBare = (subject: Subject): Occasion => (isBare(subject) ? 'never' : 'first repeat');
 
 /** Every measurement, in the order in which a repeat takes them. */
 export const MEASUREMENTS: readonly Measurement[] = [
   {
     title: 'start to first ping',
-    occasion: 'every repeat',
-    appliesTo: (subject, { short, smoke }) => subject.startToFirstPing !== undefined && !short && !smoke,
+    occasion: (subject, { smoke }) => (isOurs(subject) && !smoke ? 'every repeat' : 'never'),
+    shortOccasion: never,
     run: measureStart,
   },
-  { title: 'warm-up', occasion: 'first repeat', appliesTo: always, run: measureWire },
-  { title: 'TCP, 1 stream', occasion: 'every repeat', isCore: true, appliesTo: always, run: measureTcp },
-  { title: 'TCP, 4 streams', occasion: 'every repeat', appliesTo: isNoPeer, run: measureTcpFour },
-  { title: 'TCP, both ways', occasion: 'every repeat', appliesTo: isNoPeer, run: measureTcpBothWays },
-  { title: 'UDP 64 B', occasion: 'every repeat', appliesTo: always, run: measureSmallUdp },
-  { title: 'UDP 1,200 B', occasion: 'every repeat', appliesTo: isNoPeer, run: measureLargeUdp },
-  { title: 'latency, idle', occasion: 'every repeat', appliesTo: always, run: measureIdleLatency },
-  { title: 'latency, loaded', occasion: 'every repeat', appliesTo: always, run: measureLoadedLatency },
+  { title: 'warm-up', occasion: once, shortOccasion: once, run: measureWire },
+  {
+    title: 'TCP, 1 stream',
+    occasion: everyRepeat,
+    shortOccasion: (subject) => (isBare(subject) ? 'first repeat' : 'every repeat'),
+    run: measureTcp,
+  },
+  {
+    title: 'TCP, 4 streams',
+    occasion: ofAllButPeers,
+    shortOccasion: onceOfAllButBare,
+    run: measureTcpFour,
+  },
+  {
+    title: 'TCP, both ways',
+    occasion: ofAllButPeers,
+    shortOccasion: onceOfAllButBare,
+    run: measureTcpBothWays,
+  },
+  { title: 'UDP 64 B', occasion: everyRepeat, shortOccasion: once, run: measureSmallUdp },
+  {
+    title: 'UDP 1,200 B',
+    occasion: ofAllButPeers,
+    shortOccasion: onceOfAllButBare,
+    run: measureLargeUdp,
+  },
+  { title: 'latency, idle', occasion: everyRepeat, shortOccasion: once, run: measureIdleLatency },
+  {
+    title: 'latency, loaded',
+    occasion: everyRepeat,
+    shortOccasion: onceOfAllButBare,
+    run: measureLoadedLatency,
+  },
   {
     title: 'resident memory over a bulk',
-    occasion: 'last repeat',
-    appliesTo: (subject, { short, smoke, memoryGigabytes }, wireIndex) =>
-      isOurs(subject) && !short && !smoke && memoryGigabytes > 0 && wireIndex === 0,
+    occasion: (subject, { memoryGigabytes }, wireIndex) =>
+      isOurs(subject) && memoryGigabytes > 0 && wireIndex === 0 ? 'last repeat' : 'never',
+    shortOccasion: never,
     run: measureBulkMemory,
   },
-  { title: 'resident memory', occasion: 'last repeat', appliesTo: hasDaemons, run: measureMemory },
+  {
+    title: 'resident memory',
+    occasion: ofDaemonsAtTheEnd,
+    shortOccasion: ofDaemonsAtTheEnd,
+    run: measureMemory,
+  },
 ];
 
 /** What iperf3's sockets may hold of small datagrams: enough to sleep through some ms of a busy machine. */
@@ -164,6 +202,7 @@ async function searchRate(
   const limits = {
     ceilingPerSecond: schedule.floodPerSecond,
     maxLossRatio: MAX_LOSS_RATIO,
+    maxTrials: MAX_TRIALS,
     ...(found.length === 0 ? {} : { nearPerSecond: median(found) * 1000 }),
   };
   const socketBufferBytes = udpSocketBufferBytes();

@@ -50,7 +50,7 @@ function chance(seed: number): () => number {
   };
 }
 
-const limits = { ceilingPerSecond: 1_000_000, maxLossRatio: 0.01 };
+const limits = { ceilingPerSecond: 1_000_000, maxLossRatio: 0.01, maxTrials: 40 };
 
 describe('highestRate', () => {
   it('finds what an undisturbed path carries to within the precision of the search', async () => {
@@ -114,5 +114,12 @@ describe('highestRate', () => {
     const { trial, count } = counting(lossy);
     assert.equal(await highestRate(trial, limits), 0);
     assert.ok(count() < 60, `${count()} trials`);
+  });
+
+  it('returns what it has confirmed when its trials are used up', async () => {
+    const { trial, count } = counting(trialOf({ capacity: 100_000 }));
+    const found = await highestRate(trial, { ...limits, nearPerSecond: 60_000, maxTrials: 3 });
+    assert.ok(found > 50_000 && found <= 100_000, `${found}`);
+    assert.ok(count() <= 8, `${count()} trials`);
   });
 });

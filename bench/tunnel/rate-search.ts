@@ -34,6 +34,8 @@ export interface RateSearchLimits {
   readonly maxLossRatio: number;
   /** Where to start, for instance what an earlier search found; what the flood delivered unless given. */
   readonly nearPerSecond?: number;
+  /** Stages 2, 3 and 5 end after so many trials, whatever is left to find out. */
+  readonly maxTrials: number;
 }
 
 /** Rates closer than this, as a ratio, are the same. */
@@ -43,7 +45,6 @@ const SHORT_TRIES = 3;
 const ENCLOSING_FACTOR = 1.25;
 /** Each step is larger than the one before it, so this is enough for a guess that is wrong by three orders of magnitude. */
 const ENCLOSING_STEPS = 9;
-const BISECTION_STEPS = 8;
 const STEPS_DOWN = 8;
 const STEPS_UP = 4;
 
@@ -62,10 +63,15 @@ export async function highestRate(trial: RateTrial, limits: RateSearchLimits): P
 class RateSearch {
   readonly #trial: RateTrial;
   readonly #limits: RateSearchLimits;
+  #trialsLeft: number;
 
   constructor(trial: RateTrial, limits: RateSearchLimits) {
-    this.#trial = trial;
     this.#limits = limits;
+    this.#trialsLeft = limits.maxTrials;
+    this.#trial = (rate, length) => {
+      this.#trialsLeft--;
+      return trial(rate, length);
+    };
   }
 
   /** Stages 1 to 3. @returns a rate that was carried once, as far as short trials can tell the highest */
@@ -76,7 +82,7 @@ class RateSearch {
     if (this.#isCarried(flood)) return reach;
     const guess = Math.min(nearPerSecond ?? flood.deliveredPerSecond, reach);
     const bounds = await this.#enclose(guess > 0 ? guess : reach / 2, reach);
-    for (let step = 0; step < BISECTION_STEPS && bounds.lost > bounds.carried * (1 + PRECISION); step++) {
+    while (this.#trialsLeft > 0 && bounds.carried > 0 && bounds.lost > bounds.carried * (1 + PRECISION)) {
       const rate = (bounds.carried + bounds.lost) / 2;
       if (await this.#carries(rate)) bounds.carried = rate;
       else bounds.lost = rate;
@@ -100,7 +106,7 @@ class RateSearch {
     let rate = guess;
     let carried = 0;
     let lost = Number.POSITIVE_INFINITY;
-    for (let step = 0; step < ENCLOSING_STEPS; step++) {
+    for (let step = 0; step < ENCLOSING_STEPS && this.#trialsLeft > 0; step++) {
       if (await this.#carries(rate)) carried = rate;
       else lost = rate;
       if (carried > 0 && lost < Number.POSITIVE_INFINITY) break;
@@ -109,13 +115,13 @@ class RateSearch {
       const factor = ENCLOSING_FACTOR ** (step + 1);
       rate = carried > 0 ? Math.min(carried * factor, reach) : lost / factor;
     }
-    return { carried, lost };
+    return { carried, lost: Math.min(lost, reach) };
   }
 
   async #climb(from: number, deliveredThere: number): Promise<number> {
     let rate = from;
     let delivered = deliveredThere;
-    for (let step = 0; step < STEPS_UP; step++) {
+    for (let step = 0; step < STEPS_UP && this.#trialsLeft > 0; step++) {
       rate = Math.min(rate * (1 + PRECISION), this.#limits.ceilingPerSecond);
       const trials = [await this.#trial(rate, 'long')];
       if (!trials.some(this.#isCarried)) trials.push(await this.#trial(rate, 'long'));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
 import type { SectionSettings } from '../section.ts';
-import { isOccasion, scheduleOf } from './schedule.ts';
+import { isOccasion, type Occasion, scheduleOf } from './schedule.ts';
 
 const full: SectionSettings = {
   seconds: 5,
@@ -33,21 +33,17 @@ describe('scheduleOf', () => {
 });
 
 describe('isOccasion', () => {
-  const repeats = (
-    occasion: 'every repeat' | 'first repeat' | 'last repeat',
-    settings = full,
-    isCore = false,
-  ) => [0, 1, 2].filter((repeat) => isOccasion(occasion, { repeat, settings, isCore }));
+  const repeats = (occasion: Occasion) => [0, 1, 2].filter((repeat) => isOccasion(occasion, repeat, 3));
 
-  it('is every repeat, the first or the last', () => {
+  it('is every repeat, the first, the last or none', () => {
     assert.deepEqual(repeats('every repeat'), [0, 1, 2]);
     assert.deepEqual(repeats('first repeat'), [0]);
     assert.deepEqual(repeats('last repeat'), [2]);
+    assert.deepEqual(repeats('never'), []);
   });
 
-  it('is only the first in the short form for what is not its core', () => {
-    assert.deepEqual(repeats('every repeat', short), [0]);
-    assert.deepEqual(repeats('every repeat', short, true), [0, 1, 2]);
-    assert.deepEqual(repeats('last repeat', short), [2]);
+  it('is both the first and the last when there is one repeat', () => {
+    assert.ok(isOccasion('first repeat', 0, 1));
+    assert.ok(isOccasion('last repeat', 0, 1));
   });
 });

@@ -25,12 +25,13 @@ export interface Schedule {
   readonly idleSeconds: number;
 }
 
-/** In which repeats something is measured. */
-export type Occasion = 'every repeat' | 'first repeat' | 'last repeat';
+/** In which of the repeats something is measured. */
+export type Occasion = 'every repeat' | 'first repeat' | 'last repeat' | 'never';
 
 /** Of a search for a rate in trials: what it takes on an undisturbed path is then a little more than `seconds`. */
-const TRIALS_IN_A_SEARCH = 14;
+const TRIALS_IN_A_SEARCH = 12;
 const TRIALS_IN_A_SHORT_SEARCH = 20;
+const SHORT_LATENCY_SECONDS = 0.6;
 /** Above what one iperf3 sender reaches on a fast core. */
 const FLOOD_PER_SECOND = 1_000_000;
 
@@ -39,7 +40,7 @@ export function scheduleOf({ seconds, short, smoke }: SectionSettings): Schedule
   if (smoke) {
     return {
       stream: { bytes: 4_000_000 },
-      trialSeconds: 0.02,
+      trialSeconds: 0.05,
       floodPerSecond: 2_000,
       latencySeconds: 0.1,
       loadLeadMs: 50,
@@ -52,24 +53,17 @@ export function scheduleOf({ seconds, short, smoke }: SectionSettings): Schedule
     stream: { seconds },
     trialSeconds: seconds / (short ? TRIALS_IN_A_SHORT_SEARCH : TRIALS_IN_A_SEARCH),
     floodPerSecond: FLOOD_PER_SECOND,
-    latencySeconds: short ? Math.min(1, seconds) : seconds,
-    loadLeadMs: 500,
-    warmUp: { seconds: 1 },
-    watchSeconds: 0.7,
+    latencySeconds: short ? SHORT_LATENCY_SECONDS : seconds,
+    loadLeadMs: short ? 300 : 1000,
+    warmUp: short ? { bytes: 200_000_000 } : { seconds: 2 },
+    watchSeconds: short ? 0.2 : 1,
     idleSeconds: short ? 1 : 3,
   };
 }
 
-/**
- * Says whether a repeat is an occasion. In the short form only what is named as its core is measured in every repeat.
- *
- * @param repeat - from 0
- */
-export function isOccasion(
-  occasion: Occasion,
-  { repeat, settings, isCore }: { repeat: number; settings: SectionSettings; isCore: boolean },
-): boolean {
-  if (occasion === 'last repeat') return repeat + 1 === settings.repeatCount;
-  const isOnce = occasion === 'first repeat' || (settings.short && !isCore);
-  return !isOnce || repeat === 0;
+/** Says whether a repeat is an occasion. @param repeat - from 0 */
+export function isOccasion(occasion: Occasion, repeat: number, repeatCount: number): boolean {
+  if (occasion === 'never') return false;
+  if (occasion === 'first repeat') return repeat === 0;
+  return occasion === 'every repeat' || repeat + 1 === repeatCount;
 }

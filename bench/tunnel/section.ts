@@ -16,7 +16,7 @@ import {
   type MeasurementContext,
   udpSocketBufferBytes,
 } from './measurements.ts';
-import { isOccasion, scheduleOf } from './schedule.ts';
+import { isOccasion, type Occasion, scheduleOf } from './schedule.ts';
 import type { Subject } from './subject.ts';
 import { findCandidates, type SubjectCandidate } from './subject-candidates.ts';
 import { judge, TARGETS } from './verdicts.ts';
@@ -100,14 +100,19 @@ async function measureAll(run: WireRun): Promise<void> {
   await measureIdleCpu(run);
   for (let repeat = 0; repeat < run.settings.repeatCount; repeat++) {
     for (const measurement of MEASUREMENTS) {
-      const { occasion, isCore = false } = measurement;
-      if (!isOccasion(occasion, { repeat, settings: run.settings, isCore })) continue;
       for (const subject of run.subjects) {
-        if (!measurement.appliesTo(subject, run.settings, run.wireIndex)) continue;
-        await measure(subject, measurement, { ...run, repeat });
+        const occasion = occasionOf(measurement, subject, run);
+        if (isOccasion(occasion, repeat, run.settings.repeatCount))
+          await measure(subject, measurement, { ...run, repeat });
       }
     }
   }
+}
+
+function occasionOf(measurement: Measurement, subject: Subject, { settings, wireIndex }: WireRun): Occasion {
+  return settings.short && !settings.smoke
+    ? measurement.shortOccasion(subject)
+    : measurement.occasion(subject, settings, wireIndex);
 }
 
 async function measureIdleCpu({ subjects, settings, readings }: WireRun): Promise<void> {
@@ -153,14 +158,14 @@ function takeFailure(what: string, error: unknown, { settings, progress, notes }
   progress(`failed: ${reason}\n`);
 }
 
-function formNotes({ short }: SectionSettings): string[] {
+function formNotes({ short, smoke }: SectionSettings): string[] {
   const notes = [
     `UDP: iperf3 with socket buffers of ${udpSocketBufferBytes() >> 10} KiB; what it can send at all shows with the bare link.`,
     'Wire gso is the veth as it is: super-packets cross it whole. On wire mtu the kernel cuts them before the driver, and the receiver merges them by GRO, as with a card; the largest packet that crossed is in the table.',
   ];
-  if (short)
+  if (short && !smoke)
     notes.push(
-      'Short form: wire mtu only, no peers, no TypeScript engine; all but TCP with 1 stream is measured once, latency for 1 s.',
+      'Short form: all but TCP with 1 stream is measured once, of the bare link only what targets need; no start, no bulk for memory.',
     );
   return notes;
 }

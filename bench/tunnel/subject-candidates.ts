@@ -32,14 +32,12 @@ export async function findCandidates(run: {
   if (settings.limitsOnly) return LIMITS;
   const variants: PeertapVariant[] = [];
   if (settings.engines.includes('native')) variants.push({ name: 'native' }, ...(await nullVariants(run)));
-  // The short form is about the engine that operators run, unless another was asked for.
-  if (settings.engines.includes('typescript') && (!settings.short || variants.length === 0))
-    variants.push({ name: 'typescript' });
+  if (settings.engines.includes('typescript')) variants.push({ name: 'typescript' });
   const own = variants.map((variant) => ({
     name: SUBJECT_NAMES[variant.name],
     make: (wire: 'gso' | 'mtu') => makePeertapSubject(wire, variant),
   }));
-  return [...LIMITS, ...own, ...(settings.peers && !settings.short ? peerCandidates(notes) : [])];
+  return [...LIMITS, ...own, ...(settings.peers ? peerCandidates(notes) : [])];
 }
 
 async function nullVariants({

@@ -3,23 +3,32 @@ import { describe, it } from 'node:test';
 
 import { readUdpReport } from './iperf.ts';
 
-const report = (packets: number, seconds: number, bytes: number) => ({
-  end: { sum_sent: { packets, seconds }, sum_received: { bytes } },
+const report = (sent: { packets: number; seconds: number }, receivedCount: number, lostCount: number) => ({
+  end: { sum_sent: sent, sum_received: { bytes: receivedCount * 64, lost_packets: lostCount } },
 });
+const second = { packets: 1000, seconds: 1 };
 
 describe('readUdpReport', () => {
-  it('counts what the receiver has not read as lost', () => {
-    const { lossRatio, sentPerSecond, deliveredPerSecond } = readUdpReport(report(1000, 0.5, 64 * 900), 64);
-    assert.ok(Math.abs(lossRatio - 0.1) < 1e-9);
+  it('gives the share that was lost and the rates', () => {
+    const { lossRatio, sentPerSecond, deliveredPerSecond } = readUdpReport(
+      report({ packets: 1000, seconds: 0.5 }, 900, 100),
+      64,
+    );
+    assert.equal(lossRatio, 0.1);
     assert.equal(sentPerSecond, 2000);
-    assert.equal(Math.round(deliveredPerSecond), 1800);
+    assert.equal(deliveredPerSecond, 1800);
+  });
+
+  it('counts what waited in queues at the end as lost, but for the last 10 ms', () => {
+    assert.equal(readUdpReport(report(second, 900, 0), 64).lossRatio, 0.09);
+    assert.equal(readUdpReport(report(second, 990, 0), 64).lossRatio, 0);
   });
 
   it('never shows more delivered than sent', () => {
-    assert.equal(readUdpReport(report(1000, 1, 64 * 1001), 64).lossRatio, 0);
+    assert.equal(readUdpReport(report(second, 1001, 0), 64).lossRatio, 0);
   });
 
   it('takes a run that sent nothing for lost', () => {
-    assert.equal(readUdpReport(report(0, 1, 0), 64).lossRatio, 1);
+    assert.equal(readUdpReport(report({ packets: 0, seconds: 1 }, 0, 0), 64).lossRatio, 1);
   });
 });

@@ -5,6 +5,7 @@
  */
 
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as v from 'valibot';
 
 import { collect } from './command.ts';
@@ -53,6 +54,10 @@ export interface UdpOptions {
 
 /** What the server and the client take longer than asked for, at most. */
 const SLACK_MS = 15_000;
+const UNREAD_END_SECONDS = 0.01;
+const BUSY = /busy|control (message|socket)|Connection reset/;
+const BUSY_ATTEMPTS = 10;
+const BUSY_PAUSE_MS = 50;
 
 const tcpReport = v.object({
   end: v.object({ sum_received: v.object({ bits_per_second: v.number(), bytes: v.number() }) }),
@@ -66,7 +71,7 @@ const bothWaysReport = v.object({
 const udpReport = v.object({
   end: v.object({
     sum_sent: v.object({ seconds: v.number(), packets: v.number() }),
-    sum_received: v.object({ bytes: v.number() }),
+    sum_received: v.object({ bytes: v.number(), lost_packets: v.number() }),
   }),
 });
 
@@ -153,14 +158,17 @@ export async function runUdp(from: Namespace, to: string, options: UdpOptions): 
 }
 
 /**
- * Reads the report of a UDP run. What still waited in a queue when the sender had ended counts as lost: iperf3 itself
- * counts only gaps between what arrived, and so a queue that grew during the whole run would look like none lost.
+ * Reads the report of a UDP run. iperf3 counts only the gaps between what arrived as lost; what still waited in a queue
+ * when the sender had ended counts as well here, since a queue that grows during the whole run is no throughput. A server
+ * always leaves the last few ms unread, however slow the sender was; these are neither.
  */
 export function readUdpReport(report: unknown, payloadBytes: number): UdpResult {
   const { sum_sent: sent, sum_received: received } = v.parse(udpReport, report).end;
   const sentPerSecond = sent.packets / sent.seconds;
-  const deliveredCount = Math.min(received.bytes / payloadBytes, sent.packets);
-  const lossRatio = sent.packets === 0 ? 1 : 1 - deliveredCount / sent.packets;
+  const unreadCount = sent.packets - received.bytes / payloadBytes - received.lost_packets;
+  const waitingCount = Math.max(0, unreadCount - sentPerSecond * UNREAD_END_SECONDS);
+  const lossRatio =
+    sent.packets === 0 ? 1 : Math.min(1, (received.lost_packets + waitingCount) / sent.packets);
   return { lossRatio, sentPerSecond, deliveredPerSecond: sentPerSecond * (1 - lossRatio) };
 }
 
@@ -168,12 +176,14 @@ function lengthOf({ bytes, seconds }: Pick<TcpOptions, 'seconds' | 'bytes'>): st
   return bytes === undefined ? ['--time', String(seconds ?? 1)] : ['--bytes', String(bytes)];
 }
 
+/** A server may still be at the end of its last run when the next client comes: it then refuses it, or loses it. */
 async function runClient(from: Namespace, args: readonly string[], timeoutMs: number): Promise<unknown> {
-  const result = await from.run('iperf3', args, { timeoutMs, allowFailure: true });
-  if (result.status !== 0) {
-    const said =
-      /"error":\s*"([^"]+)"/.exec(result.stdout)?.[1] ?? (result.stderr.trim() || `status ${result.status}`);
-    throw new Error(`iperf3 ${args.join(' ')}: ${said}`);
+  for (let attempt = 1; ; attempt++) {
+    const { stdout, stderr, status } = await from.run('iperf3', args, { timeoutMs, allowFailure: true });
+    const reason = /"error":\s*"([^"]+)"/.exec(stdout)?.[1];
+    if (status === 0 && reason === undefined) return JSON.parse(stdout) as unknown;
+    if (attempt === BUSY_ATTEMPTS || !BUSY.test(reason ?? ''))
+      throw new Error(`iperf3 ${args.join(' ')}: ${reason ?? (stderr.trim() || `status ${status}`)}`);
+    await sleep(BUSY_PAUSE_MS);
   }
-  return JSON.parse(result.stdout) as unknown;
 }
