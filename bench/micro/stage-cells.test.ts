@@ -16,7 +16,7 @@ test('a batch has as many frames of a size as one read of a TAP returns', () => 
 });
 
 test('every size of the curve is sealed and opened', () => {
-  for (const bytes of [64, 65_536]) {
+  for (const bytes of [64, 65_440]) {
     const readings = measureAead(START, bytes);
     assert.deepEqual(
       readings.map(({ group, place }) => [group, place.x]),

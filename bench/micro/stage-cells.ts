@@ -2,6 +2,7 @@
  * Owns the figures that single stages give: a cabled pair carries batches made for one figure, and the stages that
  * matter are timed while the others lead up to them. A measuring thread; either engine.
  */
+import { DROP_CODES } from '../../dataplane/base/drop-code.ts';
 import { CARRIER_UDP } from '../../dataplane/shm/layout.ts';
 import type { FixtureOptions, TapFrame } from '../../test/harness/dataplane-fixture.ts';
 import { ethernetFrame, filler } from '../../test/harness/frame-builder.ts';
@@ -21,8 +22,8 @@ const ETHER_TYPE = 0x88b5;
 /** As much as one read of a TAP returns. */
 const BATCH_BYTES = 65_536;
 const BATCH_FRAMES = 64;
-/** A path and a TAP for which no size of the curve is too large; no link carries such a datagram. */
-const ROOMY: FixtureOptions = { datagramMtuBytes: 70_000, tapMtuBytes: 65_535 };
+/** A path and a TAP for which no size of the curve is too large. */
+const ROOMY: FixtureOptions = { datagramMtuBytes: 65_507, tapMtuBytes: 65_535 };
 const NS_A_MS = 1e6;
 const BITS = 8;
 
@@ -87,7 +88,7 @@ export function measureCut({ engine, seconds }: MeasuringStart): MicroReading[] 
   });
 }
 
-/** Runs once to warm up, for a third of the time. */
+/** Runs once to warm up, for a third of the time. @throws Error when something was dropped: the times would be of nothing */
 function timed(
   engine: MeasuringStart['engine'],
   workload: Pick<Workload, 'frames' | 'options'>,
@@ -96,7 +97,12 @@ function timed(
   const pair = cablePair(engine, workload);
   try {
     timeStages(pair, seconds / 3);
-    return timeStages(pair, seconds);
+    const times = timeStages(pair, seconds);
+    for (const { node } of [pair.left, pair.right]) {
+      const dropped = DROP_CODES.filter((_, code) => node.arena.counters[code] !== 0);
+      if (dropped.length > 0) throw new Error(`what was to be measured was dropped: ${dropped.join(', ')}`);
+    }
+    return times;
   } finally {
     pair.close();
   }
