@@ -23,6 +23,7 @@ export const SECTION_LOADERS: Readonly<Partial<Record<SectionName, () => Promise
   micro: async () => (await import('./micro/section.ts')).microSection,
   path: async () => (await import('./path/section.ts')).pathSection,
   tunnel: async () => (await import('./tunnel/section.ts')).tunnelSection,
+  relay: async () => (await import('./relay/section.ts')).relaySection,
   api: async () => (await import('./api/section.ts')).apiSection,
   flame: async () => (await import('./flame/section.ts')).flameSection,
 };
