@@ -133,6 +133,8 @@ export class Dataplane {
       this.vlans.share(notice.peer, notice.vlans);
     } else if (notice.kind === 'trunk-down') {
       this.vlans.share(notice.peer, []);
+    } else if (notice.kind === 'trunk-back') {
+      this.vlans.greetPeer(notice.peer);
     }
   }
 

@@ -185,6 +185,13 @@ export class VlanSet {
     }
   }
 
+  /** Announces this node anew where a peer shares the VLAN: what both said last may have been lost on the way. */
+  greetPeer(peer: string): void {
+    for (const id of this.#neighbours.sharedWith(peer)) {
+      this.#vlans.get(id)?.input({ kind: 'neighbour' });
+    }
+  }
+
   /** Looks after what time does; call it a few times a second. */
   poll(): void {
     for (const host of this.#vlans.values()) {

@@ -80,7 +80,7 @@ export interface ClockInput {
   readonly unixOffsetMs: number;
 }
 
-/** A trunk to a node that shares this VLAN is up: it has not heard us yet. */
+/** A trunk to a node that shares this VLAN is up, or gets through again: it has not heard us yet. */
 export interface NeighbourInput {
   readonly kind: 'neighbour';
 }

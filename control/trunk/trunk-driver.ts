@@ -24,7 +24,7 @@ export interface TrunkDriverPorts {
   readonly self: PeerIdText;
   readonly network: TrunkNetwork;
   readonly dataplane: TrunkDataplane;
-  /** Trunks that come and go, shared VLANs, log lines. */
+  /** Trunks that come, go and get through again, shared VLANs, log lines. */
   readonly notify: (notice: NoticeEffect) => void;
   /** CLOCK_MONOTONIC in ms; the default is the process's own. */
   readonly nowMs?: () => number;
@@ -142,6 +142,7 @@ export class TrunkDriver {
         this.#bindCarrier(effect.trunk, effect.stream);
         return;
       case 'trunk-up':
+      case 'trunk-back':
       case 'trunk-down':
       case 'vlans-shared':
       case 'log':

@@ -264,6 +264,15 @@ export interface TrunkUp {
   readonly trunk: TrunkId;
   readonly peer: PeerIdText;
 }
+/**
+ * A trunk that was up gets through again, in whole or on one more lane, after its path was bad: what was sent
+ * meanwhile is lost, or waits in a connection that saw the same path.
+ */
+export interface TrunkBack {
+  readonly kind: 'trunk-back';
+  readonly trunk: TrunkId;
+  readonly peer: PeerIdText;
+}
 /** The trunk is gone, for good: a new one has another id. */
 export interface TrunkDown {
   readonly kind: 'trunk-down';
@@ -287,7 +296,7 @@ export interface LogNotice {
   readonly peer: PeerIdText | undefined;
 }
 
-export type NoticeEffect = TrunkUp | TrunkDown | VlansShared | LogNotice;
+export type NoticeEffect = TrunkUp | TrunkBack | TrunkDown | VlansShared | LogNotice;
 
 export type TrunkInput = NetworkInput | DataplaneInput | LocalInput;
 export type TrunkEffect = NetworkEffect | DataplaneEffect | NoticeEffect;

@@ -158,14 +158,20 @@ export function refreshTrunk(context: TrunkContext, trunk: Trunk): void {
       swapLane(context, trunk, slot);
     }
   }
-  const isUdpLive = refreshUse(context, trunk);
+  const { isAnyLive: isUdpLive, hasReturned } = refreshUse(context, trunk);
   const hasStream = trunk.carrierStream !== undefined && firstLane(trunk, 'stream', () => true) !== undefined;
   const hasUdp = trunk.slots.udp.some((slot) => slot.current?.used === true);
   // Without anything better, frames go on the dead path: it may be back before the next probe.
   const fallback = hasUdp ? 'udp' : undefined;
   const carrier = isUdpLive ? 'udp' : hasStream ? 'stream' : fallback;
+  const { isUp: wasUp, isLive: wasLive, told } = trunk;
   trunk.isLive = isUdpLive || hasStream;
   tellTrunk(context, trunk, carrier);
+  const isBack =
+    hasReturned || (trunk.isLive && !wasLive) || (told.carrier === 'stream' && carrier === 'udp');
+  if (wasUp && isBack) {
+    context.emit({ kind: 'trunk-back', trunk: trunk.id, peer: trunk.peer });
+  }
 }
 
 /** The swap of make-before-break: the successor takes over once its keys are proven at both ends. */
@@ -185,10 +191,14 @@ function swapLane(context: TrunkContext, trunk: Trunk, slot: Slot): void {
   }
 }
 
-/** Rests dead `udp` lanes while others live. @returns whether one lives */
-function refreshUse(context: TrunkContext, trunk: Trunk): boolean {
+/** Rests dead `udp` lanes while others live. @returns whether one lives, and whether one has come back to life */
+function refreshUse(
+  context: TrunkContext,
+  trunk: Trunk,
+): { readonly isAnyLive: boolean; readonly hasReturned: boolean } {
   const lanes = currentLanes(trunk, 'udp');
   const isAnyLive = lanes.some((lane) => lane.live);
+  const hasReturned = lanes.some((lane) => lane.live && !lane.used);
   for (const lane of lanes) {
     const isWanted = lane.live || !isAnyLive;
     if (isWanted !== lane.used) {
@@ -196,7 +206,7 @@ function refreshUse(context: TrunkContext, trunk: Trunk): boolean {
       context.emit({ kind: isWanted ? 'use-lane' : 'rest-lane', handle: lane.handle });
     }
   }
-  return isAnyLive;
+  return { isAnyLive, hasReturned };
 }
 
 function tellTrunk(context: TrunkContext, trunk: Trunk, carrier: Carrier | undefined): void {

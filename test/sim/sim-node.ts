@@ -247,6 +247,7 @@ export class SimNode implements VirtualHost {
         return;
       case 'log':
       case 'trunk-up':
+      case 'trunk-back':
       case 'trunk-down':
       case 'vlans-shared':
         this.#note(effect);
@@ -268,6 +269,8 @@ export class SimNode implements VirtualHost {
       assert.equal(this.up.get(effect.peer), effect.trunk);
       this.up.delete(effect.peer);
       this.shared.delete(effect.peer);
+    } else if (effect.kind === 'trunk-back') {
+      assert.equal(this.up.get(effect.peer), effect.trunk, 'a trunk that is not up gets through again');
     } else {
       assert.equal(this.up.get(effect.peer), effect.trunk, 'shared VLANs of a trunk that is not up');
       this.shared.set(effect.peer, effect.vlans);
