@@ -4,25 +4,17 @@
 import type { DaemonStatus, PeerReport, TrunkReport, VlanReport } from './admin/daemon-control.ts';
 import { readVersion } from './admin/version.ts';
 import { DEFAULT_MTU_BYTES } from './config/defaults.ts';
-import type { Dataplane } from './dataplane-link/dataplane.ts';
-import type { VlanHost } from './dataplane-link/vlan-host.ts';
-import type { EngineChoice } from './engine-choice.ts';
 import type { EventLoopDelay } from './event-loop-watch.ts';
-import type { NodeIdentity } from './identity/node-identity.ts';
 import { bootstrapPeers } from './network/bootstrap-peers.ts';
-import type { Libp2pNetwork } from './network/libp2p-network.ts';
+import type { DataplaneAtWork, NodeParts, VlanAtWork } from './node-parts.ts';
 import { clockOffset } from './trunk/peer-clocks.ts';
 import type { TrunkDriver } from './trunk/trunk-driver.ts';
 import type { DatagramAddress, TrunkStatus } from './trunk/trunk-port.ts';
-import type { VlanEntry, VlanRegistry } from './vlan/vlan-registry.ts';
+import type { VlanEntry } from './vlan/vlan-registry.ts';
 
 /** What a status is made from. */
-export interface StatusSources {
-  readonly identity: NodeIdentity;
-  readonly registry: VlanRegistry;
-  readonly dataplane: Dataplane;
-  readonly network: Libp2pNetwork;
-  readonly engine: EngineChoice;
+export interface StatusSources
+  extends Pick<NodeParts, 'identity' | 'registry' | 'dataplane' | 'network' | 'engine'> {
   readonly driver: TrunkDriver;
   readonly uptimeSeconds: number;
   readonly eventLoopDelay: EventLoopDelay;
@@ -60,7 +52,7 @@ export function daemonStatus(sources: StatusSources): DaemonStatus {
 /** Rows of `peertap peers`. */
 export function peerReports(sources: {
   readonly driver: TrunkDriver;
-  readonly dataplane: Dataplane;
+  readonly dataplane: DataplaneAtWork;
   readonly bootstrap: readonly string[];
 }): PeerReport[] {
   const configured = new Map(
@@ -75,7 +67,7 @@ export function peerReports(sources: {
 }
 
 /** A row of `peertap vlan list`. */
-export function vlanReport(entry: VlanEntry, host: VlanHost | undefined): VlanReport {
+export function vlanReport(entry: VlanEntry, host: VlanAtWork | undefined): VlanReport {
   return {
     id: entry.id,
     name: entry.name ?? null,
@@ -89,7 +81,7 @@ export function vlanReport(entry: VlanEntry, host: VlanHost | undefined): VlanRe
   };
 }
 
-function trunkReport(trunk: TrunkStatus, dataplane: Dataplane): TrunkReport {
+function trunkReport(trunk: TrunkStatus, dataplane: DataplaneAtWork): TrunkReport {
   const bytes = trunk.trunk === undefined ? undefined : dataplane.trunkBytes(trunk.trunk);
   return {
     peer: trunk.peer,
@@ -114,7 +106,7 @@ function addressText({ ip, port }: DatagramAddress): string {
   return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;
 }
 
-function membershipTotals(hosts: readonly VlanHost[]): Record<string, number> {
+function membershipTotals(hosts: readonly VlanAtWork[]): Record<string, number> {
   const totals: Record<string, number> = {};
   for (const host of hosts) {
     for (const [name, value] of Object.entries(host.counters)) totals[name] = (totals[name] ?? 0) + value;

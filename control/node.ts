@@ -8,7 +8,6 @@
  * Main thread. The parts are made and ended by control/daemon.ts.
  */
 import { randomBytes } from 'node:crypto';
-import type { Logger } from 'pino';
 import type {
   DaemonControl,
   DaemonStatus,
@@ -17,30 +16,16 @@ import type {
   VlanReport,
 } from './admin/daemon-control.ts';
 import type { Config } from './config/config.ts';
-import type { Dataplane } from './dataplane-link/dataplane.ts';
-import type { EngineChoice } from './engine-choice.ts';
 import { EventLoopWatch } from './event-loop-watch.ts';
-import type { NodeIdentity } from './identity/node-identity.ts';
 import { bootstrapPeers } from './network/bootstrap-peers.ts';
-import type { Libp2pNetwork } from './network/libp2p-network.ts';
 import { localAddresses } from './network/local-addresses.ts';
+import type { NodeParts } from './node-parts.ts';
 import { daemonStatus, peerReports, vlanReport } from './node-report.ts';
 import { clockCorrection } from './trunk/peer-clocks.ts';
 import { TrunkDriver } from './trunk/trunk-driver.ts';
 import type { NoticeEffect } from './trunk/trunk-port.ts';
 import { vlanLabel } from './vlan/vlan-id.ts';
-import type { VlanEntry, VlanRegistry } from './vlan/vlan-registry.ts';
-
-/** What a node is made of. */
-export interface NodeParts {
-  readonly config: Config;
-  readonly identity: NodeIdentity;
-  readonly registry: VlanRegistry;
-  readonly dataplane: Dataplane;
-  readonly network: Libp2pNetwork;
-  readonly engine: EngineChoice;
-  readonly logger: Logger;
-}
+import type { VlanEntry } from './vlan/vlan-registry.ts';
 
 /** The clock is compared this often; addresses are, as they come and go without a word, and traffic waits for us. */
 const UPKEEP_MS = 1000;
@@ -110,7 +95,12 @@ export class PeertapNode implements DaemonControl {
     for (const { after } of changes.changed) {
       await this.#attempt(after, () => dataplane.vlans.change(after.id, after.attachment));
     }
-    for (const entry of changes.added) await this.#attempt(entry, () => dataplane.vlans.join(entry));
+    const tried = new Set(changes.changed.map(({ after }) => after.id));
+    for (const entry of registry.list()) {
+      if (!tried.has(entry.id) && this.#isWanting(entry)) {
+        await this.#attempt(entry, () => dataplane.vlans.join(entry));
+      }
+    }
     this.#tellVlans();
     this.#tellPeers();
   }
@@ -214,6 +204,12 @@ export class PeertapNode implements DaemonControl {
       logger.error({ vlan: label }, `a VLAN joined earlier is without its interface: ${reasonOf(error)}`);
       await dataplane.vlans.join({ idBytes: entry.idBytes });
     }
+  }
+
+  /** New, or without its interface since an earlier attempt failed: whatever was in the way may be gone. */
+  #isWanting(entry: VlanEntry): boolean {
+    const host = this.#parts.dataplane.vlans.find(entry.id);
+    return host === undefined || (entry.attachment !== undefined && host.interfaceName === undefined);
   }
 
   async #attempt(entry: VlanEntry, action: () => Promise<unknown>): Promise<void> {
