@@ -20,7 +20,7 @@ import { terminalReport } from './report/terminal.ts';
 import { readRun, resultFileFor, writePage, writeRun } from './results.ts';
 import { runSections } from './run.ts';
 import { type BenchRun, emptyRun, RunFileError } from './run-format.ts';
-import { loadSection, SECTION_LOADERS, SECTION_TITLES } from './sections.ts';
+import { loadSection, SECTION_TITLES } from './sections.ts';
 
 const WATCH_MS = 1000;
 /** A pipe has no width; this suits a log. */
@@ -57,16 +57,12 @@ async function measure(options: BenchOptions): Promise<{ run: BenchRun; file: st
     machine: describeMachine(),
     quiet,
   });
-  const run = await runSections(
-    start,
-    options.sections.filter((name) => name in SECTION_LOADERS),
-    {
-      load: loadSection,
-      settings: (section) => settingsFor(section, options, runnable),
-      progress: say,
-      save: (soFar) => writeRun(soFar, file),
-    },
-  );
+  const run = await runSections(start, options.sections, {
+    load: loadSection,
+    settings: (section) => settingsFor(section, options, runnable),
+    progress: say,
+    save: (soFar) => writeRun(soFar, file),
+  });
   return { run, file };
 }
 

@@ -19,18 +19,17 @@ export const SECTION_TITLES: Readonly<Record<SectionName, string>> = {
 };
 
 /** Where each section is loaded from. */
-export const SECTION_LOADERS: Readonly<Partial<Record<SectionName, () => Promise<Section>>>> = {
+const LOADERS: Readonly<Record<SectionName, () => Promise<Section>>> = {
   micro: async () => (await import('./micro/section.ts')).microSection,
   path: async () => (await import('./path/section.ts')).pathSection,
   tunnel: async () => (await import('./tunnel/section.ts')).tunnelSection,
   relay: async () => (await import('./relay/section.ts')).relaySection,
+  scale: async () => (await import('./scale/section.ts')).scaleSection,
   api: async () => (await import('./api/section.ts')).apiSection,
   flame: async () => (await import('./flame/section.ts')).flameSection,
 };
 
 /** Loads a section. */
-export async function loadSection(name: SectionName): Promise<Section> {
-  const load = SECTION_LOADERS[name];
-  if (load === undefined) throw new Error(`there is no section ${name}`);
-  return load();
+export function loadSection(name: SectionName): Promise<Section> {
+  return LOADERS[name]();
 }
