@@ -47,8 +47,8 @@ export interface ThreadProfile {
 /** What V8 calls time without JavaScript; a thread that waits is in it, or in the function that waits. */
 const ROOT_FRAME = { functionName: '(root)', scriptId: '0', url: '', lineNumber: -1, columnNumber: -1 };
 
-/** 0x shows as JavaScript what has `.js` in its address, and hides the rest: our files end in .ts. */
-const THREAD_ADDRESS = 'thread/.js';
+/** 0x shows as JavaScript what ends in `.js` and a line, and hides the rest: our files end in .ts. */
+const THREAD_FRAME = { ...ROOT_FRAME, url: 'thread/.js', lineNumber: 1 };
 
 /** Reads a file that `node --cpu-prof` wrote. @throws ValiError when it is none */
 export function parseCpuProfile(text: string): CpuProfile {
@@ -95,11 +95,13 @@ export function joinProfiles(threads: readonly ThreadProfile[], folder: string):
     if (first === undefined) continue;
     root.children.push(renumbered(first.id));
     for (const node of profile.nodes) {
-      const frame = { ...node.callFrame, url: shownAddress(node.callFrame.url, folder) };
+      const { url, lineNumber } = node.callFrame;
+      // V8 counts lines from 0, and 0x shows what it is given, but for 0.
+      const frame = { ...node.callFrame, url: shownAddress(url, folder), lineNumber: lineNumber + 1 };
       nodes.push({
         ...node,
         id: renumbered(node.id),
-        callFrame: node === first ? { ...ROOT_FRAME, functionName: thread, url: THREAD_ADDRESS } : frame,
+        callFrame: node === first ? { ...THREAD_FRAME, functionName: thread } : frame,
         children: node.children.map(renumbered),
       });
     }

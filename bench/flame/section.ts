@@ -158,7 +158,7 @@ async function recordUnderLoad(
   const { a, b, addressOfB } = segment;
   const flow = await IperfFlow.start(a.machine.namespace, b.machine.namespace, addressOfB, ['--bidir']);
   try {
-    await sleep(WARM_UP_MS);
+    await sleep(settings.smoke ? 0 : WARM_UP_MS);
     const seconds = settings.smoke ? 1 : Math.max(LEAST_SECONDS, settings.seconds);
     progress(`${engine}: recording for ${seconds} s\n`);
     const startUs = profilerClockUs();
