@@ -1,5 +1,6 @@
 /**
- * The doctor's findings about the data plane: offloads tried on loopback sockets, and the accelerator.
+ * The doctor's findings about the data plane: offloads tried on loopback sockets, the accelerator, and slices of the
+ * processor, tried on the command's own thread.
  *
  * Main thread of the command; loads koffi and, if it is there, the addon.
  */
@@ -7,13 +8,29 @@ import type { Config } from '../config/config.ts';
 import {
   nativeAvailability,
   type OffloadSelfTest,
+  requestSlice,
   selfTestOffloads,
+  WORKER_SLICE_US,
 } from '../dataplane-link/machine-checks.ts';
 import { type Finding, fail, ok, warn } from './doctor-checks.ts';
 
-/** Tries both. */
+/** Tries all. */
 export function checkDataplane(config: Config): Finding[] {
-  return [checkEngine(config), checkOffloads(selfTestOffloads())];
+  return [
+    checkEngine(config),
+    checkOffloads(selfTestOffloads()),
+    checkSlices(requestSlice(WORKER_SLICE_US), WORKER_SLICE_US),
+  ];
+}
+
+/** Workers do without; it costs waiting time on a busy machine. */
+export function checkSlices(areGranted: boolean, sliceUs: number): Finding {
+  if (areGranted) return ok('scheduler', `workers may ask for slices of ${sliceUs} µs`);
+  return warn(
+    'scheduler',
+    'no short slices for workers',
+    'on a busy machine frames wait longer for the processor; Linux 6.12 and later have them',
+  );
 }
 
 function checkEngine({ dataplane }: Config): Finding {

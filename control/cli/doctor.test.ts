@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { CommandIo } from './command-io.ts';
-import { checkOffloads } from './dataplane-checks.ts';
+import { checkOffloads, checkSlices } from './dataplane-checks.ts';
 import { checkFacts, checkPeerClocks, type Finding } from './doctor-checks.ts';
 import type { MachineFacts } from './machine-facts.ts';
 import { runCommandLine } from './program.ts';
@@ -71,6 +71,13 @@ test('offloads that fail cost speed only', () => {
   const off = checkOffloads({ gsoSegments: 1, gro: false, reasons: ['send: EIO'] });
   assert.equal(off.result, 'warn');
   assert.match(off.found, /GSO off, GRO off: send: EIO/);
+});
+
+test('short slices are welcome, and their lack is no failure', () => {
+  assert.equal(checkSlices(true, 300).result, 'ok');
+  const lacking = checkSlices(false, 300);
+  assert.equal(lacking.result, 'warn');
+  assert.match(lacking.advice, /6\.12/);
 });
 
 test('the command prints a finding a line, or JSON, and fails on a bad config', async () => {

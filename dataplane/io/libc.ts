@@ -35,6 +35,8 @@ interface Libc {
   readonly epollControl: (epoll: number, operation: number, fd: number, event: number) => number;
   readonly epollWait: (epoll: number, events: Pointer, count: number, timeoutMs: number) => number;
   readonly clockGettime: (clock: number, time: Pointer) => number;
+  /** For calls that the C library has no function for. */
+  readonly syscall: (number: number, a: number, b: Pointer, c: number, d: number) => number;
 }
 
 /** Each returns -1 and sets errno() when it fails. */
@@ -63,6 +65,7 @@ export const libc: Libc = {
   epollControl: library.func('int epoll_ctl(int epoll, int operation, int fd, uintptr_t event)'),
   epollWait: library.func('int epoll_wait(int epoll, uintptr_t events, int count, int timeout)'),
   clockGettime: library.func('int clock_gettime(int clock, uintptr_t time)'),
+  syscall: library.func('int64_t syscall(int64_t number, int64_t a, uintptr_t b, int64_t c, int64_t d)'),
 };
 
 /** The calling thread's errno after a call of {@link libc} that returned -1. */

@@ -7,6 +7,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { invariant } from '../base/invariant.ts';
 import type { WorkerStart } from '../contract/worker-start.ts';
 import { signalEventfd } from '../io/eventfd.ts';
+import { requestSlice, WORKER_SLICE_US } from '../io/scheduler.ts';
 import { openArena } from '../shm/arena.ts';
 import { ArenaHeader, TablesHeader } from '../shm/layout.ts';
 import { openTables } from '../shm/tables.ts';
@@ -30,6 +31,8 @@ function run(context: WorkerContext): void {
 }
 
 const context = await createContext(workerData as WorkerStart);
+// Without it frames wait longer where the machine is busy, and that is all; `peertap doctor` says so.
+requestSlice(WORKER_SLICE_US);
 const running: WorkerRunning = { kind: 'running', worker: context.worker };
 parentPort?.postMessage(running);
 Atomics.store(context.arena.u32, ArenaHeader.at.running >> 2, 1);
