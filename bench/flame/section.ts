@@ -143,7 +143,8 @@ async function recordInto(recording: Recording): Promise<EngineGraphs> {
       drawJavaScript(recording, window),
       drawNative(recording),
     ]);
-    return { ...native, files: [javascript, ...native.files], notes };
+    const files = settings.smoke ? [] : [javascript, ...native.files];
+    return { ...native, files, notes };
   } finally {
     await segment.remove();
     forgetMap();
@@ -172,26 +173,29 @@ async function recordUnderLoad(
 }
 
 async function drawJavaScript(
-  { engine, folder }: Recording,
+  recording: Recording,
   window: { readonly startUs: number; readonly endUs: number },
 ): Promise<string> {
-  const page = resultFile(`flame-${engine}-0x.html`);
+  const { engine, folder } = recording;
+  const page = graphFile(recording, '0x.html');
   const title = `PeerTap, engine ${engine}, every thread of a loaded daemon`;
   await drawWithZeroX(readThreadProfiles(folder, window), page, { folder, root: ROOT, title });
   return page;
 }
 
-async function drawNative({ engine, folder, isPerfUsable }: Recording): Promise<Omit<EngineGraphs, 'notes'>> {
+async function drawNative(recording: Recording): Promise<Omit<EngineGraphs, 'notes'>> {
+  const { engine, folder, isPerfUsable } = recording;
   if (!isPerfUsable) return { stacks: [], files: [] };
   const stacks = parsePerfScript(await printRecording(join(folder, 'perf.data')), ROOT);
-  const graph = resultFile(`flame-${engine}-perf.svg`);
+  const graph = graphFile(recording, 'perf.svg');
   const heading = `PeerTap, engine ${engine}, a loaded daemon: share of the samples, callers above`;
   writeFileSync(graph, drawFlameGraph(foldStacks('all threads', withoutNodeStart(stacks)), heading));
   return { stacks, files: [graph] };
 }
 
-/** The files of the last run stand in for those of the run before it. */
-function resultFile(name: string): string {
-  mkdirSync(RESULTS, { recursive: true });
-  return join(RESULTS, name);
+/** The files of the last run stand in for those of the run before it; a smoke run's figures mean nothing and go. */
+function graphFile({ engine, settings, folder }: Recording, ending: string): string {
+  const place = settings.smoke ? folder : RESULTS;
+  mkdirSync(place, { recursive: true });
+  return join(place, `flame-${engine}-${ending}`);
 }
