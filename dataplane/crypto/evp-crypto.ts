@@ -48,10 +48,12 @@ interface Evp {
 export function loadEvp(): Evp | undefined {
   try {
     const library = koffi.load(null);
-    const pointer = 'uintptr_t';
-    const cipher = (name: string): bigint => BigInt(library.func(name, pointer, [])() as number | bigint);
+    // Taken as a pointer, a BigInt is converted at once; as an integer, only after it has been tried as a number.
+    const pointer = 'void *';
+    const address = 'uintptr_t';
+    const cipher = (name: string): bigint => BigInt(library.func(name, address, [])() as number | bigint);
     return {
-      newContext: library.func('EVP_CIPHER_CTX_new', pointer, []),
+      newContext: library.func('EVP_CIPHER_CTX_new', address, []),
       freeContext: library.func('EVP_CIPHER_CTX_free', 'void', [pointer]),
       startSealing: library.func('EVP_EncryptInit_ex', 'int', [pointer, pointer, pointer, pointer, pointer]),
       startOpening: library.func('EVP_DecryptInit_ex', 'int', [pointer, pointer, pointer, pointer, pointer]),
