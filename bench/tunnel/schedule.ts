@@ -32,6 +32,8 @@ export type Occasion = 'every repeat' | 'first repeat' | 'last repeat' | 'never'
 const TRIALS_IN_A_SEARCH = 12;
 const TRIALS_IN_A_SHORT_SEARCH = 20;
 const SHORT_LATENCY_SECONDS = 0.6;
+/** Thousands of requests: what follows tells nothing new. */
+const LONGEST_LATENCY_SECONDS = 3;
 /** Above what one iperf3 sender reaches on a fast core. */
 const FLOOD_PER_SECOND = 1_000_000;
 
@@ -53,7 +55,7 @@ export function scheduleOf({ seconds, short, smoke }: SectionSettings): Schedule
     stream: { seconds },
     trialSeconds: seconds / (short ? TRIALS_IN_A_SHORT_SEARCH : TRIALS_IN_A_SEARCH),
     floodPerSecond: FLOOD_PER_SECOND,
-    latencySeconds: short ? SHORT_LATENCY_SECONDS : seconds,
+    latencySeconds: Math.min(seconds, short ? SHORT_LATENCY_SECONDS : LONGEST_LATENCY_SECONDS),
     loadLeadMs: short ? 300 : 1000,
     warmUp: short ? { bytes: 200_000_000 } : { seconds: 2 },
     watchSeconds: short ? 0.2 : 1,

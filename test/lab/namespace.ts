@@ -116,7 +116,7 @@ export function addAddress(namespace: Namespace, interfaceName: string, cidr: st
  * What makes a veth's wire a card's wire: no kind of segmentation is left to the "hardware", so that the kernel cuts
  * every super-packet right before the driver (`gso` stays on: with it off, plain TCP would be cut earlier than what a
  * tunnel sends, which no card does). The receiving side puts trains together again by GRO, as the drivers of cards do
- * by default.
+ * by default; with it off, TCP over the bare link and over tunnels alike reaches two thirds to three quarters.
  */
 const CUT_TO_MTU: Readonly<Record<string, 'on' | 'off'>> = {
   tso: 'off',
