@@ -58,10 +58,11 @@ async function runSection(name: SectionName, ports: RunPorts): Promise<SectionRu
     progress(`${name} took ${outcome.seconds.toFixed(0)} s\n`);
     return outcome;
   } catch (error) {
+    const [firstLine = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
     progress(
       `\n${name} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
     );
-    return { section: name, failed: true, reasons: [error instanceof Error ? error.message : String(error)] };
+    return { section: name, failed: true, reasons: [firstLine] };
   } finally {
     // A section undoes what it made; one that failed half-way may not have.
     undoAll();
