@@ -6,6 +6,7 @@ import { DROP_CODES } from '../../dataplane/base/drop-code.ts';
 import { CARRIER_UDP } from '../../dataplane/shm/layout.ts';
 import type { FixtureOptions, TapFrame } from '../../test/harness/dataplane-fixture.ts';
 import { ethernetFrame, filler } from '../../test/harness/frame-builder.ts';
+import { BatchTimes, clockCostMs } from '../path/batch-times.ts';
 import { type CabledPair, cablePair } from '../path/cable.ts';
 import type { MeasuringStart, Reading } from '../path/measuring-thread.ts';
 import { type StageName, type StageTimes, timeStages } from '../path/stage-times.ts';
@@ -121,16 +122,13 @@ function measureReplay(engine: MeasuringStart['engine'], workload: Workload, sec
 
 function replayNs(pair: CabledPair, seconds: number): number {
   const { engine } = pair.right;
+  const times = new BatchTimes();
   const endMs = performance.now() + seconds * 1000;
-  let spentMs = 0;
-  let refused = 0;
+  let datagrams = 0;
   do {
     timeStages(pair, 0);
-    const datagrams = pair.carry();
-    const startMs = performance.now();
-    engine.openLink(datagrams, CARRIER_UDP);
-    spentMs += performance.now() - startMs;
-    refused += datagrams;
+    datagrams = pair.carry();
+    times.time(() => engine.openLink(datagrams, CARRIER_UDP));
   } while (performance.now() < endMs);
-  return (spentMs * NS_A_MS) / refused;
+  return (Math.max(0, times.medianMs() - clockCostMs()) * NS_A_MS) / datagrams;
 }

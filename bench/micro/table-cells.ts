@@ -28,6 +28,7 @@ import { tableHash } from '../../dataplane/shm/table-hash.ts';
 import type { Tables } from '../../dataplane/shm/tables.ts';
 import { createPair, type FixtureNode, KEY_SLOT, putFrames } from '../../test/harness/dataplane-fixture.ts';
 import { ethernetFrame, filler } from '../../test/harness/frame-builder.ts';
+import { BatchTimes, clockCostMs } from '../path/batch-times.ts';
 import { createEngine, NO_IO } from '../path/cable.ts';
 import type { MeasuringStart } from '../path/measuring-thread.ts';
 import { FIGURE } from './micro-figures.ts';
@@ -206,22 +207,18 @@ export function measureStations(
   return { group: 'stations', place: { subject, figure: FIGURE.classify, x: count }, value: ns / FRAMES };
 }
 
-/** Mean time of a batch in nanoseconds, without the laying; a third of the time warms up. */
+/** Median time of a batch in nanoseconds, without the laying; a third of the time warms up. */
 function timeBatches(lay: () => void, run: () => void, seconds: number): number {
-  batches(lay, run, seconds / 3);
-  return batches(lay, run, seconds);
+  medianBatchMs(lay, run, seconds / 3);
+  return Math.max(0, medianBatchMs(lay, run, seconds) - clockCostMs()) * NS_A_MS;
 }
 
-function batches(lay: () => void, run: () => void, seconds: number): number {
+function medianBatchMs(lay: () => void, run: () => void, seconds: number): number {
+  const times = new BatchTimes();
   const endMs = performance.now() + seconds * 1000;
-  let spentMs = 0;
-  let count = 0;
   do {
     lay();
-    const startMs = performance.now();
-    run();
-    spentMs += performance.now() - startMs;
-    count++;
+    times.time(run);
   } while (performance.now() < endMs);
-  return (spentMs * NS_A_MS) / count;
+  return times.medianMs();
 }

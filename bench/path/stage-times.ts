@@ -4,9 +4,10 @@
  *   (tap) → classify → segment → seal → train → closeLink
  *   (cable) → openLink → forward → openFrame → learn → coalesce
  *
- * What a look at the clock costs is measured and taken off. The calling thread.
+ * The median of the batches counts; what a look at the clock costs is measured and taken off. The calling thread.
  */
 import { ArenaHeader, CARRIER_UDP } from '../../dataplane/shm/layout.ts';
+import { BatchTimes, clockCostMs } from './batch-times.ts';
 import type { CabledPair } from './cable.ts';
 
 /** In the order in which they run; the tap and the cable are what the kernel would do. */
@@ -36,30 +37,25 @@ export interface StageTimes {
 
 const VLAN = 0;
 const NS_A_MS = 1e6;
-const CLOCK_READINGS = 10_000;
 
 /** Runs batches for as long as asked, at least one. */
 export function timeStages(pair: CabledPair, seconds: number): StageTimes {
-  const spentMs = new Float64Array(STAGE_NAMES.length);
   const steps = stagesOf(pair);
+  const times = steps.map(() => new BatchTimes());
   const endMs = performance.now() + seconds * 1000;
-  let batches = 0;
   do {
-    for (let step = 0; step < steps.length; step++) {
-      const startMs = performance.now();
-      steps[step]?.();
-      spentMs[step] = (spentMs[step] ?? 0) + performance.now() - startMs;
-    }
-    batches++;
+    for (let step = 0; step < steps.length; step++) times[step]?.time(steps[step] ?? nothing);
   } while (performance.now() < endMs);
   const clockMs = clockCostMs();
   const datagramsABatch = txCount(pair);
   const entries = STAGE_NAMES.map((name, step) => {
-    const ms = Math.max(0, (spentMs[step] ?? 0) / batches - clockMs);
+    const ms = Math.max(0, (times[step]?.medianMs() ?? 0) - clockMs);
     return [name, (ms * NS_A_MS) / datagramsABatch] as const;
   });
   return { nsByStage: Object.fromEntries(entries) as Record<StageName, number>, datagramsABatch };
 }
+
+function nothing(): void {}
 
 /** In the order of {@link STAGE_NAMES}. */
 function stagesOf({ left, right, carry }: CabledPair): readonly (() => void)[] {
@@ -94,14 +90,4 @@ function stagesOf({ left, right, carry }: CabledPair): readonly (() => void)[] {
 
 function txCount({ left }: CabledPair): number {
   return left.node.arena.u32[ArenaHeader.at.txDatagramCount >> 2] ?? 0;
-}
-
-/** What one pair of looks at the clock adds to what lies between them. */
-function clockCostMs(): number {
-  let spent = 0;
-  for (let reading = 0; reading < CLOCK_READINGS; reading++) {
-    const startMs = performance.now();
-    spent += performance.now() - startMs;
-  }
-  return spent / CLOCK_READINGS;
 }
