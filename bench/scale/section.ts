@@ -150,9 +150,10 @@ async function withPairs<T>(
   options: readonly Parameters<typeof VlanPair.start>[0][],
   work: (pairs: readonly VlanPair[]) => Promise<T>,
 ): Promise<T> {
-  const pairs: VlanPair[] = [];
+  const starts = await Promise.allSettled(options.map((each) => VlanPair.start(each)));
+  const pairs = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
   try {
-    for (const each of options) pairs.push(await VlanPair.start(each));
+    for (const start of starts) if (start.status === 'rejected') throw start.reason;
     return await work(pairs);
   } finally {
     await Promise.all(pairs.map((pair) => pair.remove()));
