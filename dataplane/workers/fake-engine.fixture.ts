@@ -54,6 +54,14 @@ export function setReady(arena: Arena, ready: number, taps: readonly number[]): 
   });
 }
 
+/** A forward stage that leaves so many datagrams for this node, and so many for others. */
+export function forwardTo(graph: () => { arena: Arena }, local: number, others: number): () => number {
+  return () => {
+    setFields(graph().arena, ARENA.header, { [ArenaHeader.at.localCount]: local });
+    return others;
+  };
+}
+
 function fakeEngine(stages: Stages, calls: string[]): Engine {
   const stage = (name: keyof Stages): ((...parameters: number[]) => number) => {
     return (...parameters) => {
