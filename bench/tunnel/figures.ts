@@ -4,7 +4,7 @@
  * Pure. Runs on the main thread of the bench.
  */
 
-import { type FigureDescription, type FigureGroup, Recorder } from '../section.ts';
+import { type FigureDescription, type FigureGroup, type FigureResult, Recorder } from '../section.ts';
 
 /** Short names of figures within the section. */
 export type FigureKey =
@@ -86,8 +86,11 @@ const GROUP_NAMES: readonly GroupName[] = ['throughput', 'latency', 'daemons'];
 /** The readings on one wire. */
 export class WireReadings {
   readonly #recorders: Readonly<Record<GroupName, Recorder>>;
+  readonly #subjects: readonly string[];
 
-  constructor(wire: 'gso' | 'mtu') {
+  /** @param subjects - names, in the order of the tables' columns */
+  constructor(wire: 'gso' | 'mtu', subjects: readonly string[]) {
+    this.#subjects = subjects;
     const recorder = (name: GroupName): Recorder => new Recorder(`wire ${wire}: ${GROUP_TITLES[name]}`);
     this.#recorders = {
       throughput: recorder('throughput'),
@@ -109,16 +112,16 @@ export class WireReadings {
     return this.#recorders[group].samples({ subject, figure });
   }
 
-  /** Groups that hold anything, their figures in the order of {@link FIGURES}. */
+  /** Groups that hold anything: figures in the order of {@link FIGURES}, each of them by subject. */
   groups(): FigureGroup[] {
-    const order = Object.values(FIGURES).map(({ title }) => title);
+    const titles = Object.values(FIGURES).map(({ title }) => title);
+    const rank = ({ title, subject }: FigureResult): number =>
+      titles.indexOf(title) * this.#subjects.length + this.#subjects.indexOf(subject);
     return GROUP_NAMES.map((name) => this.#recorders[name].group())
       .filter(({ figures }) => figures.length > 0)
       .map((group) => ({
         ...group,
-        figures: group.figures.toSorted(
-          (left, right) => order.indexOf(left.title) - order.indexOf(right.title),
-        ),
+        figures: group.figures.toSorted((left, right) => rank(left) - rank(right)),
       }));
   }
 }

@@ -68,7 +68,10 @@ async function runWire(
   run: Pick<WireRun, 'wire' | 'wireIndex'> & Run,
 ): Promise<Pick<SectionFindings, 'groups' | 'verdicts'>> {
   const subjects: Subject[] = [];
-  const readings = new WireReadings(run.wire);
+  const readings = new WireReadings(
+    run.wire,
+    candidates.map(({ name }) => name),
+  );
   try {
     for (const candidate of candidates) await bringUp(candidate, subjects, run);
     await measureAll({ ...run, subjects, readings });

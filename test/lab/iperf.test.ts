@@ -1,3 +1,7 @@
+/**
+ * Reading of iperf3's reports; needs no iperf3.
+ */
+
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
