@@ -28,7 +28,7 @@ export const EFFECT_FIGURES = {
   requestRate: { title: 'answered', unit: '1/s', digits: 0, better: 'none' },
   throughput: { title: 'TCP', unit: 'Gbit/s', digits: 2, better: 'higher' },
   lost: { title: 'lost', unit: '%', digits: 1, better: 'none' },
-  cost: { title: 'main thread per request', unit: 'µs', digits: 0, better: 'lower' },
+  cost: { title: 'CPU per request', unit: 'µs', digits: 0, better: 'lower' },
   loopDelayMax: { title: 'event loop, longest delay', unit: 'ms', digits: 1, better: 'none' },
   loopDelayP99: { title: 'event loop, delay p99', unit: 'ms', digits: 1, better: 'none' },
 } as const satisfies Readonly<Record<string, FigureDescription>>;

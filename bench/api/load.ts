@@ -32,8 +32,8 @@ export interface LoadOptions {
   readonly seconds: number;
 }
 
-/** A person's script, a dashboard, two scrapers: as many connections as a busy node may have open. */
-const CONNECTIONS_PER_ROUTE = 2;
+/** A scraper keeps its connection; so one each for as many of them as there are routes. */
+const CONNECTIONS_PER_ROUTE = 1;
 /** autocannon looks this often whether its time is over. */
 const SAMPLE_MS = 20;
 const REQUEST_TIMEOUT_SECONDS = 5;

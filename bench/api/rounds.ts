@@ -21,6 +21,8 @@ export interface WindowReading {
   readonly bytes: number;
   /** CPU seconds of the polled daemon's main thread. */
   readonly mainThreadSeconds: number;
+  /** CPU seconds of the process that asks. */
+  readonly clientSeconds: number;
   readonly requestCount: number;
 }
 
@@ -44,43 +46,48 @@ export function planWindows(steadyCount: number): WindowKind[] {
  * @returns undefined when no window of the kind stands between two quiet ones with traffic
  */
 export function throughputEffect(windows: readonly WindowReading[], kind: WindowKind): number | undefined {
-  const ratios = pairsOf(windows, kind).flatMap(({ loaded, quietRate }) =>
-    quietRate === 0 ? [] : [loaded.bytes / loaded.seconds / quietRate],
-  );
+  const ratios = pairsOf(windows, kind).flatMap(({ loaded, beside }) => {
+    const quietRate = sum(beside.map(({ bytes }) => bytes)) / sum(beside.map(({ seconds }) => seconds));
+    return quietRate === 0 ? [] : [loaded.bytes / loaded.seconds / quietRate];
+  });
   return ratios.length === 0 ? undefined : 1 - median(ratios);
 }
 
-/** CPU time of the daemon's main thread for one request, in µs: what it used more than in the quiet neighbours. */
-export function requestCostUs(windows: readonly WindowReading[], kind: WindowKind): number | undefined {
+/** Who spends CPU time on a request: the polled daemon's main thread, or the process that asks. */
+export type RequestParty = 'mainThreadSeconds' | 'clientSeconds';
+
+/** CPU time of one party for one request, in µs: what it used more than in the quiet neighbours. */
+export function requestCostUs(
+  windows: readonly WindowReading[],
+  kind: WindowKind,
+  party: RequestParty,
+): number | undefined {
   const pairs = pairsOf(windows, kind);
   const requestCount = sum(pairs.map(({ loaded }) => loaded.requestCount));
   if (requestCount === 0) return undefined;
   const extraSeconds = sum(
-    pairs.map(({ loaded, quietShare }) => loaded.mainThreadSeconds - quietShare * loaded.seconds),
+    pairs.map(({ loaded, beside }) => {
+      const quietShare =
+        sum(beside.map((window) => window[party])) / sum(beside.map(({ seconds }) => seconds));
+      return loaded[party] - quietShare * loaded.seconds;
+    }),
   );
   return (extraSeconds / requestCount) * 1e6;
 }
 
 interface LoadedWindow {
   readonly loaded: WindowReading;
-  /** Bytes a second in the quiet windows on both sides. */
-  readonly quietRate: number;
-  /** Share of a core that the main thread used there. */
-  readonly quietShare: number;
+  /** The quiet windows on both sides. */
+  readonly beside: readonly WindowReading[];
 }
 
 function pairsOf(windows: readonly WindowReading[], kind: WindowKind): LoadedWindow[] {
   return windows.flatMap((loaded, index) => {
-    const beside = [windows[index - 1], windows[index + 1]].filter((window) => window?.kind === 'quiet');
-    if (loaded.kind !== kind || beside.length < 2) return [];
-    const seconds = sum(beside.map((window) => window?.seconds ?? 0));
-    return [
-      {
-        loaded,
-        quietRate: sum(beside.map((window) => window?.bytes ?? 0)) / seconds,
-        quietShare: sum(beside.map((window) => window?.mainThreadSeconds ?? 0)) / seconds,
-      },
-    ];
+    const neighbours = [windows[index - 1], windows[index + 1]];
+    const beside = neighbours
+      .filter((window) => window?.kind === 'quiet')
+      .filter((window) => window !== undefined);
+    return loaded.kind !== kind || beside.length < 2 ? [] : [{ loaded, beside }];
   });
 }
 

@@ -21,6 +21,7 @@ import { loadApi, type RouteReading } from './load.ts';
 import { mainThreadSecondsOf, receivedBytesOf } from './process-facts.ts';
 import {
   planWindows,
+  type RequestParty,
   requestCostUs,
   throughputEffect,
   type WindowKind,
@@ -33,6 +34,10 @@ const LOAD_SECONDS = 0.95;
 /** A flow's rate grows for about so long. */
 const WARM_UP_MS = 1_000;
 const EFFECT_TARGET_PERCENT = 2;
+const PARTIES: readonly (readonly [party: RequestParty, name: string])[] = [
+  ['mainThreadSeconds', "daemon's main thread"],
+  ['clientSeconds', 'autocannon'],
+];
 
 /** A window with what the routes answered in it. */
 interface ObservedWindow extends WindowReading {
@@ -75,7 +80,8 @@ async function run(settings: SectionSettings, progress: (text: string) => void):
   const engines = settings.short || settings.smoke ? settings.engines.slice(0, 1) : settings.engines;
   const verdicts: Verdict[] = [];
   const notes = [
-    'iperf3, both daemons and the client of the API share the cores: the effect includes what asking costs the client.',
+    'iperf3, both daemons and autocannon share the cores: the effect includes what asking costs autocannon.',
+    'The effect is a median over windows of 1 s. A tunnel varies by some percent from second to second: name the section, for more of them, before you judge by it.',
     `At ${STEADY_RATE} requests a second, each second begins with all of its requests at once.`,
   ];
   for (const engine of engines) {
@@ -158,11 +164,14 @@ async function observeWindow(kind: WindowKind, segment: Segment): Promise<Observ
   const startMs = performance.now();
   const startBytes = receivedBytesOf(processId, TAP);
   const startSeconds = mainThreadSecondsOf(processId);
+  const startUsage = process.cpuUsage();
   const load = { socketPath: config.controlSocket, requestsPerSecond, seconds: LOAD_SECONDS };
   const [routes] = await Promise.all([kind === 'quiet' ? [] : loadApi(load), sleep(WINDOW_MS)]);
+  const { user, system } = process.cpuUsage(startUsage);
   return {
     kind,
     routes,
+    clientSeconds: (user + system) / 1e6,
     bytes: receivedBytesOf(processId, TAP) - startBytes,
     mainThreadSeconds: mainThreadSecondsOf(processId) - startSeconds,
     seconds: (performance.now() - startMs) / 1000,
@@ -190,9 +199,11 @@ function record(engine: BenchEngine, repeats: readonly ObservedWindow[][], recor
       const effect = throughputEffect(windows, kind);
       const lost = { ...EFFECT_FIGURES.lost, title: `lost at ${WINDOW_TITLES[kind]}` };
       if (effect !== undefined) recorders.effect.add({ subject: engine, figure: lost }, effect * 100);
-      const costUs = requestCostUs(windows, kind);
-      const cost = { ...EFFECT_FIGURES.cost, title: `main thread per request, ${WINDOW_TITLES[kind]}` };
-      if (costUs !== undefined) recorders.effect.add({ subject: engine, figure: cost }, costUs);
+      for (const [party, name] of PARTIES) {
+        const costUs = requestCostUs(windows, kind, party);
+        const cost = { ...EFFECT_FIGURES.cost, title: `${name} per request, ${WINDOW_TITLES[kind]}` };
+        if (costUs !== undefined) recorders.effect.add({ subject: engine, figure: cost }, costUs);
+      }
     }
   }
 }
