@@ -7,6 +7,7 @@ import { deriveTokensNatively } from '../../dataplane/native/load.ts';
 import { insertLaneWindow } from '../../dataplane/pipeline/lane-window.ts';
 import { insertSenderWindow, senderWindow } from '../../dataplane/pipeline/sender-window.ts';
 import { bytesOf, createPair } from '../../test/harness/dataplane-fixture.ts';
+import { BatchTimes } from '../path/batch-times.ts';
 import type { MeasuringStart } from '../path/measuring-thread.ts';
 import { FIGURE } from './micro-figures.ts';
 import type { MicroReading } from './stage-cells.ts';
@@ -69,19 +70,16 @@ export function measureWindows({ engine, seconds }: MeasuringStart): MicroReadin
   ];
 }
 
-/** Mean time of one of the `count` that a run does; a third of the time warms up. */
+/** Time of one of the `count` that a run does, by the median of the runs; a third of the time warms up. */
 function nsEach(run: () => void, count: number, seconds: number): number {
-  repeated(run, seconds / 3);
-  return (repeated(run, seconds) * NS_A_MS) / count;
+  medianRunMs(run, seconds / 3);
+  return (medianRunMs(run, seconds) * NS_A_MS) / count;
 }
 
-/** Mean milliseconds of a run. */
-function repeated(run: () => void, seconds: number): number {
-  const startMs = performance.now();
-  let runs = 0;
-  do {
-    run();
-    runs++;
-  } while (performance.now() - startMs < seconds * 1000);
-  return (performance.now() - startMs) / runs;
+function medianRunMs(run: () => void, seconds: number): number {
+  const times = new BatchTimes();
+  const endMs = performance.now() + seconds * 1000;
+  do times.time(run);
+  while (performance.now() < endMs);
+  return times.medianMs();
 }

@@ -7,6 +7,7 @@ import { Worker } from 'node:worker_threads';
 import { closeDescriptor, drainEventfd, openEventfd, signalEventfd } from '../../dataplane/io/eventfd.ts';
 import { RingHeader } from '../../dataplane/shm/layout.ts';
 import { emptyMessage, RingConsumer, RingProducer } from '../../dataplane/shm/ring.ts';
+import { BatchTimes } from '../path/batch-times.ts';
 import { FIGURE } from './micro-figures.ts';
 import { RING_CONTROL, RING_MODE, type RingPeerStart } from './ring-peer.ts';
 import { createSleeper } from './ring-sleeper.ts';
@@ -17,7 +18,9 @@ const RING_DATA_BYTES = 512 * 1024;
 const DATAGRAM_BYTES = 1472;
 const NS_A_MS = 1e6;
 const BITS = 8;
-const LOOKS_AT_THE_CLOCK = 64;
+/** Messages between two looks at the clock, and round trips. */
+const MESSAGES_A_LOOK = 64;
+const ROUNDS_A_BATCH = 8;
 
 /** The rings, and the thread at their other end. */
 export class RingBench {
@@ -93,7 +96,7 @@ export class RingBench {
     const startMs = performance.now();
     let put = 0;
     do {
-      for (let turn = 0; turn < LOOKS_AT_THE_CLOCK; turn++) {
+      for (let turn = 0; turn < MESSAGES_A_LOOK; turn++) {
         if (this.#producer.put(this.#message, this.#payload, 0, payloadBytes)) put++;
       }
     } while (performance.now() - startMs < seconds * 1000);
@@ -112,17 +115,22 @@ export class RingBench {
   }
 
   #pingPong(sleep: (() => void) | undefined, seconds: number): number {
-    const startMs = performance.now();
-    let rounds = 0;
-    do {
-      this.#producer.putEmpty(this.#message);
-      if (sleep !== undefined) signalEventfd(this.#start.wakeThereFd);
-      while (!this.#consumer.peek(this.#message)) sleep?.();
-      if (sleep !== undefined) drainEventfd(this.#start.wakeBackFd);
-      this.#consumer.release();
-      rounds++;
-    } while (performance.now() - startMs < seconds * 1000);
-    return ((performance.now() - startMs) * NS_A_MS) / (2 * rounds);
+    const times = new BatchTimes();
+    const endMs = performance.now() + seconds * 1000;
+    const batch = (): void => {
+      for (let round = 0; round < ROUNDS_A_BATCH; round++) this.#thereAndBack(sleep);
+    };
+    do times.time(batch);
+    while (performance.now() < endMs);
+    return (times.medianMs() * NS_A_MS) / (2 * ROUNDS_A_BATCH);
+  }
+
+  #thereAndBack(sleep: (() => void) | undefined): void {
+    this.#producer.putEmpty(this.#message);
+    if (sleep !== undefined) signalEventfd(this.#start.wakeThereFd);
+    while (!this.#consumer.peek(this.#message)) sleep?.();
+    if (sleep !== undefined) drainEventfd(this.#start.wakeBackFd);
+    this.#consumer.release();
   }
 
   /** A peer that sleeps, in whichever way, is woken for it. What is put from now on finds it in the new mode. */

@@ -4,6 +4,7 @@
  */
 
 import { bytesEachRound } from './allocation.ts';
+import { BatchTimes } from './batch-times.ts';
 import { type CabledPair, cablePair } from './cable.ts';
 import { graphRounds, type Rounds } from './graph.ts';
 import { type KernelPair, kernelPair } from './kernel-pair.ts';
@@ -55,17 +56,13 @@ function makeSubject(start: MeasuringStart, workload: Workload): Subject {
   return subject;
 }
 
-/** Runs rounds for as long as asked. */
+/** Runs rounds for as long as asked. @returns seconds of one round, the median of many */
 function secondsEachRound(rounds: Rounds, seconds: number): number {
-  const startMs = performance.now();
-  let done = 0;
-  let nowMs = startMs;
-  while (nowMs - startMs < seconds * 1000) {
-    rounds(ROUNDS_AT_ONCE);
-    done += ROUNDS_AT_ONCE;
-    nowMs = performance.now();
-  }
-  return (nowMs - startMs) / 1000 / done;
+  const times = new BatchTimes();
+  const endMs = performance.now() + seconds * 1000;
+  do times.time(() => rounds(ROUNDS_AT_ONCE));
+  while (performance.now() < endMs);
+  return times.medianMs() / 1000 / ROUNDS_AT_ONCE;
 }
 
 function measureSpeed(subject: Subject, { engine, seconds }: MeasuringStart): PathReading[] {

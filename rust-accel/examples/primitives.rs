@@ -61,25 +61,27 @@ fn report(primitive: &str, x: usize, ns: f64) {
     println!("{{\"primitive\":\"{primitive}\",\"x\":{x},\"ns\":{ns:.3}}}");
 }
 
-/// Mean time of one round in nanoseconds, over at least `time`, after a fifth of it to warm up.
+/// Time of one round in nanoseconds: the median of many strides of rounds, which an interruption does not move, over
+/// at least `time`, after a fifth of it to warm up.
 fn measure(time: Duration, mut round: impl FnMut()) -> f64 {
-    let mut run = |time: Duration, stride: u64| {
-        let start = Instant::now();
-        let mut rounds = 0u64;
-        loop {
-            for _ in 0..stride {
-                round();
-            }
-            rounds += stride;
-            let spent = start.elapsed();
-            if spent >= time {
-                return spent.as_secs_f64() * 1e9 / rounds as f64;
-            }
-        }
-    };
-    let rough_ns = run(time / 5, 1);
+    let rough_ns = strides(time / 5, 1, &mut round);
     let stride = (STRIDE.as_nanos() as f64 / rough_ns).max(1.0);
-    run(time, stride as u64)
+    strides(time, stride as u32, &mut round)
+}
+
+fn strides(time: Duration, stride: u32, round: &mut impl FnMut()) -> f64 {
+    let start = Instant::now();
+    let mut taken = Vec::new();
+    while taken.is_empty() || start.elapsed() < time {
+        let stride_start = Instant::now();
+        for _ in 0..stride {
+            round();
+        }
+        taken.push(stride_start.elapsed());
+    }
+    taken.sort_unstable();
+    // Never 0, whatever the clock says: the length of a stride is divided by it.
+    (taken[taken.len() / 2].as_nanos() as f64 / f64::from(stride)).max(0.1)
 }
 
 /// Seals one text in place over and over, each time under the next nonce.
