@@ -40,7 +40,6 @@ export interface MeasurementContext {
 const SMALL_PAYLOAD_BYTES = 64;
 const LARGE_PAYLOAD_BYTES = 1200;
 const MAX_LOSS_RATIO = 0.01;
-const MAX_TRIALS = 30;
 const FLOOD_LOSS_RATIO = 0.1;
 const SETTLE_MS = 100;
 const STREAM_COUNT = 4;
@@ -63,6 +62,9 @@ const ofDaemonsAtTheEnd = (subject: Subject): Occasion => (hasDaemons(subject) ?
 const ofAllButPeers = ({ kind }: Subject): Occasion => (kind === 'peer' ? 'never' : 'every repeat');
 /** Of the bare link in the short form only what targets need. */
 const onceOfAllButBare = (subject: Subject): Occasion => (isBare(subject) ? 'never' : 'first repeat');
+
+const onceOfVxlanAndEngines = (subject: Subject): Occasion =>
+  subject.name === SUBJECT_NAMES.null ? 'never' : onceOfAllButBare(subject);
 
 /** Every measurement, in the order in which a repeat takes them. */
 export const MEASUREMENTS: readonly Measurement[] = [
@@ -95,7 +97,7 @@ export const MEASUREMENTS: readonly Measurement[] = [
   {
     title: 'UDP 1,200 B',
     occasion: ofAllButPeers,
-    shortOccasion: onceOfAllButBare,
+    shortOccasion: onceOfVxlanAndEngines,
     run: measureLargeUdp,
   },
   { title: 'latency, idle', occasion: everyRepeat, shortOccasion: once, run: measureIdleLatency },
@@ -205,7 +207,7 @@ async function searchRate(
     ceilingPerSecond: schedule.floodPerSecond,
     // The few datagrams of the smoke form say nothing about a share of them.
     maxLossRatio: settings.smoke ? 1 : MAX_LOSS_RATIO,
-    maxTrials: MAX_TRIALS,
+    maxTrials: schedule.maxTrials,
     ...(found.length === 0 ? {} : { nearPerSecond: median(found) * 1000 }),
   };
   const socketBufferBytes = udpSocketBufferBytes();

@@ -13,6 +13,7 @@ export interface Schedule {
   readonly stream: { readonly seconds: number } | { readonly bytes: number };
   /** Of a short trial in the search for a rate; a long one takes twice as long. */
   readonly trialSeconds: number;
+  readonly maxTrials: number;
   /** Rate that floods any path. */
   readonly floodPerSecond: number;
   /** Of pings, and again of requests, idle and under load. */
@@ -31,6 +32,8 @@ export type Occasion = 'every repeat' | 'first repeat' | 'last repeat' | 'never'
 /** Of a search for a rate in trials: what it takes on an undisturbed path is then a little more than `seconds`. */
 const TRIALS_IN_A_SEARCH = 12;
 const TRIALS_IN_A_SHORT_SEARCH = 20;
+const MAX_TRIALS = 30;
+const SHORT_MAX_TRIALS = 16;
 const SHORT_LATENCY_SECONDS = 0.6;
 /** Thousands of requests: what follows tells nothing new. */
 const LONGEST_LATENCY_SECONDS = 3;
@@ -43,6 +46,7 @@ export function scheduleOf({ seconds, short, smoke }: SectionSettings): Schedule
     return {
       stream: { bytes: 4_000_000 },
       trialSeconds: 0.05,
+      maxTrials: MAX_TRIALS,
       floodPerSecond: 2_000,
       latencySeconds: 0.1,
       loadLeadMs: 50,
@@ -54,6 +58,7 @@ export function scheduleOf({ seconds, short, smoke }: SectionSettings): Schedule
   return {
     stream: { seconds },
     trialSeconds: seconds / (short ? TRIALS_IN_A_SHORT_SEARCH : TRIALS_IN_A_SEARCH),
+    maxTrials: short ? SHORT_MAX_TRIALS : MAX_TRIALS,
     floodPerSecond: FLOOD_PER_SECOND,
     latencySeconds: Math.min(seconds, short ? SHORT_LATENCY_SECONDS : LONGEST_LATENCY_SECONDS),
     loadLeadMs: short ? 300 : 1000,
