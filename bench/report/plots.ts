@@ -23,13 +23,15 @@ export interface Plot {
 
 /** Narrow enough for a phone held upright. */
 const WIDTH_PIXELS = 340;
-const CURVE_HEIGHT_PIXELS = 230;
+const CURVE_HEIGHT_PIXELS = 210;
+const LEGEND_ROW_PIXELS = 16;
 const BAR_STEP_PIXELS = 26;
 const BAR_PIXELS = 14;
 /** Room for the value beside the longest bar, as a share of the axis. */
 const VALUE_ROOM = 1.45;
-const SUBJECT_LABEL_PIXELS = 130;
-const SUBJECTS_PER_LEGEND_ROW = 2;
+const SUBJECT_LABEL_PIXELS = 150;
+/** Above it, a legend has a row for each subject. */
+const SHORT_NAME_CHARACTERS = 18;
 /** Where the largest is this many times the smallest, a linear axis shows only the largest. */
 const LOG_RATIO = 20;
 
@@ -59,8 +61,7 @@ const STYLE: NonNullable<TopLevelSpec['config']> = {
     labelColor: 'currentColor',
     labelFontSize: 11,
     orient: 'bottom',
-    columns: SUBJECTS_PER_LEGEND_ROW,
-    labelLimit: SUBJECT_LABEL_PIXELS,
+    labelLimit: WIDTH_PIXELS - 60,
     title: null,
   },
 };
@@ -153,11 +154,14 @@ function curveSpec(group: FigureGroup, figures: readonly FigureResult[], color: 
   const isLog = spansDecades(values.flatMap((value) => [value.least, value.median]));
   const scale = isLog ? ({ type: 'log' } as const) : ({ type: 'linear', zero: true } as const);
   const up = { type: 'quantitative', scale } as const;
-  const hue = { field: 'subject', type: 'nominal', scale: color } as const;
+  const areShort = values.every(({ subject }) => subject.length <= SHORT_NAME_CHARACTERS);
+  const legend = { columns: areShort ? 2 : 1 };
+  const legendRows = Math.ceil(new Set(values.map(({ subject }) => subject)).size / legend.columns);
+  const hue = { field: 'subject', type: 'nominal', scale: color, legend } as const;
   const axis = { title: null, tickCount: 5, format: '~s' } as const;
   return {
     width: WIDTH_PIXELS,
-    height: CURVE_HEIGHT_PIXELS,
+    height: CURVE_HEIGHT_PIXELS + legendRows * LEGEND_ROW_PIXELS,
     autosize: { type: 'fit', contains: 'padding' },
     config: STYLE,
     data: { values },
