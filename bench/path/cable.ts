@@ -19,6 +19,7 @@ import {
   TxDatagram,
 } from '../../dataplane/shm/layout.ts';
 import { ARENA, TX_BUFFER_BYTES } from '../../dataplane/shm/memory-map.ts';
+import { withBatches } from '../../dataplane/workers/batches.ts';
 import { composeEngine } from '../../dataplane/workers/typescript-engine.ts';
 import {
   createPair,
@@ -86,7 +87,8 @@ export function cablePair(engine: BenchEngine, workload: Pick<Workload, 'frames'
 export function createEngine(name: BenchEngine, { tables, arena }: FixtureNode, io: MemoryIo): Engine {
   if (name === 'typescript') return composeEngine(tables, arena, io, chooseCrypto(tables, arena));
   const { wait, readTap, receive, send, writeTap } = io;
-  return { ...createNativeEngine(tables, arena), wait, readTap, receive, send, writeTap };
+  const stages = { ...createNativeEngine(tables, arena), wait, readTap, receive, send, writeTap };
+  return withBatches(stages, tables, arena);
 }
 
 /** System calls that do nothing. */

@@ -14,8 +14,8 @@
 /** Which implementation runs. */
 export type EngineName = 'native' | 'typescript';
 
-/** One worker's stages. */
-export interface Engine {
+/** One worker's stages, one by one. */
+export interface Stages {
   readonly name: EngineName;
 
   /**
@@ -136,4 +136,35 @@ export interface Engine {
 
   /** Releases what the engine holds outside the arena. */
   close(): void;
+}
+
+/** The stages, and whole batches of them by one call. */
+export interface Engine extends Stages {
+  /**
+   * Carries a batch of a TAP queue from readTap to send. Stops after a round with a train that is held (see
+   * sendTrains): heldTrains is then how many were laid, and carryOn goes on. `seen` is that of the batch's classify.
+   *
+   * @param queue - TapQueue index
+   * @returns frames read
+   */
+  carryOut(queue: number): number;
+
+  /**
+   * Carries RxDatagrams 0 … count-1 from openLink to writeTap. Stops as carryOut does, before anything is delivered:
+   * opening a frame would change what a held train carries.
+   *
+   * @param carrier - CARRIER_*: by which they came
+   */
+  carryIn(count: number, carrier: number): void;
+
+  /** Goes on with the batch that stopped last, and may stop again. Whatever was held counts as taken. */
+  carryOn(): void;
+
+  /**
+   * Closes and sends trains 0 … count-1 that go by UDP lanes of this worker; their count becomes 0. The others are held
+   * for the graph: without a lane here, or on a stream carrier.
+   *
+   * @returns how many are held
+   */
+  sendTrains(count: number): number;
 }

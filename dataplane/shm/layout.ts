@@ -315,6 +315,8 @@ export const ArenaHeader = struct('ArenaHeader', 256, {
   nextFragmentId: 'u32',
   /** RX_LOCAL datagrams that the last forward left. */
   localCount: 'u32',
+  /** Trains that were laid where a batch stopped for one that is held; those that went have a count of 0. 0: none is held. */
+  heldTrains: 'u32',
   /** 1 once the worker's loop runs. */
   running: 'u32',
 });

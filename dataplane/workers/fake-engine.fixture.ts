@@ -2,15 +2,16 @@
  * An engine whose stages note their names and do what a test tells them, and a graph of two workers around it. One
  * thread; for the tests of the graph.
  */
-import type { Engine } from '../contract/engine.ts';
+import type { Engine, Stages as EngineStages } from '../contract/engine.ts';
 import { type Arena, createArena } from '../shm/arena.ts';
 import { ArenaHeader } from '../shm/layout.ts';
 import { ARENA } from '../shm/memory-map.ts';
 import { createTables, type Tables } from '../shm/tables.ts';
+import { withBatches } from './batches.ts';
 import { createWorkerContext, type WorkerContext } from './worker-context.ts';
 
 /** What a test may replace; the rest does nothing and returns 0. */
-export type Stages = Partial<Omit<Engine, 'name'>>;
+export type Stages = Partial<Omit<EngineStages, 'name'>>;
 
 /** Worker 0's graph over a fake engine; worker 1 exists as an arena. */
 export interface FakeGraph {
@@ -33,7 +34,7 @@ export function fakeGraph(stages: Stages): FakeGraph {
   });
   const calls: string[] = [];
   const woken: number[] = [];
-  const engine = fakeEngine(stages, calls);
+  const engine: Engine = withBatches(fakeStages(stages, calls), tables, arenas[0]);
   const context = createWorkerContext({ engine, tables, arenas, worker: 0, wake: (fd) => woken.push(fd) });
   return { context, tables, arena: arenas[0], other: arenas[1], calls, woken };
 }
@@ -62,7 +63,7 @@ export function forwardTo(graph: () => { arena: Arena }, local: number, others: 
   };
 }
 
-function fakeEngine(stages: Stages, calls: string[]): Engine {
+function fakeStages(stages: Stages, calls: string[]): EngineStages {
   const stage = (name: keyof Stages): ((...parameters: number[]) => number) => {
     return (...parameters) => {
       calls.push(`${name}(${parameters.join(',')})`);

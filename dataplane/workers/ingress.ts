@@ -2,19 +2,15 @@
  * One batch from the network to the TAPs, run to completion. The worker's thread.
  *
  *   1. receive       datagrams of GRO trains (or laid by injections.ts, from a stream carrier)
- *   2. openLink      header, window, token
- *   3. forward       token table: here, onwards, to the main thread, or dropped
- *   4. relay         what goes on: trains, closed and sent where they lie (trains.ts)
- *   5. openFrame     AEAD, reassembly; this and the next three only when something is for this node
- *   6. learn         port rules, station ages
- *   7. coalesce      super-frames
- *   8. writeTap
- *   9. reportPunts   probes, control datagrams and unknown senders, to the main thread
+ *   2. carryIn       openLink, forward; what goes on: relay, closed and sent where it lies; what is for this node:
+ *                    openFrame, learn, coalesce, writeTap (batches.ts)
+ *   3. takeHeld      passed-on trains for another worker or a stream carrier (trains.ts); then the rest of the batch
+ *   4. reportPunts   probes, control datagrams and unknown senders, to the main thread
  */
-import { ArenaHeader, CARRIER_UDP } from '../shm/layout.ts';
+import { CARRIER_UDP } from '../shm/layout.ts';
 import { reportPunts } from './punts.ts';
-import { dispatchTrains } from './trains.ts';
-import { headerWord, type WorkerContext } from './worker-context.ts';
+import { heldTrains, takeHeld } from './trains.ts';
+import type { WorkerContext } from './worker-context.ts';
 
 /**
  * Carries what one receive returns.
@@ -34,15 +30,11 @@ export function ingress(context: WorkerContext): number {
  */
 export function carryIn(context: WorkerContext, datagrams: number, carrier: number): void {
   const { engine } = context;
-  engine.openLink(datagrams, carrier);
-  if (engine.forward(datagrams) > 0) dispatchTrains(context, engine.relay(datagrams), true);
-  if (headerWord(context.arena, ArenaHeader.at.localCount) > 0) deliver(context, datagrams);
+  engine.carryIn(datagrams, carrier);
+  const held = heldTrains(context);
+  if (held > 0) {
+    takeHeld(context, held, true);
+    engine.carryOn();
+  }
   reportPunts(context);
-}
-
-function deliver({ engine }: WorkerContext, datagrams: number): void {
-  engine.openFrame(datagrams);
-  engine.learn(datagrams);
-  const writes = engine.coalesce(datagrams);
-  if (writes > 0) engine.writeTap(writes);
 }

@@ -31,7 +31,7 @@ import { ARENA, TABLE, TX_BUFFER_BYTES } from '../shm/memory-map.ts';
 import type { RingConsumer } from '../shm/ring.ts';
 import { carryIn } from './ingress.ts';
 import { ringOut } from './punts.ts';
-import { dispatchTrains } from './trains.ts';
+import { takeHeld } from './trains.ts';
 import type { WorkerContext } from './worker-context.ts';
 
 /** Messages that one ring may bring in a turn, so that no thread starves the TAP and the socket. */
@@ -160,7 +160,8 @@ function flushSealed(context: WorkerContext, mayHandOff: boolean): void {
   context.arena.u32[ArenaHeader.at.txBytes >> 2] = laid.sealedBytes;
   laid.sealed = 0;
   laid.sealedBytes = 0;
-  dispatchTrains(context, context.engine.train(datagrams), mayHandOff);
+  const trains = context.engine.train(datagrams);
+  if (context.engine.sendTrains(trains) > 0) takeHeld(context, trains, mayHandOff);
 }
 
 function flushCarrier(context: WorkerContext): void {

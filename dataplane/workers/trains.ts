@@ -1,7 +1,7 @@
 /**
- * Where trains leave a worker. The worker's thread.
+ * Where trains go that an engine holds back for the graph. The worker's thread.
  *
- *   train ─▶ has a lane ─▶ closeLink ─▶ UDP: one send       stream carrier: each datagram to the main thread
+ *   train ─▶ stream carrier ─▶ closeLink ─▶ each datagram to the main thread
  *         └▶ has an owner ─▶ hand-off: each datagram, sealed but not closed, to the worker whose lane takes it
  *
  * A handed-off datagram is never handed off again: when its owner has lost the lane meanwhile, it is dropped.
@@ -10,39 +10,39 @@ import { COUNTER } from '../base/counter.ts';
 import { DROP } from '../base/drop-code.ts';
 import { INJECTION } from '../contract/ring-message.ts';
 import { count, countDrop } from '../shm/arena.ts';
-import { CARRIER_STREAM, FRAME_UNICAST, Lane, NONE, Train, TxDatagram } from '../shm/layout.ts';
-import { ARENA, TABLE } from '../shm/memory-map.ts';
+import { ArenaHeader, FRAME_UNICAST, NONE, Train, TxDatagram } from '../shm/layout.ts';
+import { ARENA } from '../shm/memory-map.ts';
 import { ringOut } from './punts.ts';
 import { type HandoffPort, headerWord, type WorkerContext } from './worker-context.ts';
 
 /** Where the token is put before the masked sender, so that both go out as one piece. */
 const TOKEN_AT = 16;
 
+/** How many trains were laid where the last batch stopped; 0 when it did not. */
+export function heldTrains(context: WorkerContext): number {
+  return headerWord(context.arena, ArenaHeader.at.heldTrains);
+}
+
 /**
- * Closes and sends the trains 0 … trains-1 that Engine.train laid.
+ * Takes those of the trains 0 … trains-1 that Engine.sendTrains held.
  *
  * @param mayHandOff - false for datagrams that came from another worker
  */
-export function dispatchTrains(context: WorkerContext, trains: number, mayHandOff: boolean): void {
+export function takeHeld(context: WorkerContext, trains: number, mayHandOff: boolean): void {
   const { u32 } = context.arena;
   for (let train = 0; train < trains; train++) {
     const at = ARENA.trains + train * Train.size;
+    if (u32[(at + Train.at.count) >> 2] === 0) continue;
     const lane = u32[(at + Train.at.lane) >> 2] ?? NONE;
     if (lane === NONE) {
       passOn(context, at, mayHandOff);
       continue;
     }
     const code = context.engine.closeLink(train);
-    if (code !== 0) dropTrain(context, at, code);
-    else if (context.tables.u32[laneWord(lane, Lane.at.carrier)] === CARRIER_STREAM) {
-      ringOutTrain(context, at, lane);
-    } else context.engine.send(train);
+    if (code === 0) ringOutTrain(context, at, lane);
+    else dropTrain(context, at, code);
   }
   wakeOwners(context);
-}
-
-function laneWord(lane: number, field: number): number {
-  return (TABLE.lanes + lane * Lane.size + field) >> 2;
 }
 
 function ringOutTrain(context: WorkerContext, train: number, lane: number): void {

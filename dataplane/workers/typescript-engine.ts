@@ -2,7 +2,7 @@
  * The TypeScript engine: the stages of pipeline/ over the ports of crypto/ and the system calls of io/. A worker's
  * thread. It is the reference for the native engine, and runs where that one is not built.
  */
-import type { Engine } from '../contract/engine.ts';
+import type { Engine, Stages } from '../contract/engine.ts';
 import type { PacketIo } from '../contract/packet-io.ts';
 import { chooseCrypto } from '../crypto/choose-crypto.ts';
 import type { CryptoPorts } from '../crypto/crypto-port.ts';
@@ -26,6 +26,7 @@ import { ARENA, TABLE } from '../shm/memory-map.ts';
 import { SCRATCH } from '../shm/scratch.ts';
 import type { Tables } from '../shm/tables.ts';
 import { LINK_BODY_OVERHEAD_BYTES } from '../wire/link-datagram.ts';
+import { withBatches } from './batches.ts';
 
 /**
  * The engine of one worker.
@@ -40,7 +41,7 @@ export function createTypescriptEngine(tables: Tables, arena: Arena): Engine {
 /** The stages over any I/O and cryptography. */
 export function composeEngine(tables: Tables, arena: Arena, io: PacketIo, crypto: CryptoPorts): Engine {
   const context = createStageContext(tables, arena, crypto);
-  return {
+  const stages: Stages = {
     name: 'typescript',
     wait: (timeoutMs, spin) => io.wait(timeoutMs, spin),
     readTap: (queue) => io.readTap(queue),
@@ -64,6 +65,7 @@ export function composeEngine(tables: Tables, arena: Arena, io: PacketIo, crypto
       io.close();
     },
   };
+  return withBatches(stages, tables, arena);
 }
 
 function sendLink(context: StageContext, io: PacketIo, lane: number, bodyBytes: number): number {

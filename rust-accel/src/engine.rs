@@ -2,6 +2,7 @@
 //! Belongs to one worker thread; the stages are free functions over it, one file each.
 
 use crate::arena::Arena;
+use crate::carry::Rest;
 use crate::flows::Flows;
 use crate::forward::LastPort;
 use crate::keys::KeyCache;
@@ -50,6 +51,8 @@ pub enum Plaintext {
 pub struct Engine {
     pub tables: Tables,
     pub arena: Arena,
+    /// Of a batch that stopped.
+    pub rest: Rest,
     pub worker: u32,
     pub keys: KeyCache,
     pub blocks: Box<Blocks>,
@@ -79,6 +82,7 @@ impl Engine {
             worker: arena.header.get(offset_of!(ArenaHeader, worker)),
             tables,
             arena,
+            rest: Rest::default(),
             keys: KeyCache::new(),
             blocks: Box::new(Blocks::new()),
             waiter: Waiter::new(),

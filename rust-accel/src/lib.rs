@@ -4,6 +4,7 @@
 
 mod aead;
 mod arena;
+mod carry;
 mod checksum;
 mod classify;
 mod close_link;

@@ -7,8 +7,8 @@
 
 use crate::engine::Engine;
 use crate::{
-    classify, close_link, coalesce, forward, learn, open_frame, open_link, relay, seal, segment, send, tap, train,
-    udp,
+    carry, classify, close_link, coalesce, forward, learn, open_frame, open_link, relay, seal, segment, send, tap,
+    train, udp,
 };
 use napi::sys;
 use std::cell::RefCell;
@@ -97,7 +97,7 @@ macro_rules! stage {
 }
 
 /// By their names in dataplane/contract/engine.ts.
-const STAGES: [(&str, Callback); 17] = [
+const STAGES: [(&str, Callback); 21] = [
     stage!("wait", |engine, [timeout_ms, spin]| engine.waiter.wait(
         &mut engine.arena,
         timeout_ms,
@@ -122,6 +122,12 @@ const STAGES: [(&str, Callback); 17] = [
     stage!("learn", |engine, [count, _]| learn::learn(engine, count)),
     stage!("coalesce", |engine, [count, _]| coalesce::coalesce(engine, count)),
     stage!("writeTap", |engine, [count, _]| tap::write_tap(engine, count)),
+    stage!("sendTrains", |engine, [count, _]| carry::send_trains(engine, count)),
+    stage!("carryOut", |engine, [queue, _]| carry::carry_out(engine, queue)),
+    stage!("carryIn", |engine, [count, carrier]| carry::carry_in(
+        engine, count, carrier
+    )),
+    stage!("carryOn", |engine, _| carry::carry_on(engine)),
     stage!("sendLink", |engine, [lane, bytes]| close_link::send_link(
         engine, lane, bytes
     )),

@@ -22,6 +22,7 @@ import {
   RxSender,
   Salt,
   Station,
+  TOKEN_LOCAL,
   Token,
   TxDatagram,
 } from '../../dataplane/shm/layout.ts';
@@ -319,6 +320,21 @@ forEachSeed('datagrams for others leave both engines alike', ({ left, right, mac
     });
     right.ingress(random.oneIn(3) ? attack(random, sent, sent).slice(0, 1500) : sent.slice(0, 1500), carrier);
     passedOn += right.passedOn.length;
+  }
+});
+
+forEachSeed('a batch by one call does what its stages do', ({ left, right, macs }, random, carrier) => {
+  const other = { trunk: 1, like: createPair().left, carrier, datagramMtuBytes: 1472 };
+  right.change((node) => {
+    addTrunk(node, other);
+    forwardToken(node, TOKEN.broadcast, { set: 10, trunks: [1], ports: [0], flags: TOKEN_LOCAL });
+  });
+  for (let batch = 0; batch < 8; batch++) {
+    const sent = left.egress(randomFrames(random, macs));
+    right.ingressAtOnce(
+      random.oneIn(3) ? attack(random, sent, sent).slice(0, 1500) : sent.slice(0, 1500),
+      carrier,
+    );
   }
 });
 
