@@ -8,7 +8,7 @@ export const PAGE_STYLE = `
 :root { color-scheme: light dark; --line: light-dark(#d5d9de, #3a3f46); --faint: light-dark(#59636e, #9aa4af);
   --panel: light-dark(#f6f8fa, #1b1f24); --good: light-dark(#116329, #56d364); --bad: light-dark(#a40e26, #ff8182); }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 76rem; padding: 1rem; font: 16px/1.5 system-ui, sans-serif;
+body { margin: 0 auto; max-width: 76rem; padding: 1rem; font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere;
   background: light-dark(#fff, #0e1116); color: light-dark(#1f2328, #e3e7ec); }
 h1 { font-size: 1.6rem; margin: 0 0 .25rem; }
 h2 { font-size: 1.3rem; margin: 2.5rem 0 .25rem; padding-top: .75rem; border-top: 1px solid var(--line); }
