@@ -62,7 +62,7 @@ export function scheduleOf({ seconds, short, smoke }: SectionSettings): Schedule
     floodPerSecond: FLOOD_PER_SECOND,
     latencySeconds: Math.min(seconds, short ? SHORT_LATENCY_SECONDS : LONGEST_LATENCY_SECONDS),
     loadLeadMs: short ? 300 : 1000,
-    warmUp: short ? { bytes: 200_000_000 } : { seconds: 2 },
+    warmUp: short ? { bytes: 200_000_000 } : { seconds: 5 },
     watchSeconds: short ? 0.2 : 1,
     idleSeconds: short ? 1 : 3,
   };
