@@ -27,6 +27,7 @@ import {
   putFrames,
   type TapFrame,
 } from '../../test/harness/dataplane-fixture.ts';
+import { NO_IO } from '../../test/harness/no-io.ts';
 import type { BenchEngine } from '../section.ts';
 import type { Workload } from './workload.ts';
 
@@ -90,17 +91,6 @@ export function createEngine(name: BenchEngine, { tables, arena }: FixtureNode, 
   const stages = { ...createNativeEngine(tables, arena), wait, readTap, receive, send, writeTap };
   return withBatches(stages, tables, arena);
 }
-
-/** System calls that do nothing. */
-export const NO_IO: MemoryIo = {
-  wait: () => undefined,
-  readTap: () => 0,
-  receive: () => 0,
-  send: () => undefined,
-  writeTap: () => undefined,
-  sendTo: () => undefined,
-  close: () => undefined,
-};
 
 /** Frames are copied anew for each batch, since segment and seal use them up. */
 function tapOf(node: FixtureNode, frames: readonly TapFrame[]): MemoryIo {

@@ -53,7 +53,10 @@ export interface Stages {
    */
   segment(from: number, frameCount: number): number;
 
-  /** Seals datagrams 0 … count-1, at once after segment, each in its place in txBuffer (AEAD, AAD = token ‖ kind,flags ‖ class ‖ sender), then masks the senders. */
+  /**
+   * Seals datagrams 0 … count-1, at once after segment, each in its place in txBuffer (AEAD, AAD = token ‖ kind,flags ‖
+   * class ‖ sender), then masks the senders.
+   */
   seal(count: number): void;
 
   /**

@@ -2,21 +2,11 @@
  * The TypeScript engine without a kernel: its stages over memory alone. Tests only.
  */
 import type { Engine } from '../../dataplane/contract/engine.ts';
-import type { PacketIo } from '../../dataplane/contract/packet-io.ts';
 import { chooseCrypto } from '../../dataplane/crypto/choose-crypto.ts';
 import type { Arena } from '../../dataplane/shm/arena.ts';
 import type { Tables } from '../../dataplane/shm/tables.ts';
 import { composeEngine } from '../../dataplane/workers/typescript-engine.ts';
-
-const NO_IO: PacketIo = {
-  wait: () => {},
-  readTap: () => 0,
-  receive: () => 0,
-  send: () => {},
-  writeTap: () => {},
-  sendTo: () => {},
-  close: () => {},
-};
+import { NO_IO } from '../harness/no-io.ts';
 
 /** The reference's stages over a worker's memory. */
 export function createReferenceEngine(tables: Tables, arena: Arena): Engine {

@@ -4,7 +4,6 @@
  */
 import { DROP_CODES, type DropName } from '../../dataplane/base/drop-code.ts';
 import type { Engine } from '../../dataplane/contract/engine.ts';
-import type { PacketIo } from '../../dataplane/contract/packet-io.ts';
 import { chooseCrypto } from '../../dataplane/crypto/choose-crypto.ts';
 import type { CryptoPorts } from '../../dataplane/crypto/crypto-port.ts';
 import { ArenaHeader, CARRIER_UDP, RxDatagram, Train } from '../../dataplane/shm/layout.ts';
@@ -21,6 +20,7 @@ import {
   takeWrites,
   type WrittenFrame,
 } from './dataplane-fixture.ts';
+import { NO_IO } from './no-io.ts';
 import { getField, setFields } from './table-writer.ts';
 
 /** A node with an engine. */
@@ -131,14 +131,3 @@ export function header(node: FixtureNode, field: keyof typeof ArenaHeader.at): n
 export function setClock(node: FixtureNode, nowMs: number): void {
   setFields(node.arena.buffer, ArenaHeader, ARENA.header, { nowMs });
 }
-
-/** No kernel: what a test wants to see, it takes from the arena. */
-const NO_IO: PacketIo = {
-  wait: () => undefined,
-  readTap: () => 0,
-  receive: () => 0,
-  send: () => undefined,
-  writeTap: () => undefined,
-  sendTo: () => undefined,
-  close: () => undefined,
-};
