@@ -4,12 +4,12 @@ import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { peerIdBytes } from '../identity/peer-id.ts';
 import { controlToken } from '../token/token.ts';
 import { deriveOpenEpoch } from '../vlan/open-epoch.ts';
 import { openControl, sealControl } from './control-seal.ts';
 import { CIPHER_AES_256_GCM, controlSealKey, groupKey, pairwiseKey } from './frame-keys.ts';
 import { createKeyAgreement } from './node-ports.ts';
-import { peerIdBytes } from './peer-key.ts';
 import { decodeSender, encodeSender } from './sender-field.ts';
 
 interface FrameKeyVector {

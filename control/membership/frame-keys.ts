@@ -11,8 +11,8 @@
  * @see docs/protocol.md, "Sealed frame"; RFC 5869 (HKDF)
  */
 import { hkdfSync } from 'node:crypto';
+import { peerIdBytes } from '../identity/peer-id.ts';
 import { keyedHash } from '../vlan/hash.ts';
-import { peerIdBytes } from './peer-key.ts';
 import { encodeSenderName, type SenderName } from './sender-field.ts';
 
 /** AES-256-GCM; the numbers are those of the shared tables. */
