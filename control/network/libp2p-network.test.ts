@@ -1,26 +1,17 @@
 /** The real node against peers that misbehave on its streams: two or three libp2p nodes on loopback. */
 import assert from 'node:assert/strict';
-import { generateKeyPairSync } from 'node:crypto';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { noise } from '@chainsafe/libp2p-noise';
-import { yamux } from '@chainsafe/libp2p-yamux';
 import type { Stream } from '@libp2p/interface';
-import { tcp } from '@libp2p/tcp';
 import { multiaddr } from '@multiformats/multiaddr';
-import { createLibp2p, type Libp2p } from 'libp2p';
+import type { Libp2p } from 'libp2p';
 import type { NetworkInput } from '../trunk/network-port.ts';
+import { network as startedNetwork, libp2pNode as stranger, testPrivateKey } from './libp2p-fixture.ts';
 import { type Libp2pNetwork, startNetwork } from './libp2p-network.ts';
 import { frameMessage } from './message-framing.ts';
 import { NetworkError } from './network-error.ts';
 
 const TRUNK = '/peertap/trunk/1.0.0';
-const LISTEN = ['/ip4/127.0.0.1/tcp/0'];
-
-function privateKey(): Uint8Array {
-  const jwk = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
-  return Buffer.concat([jwk.d ?? '', jwk.x ?? ''].map((part) => Buffer.from(part, 'base64url')));
-}
 
 interface Observed {
   readonly network: Libp2pNetwork;
@@ -30,8 +21,7 @@ interface Observed {
 }
 
 async function observed(t: TestContext): Promise<Observed> {
-  const network = await startNetwork({ privateKey: privateKey(), listen: LISTEN });
-  t.after(() => network.stop());
+  const network = await startedNetwork(t);
   const inputs: NetworkInput[] = [];
   const datagrams: Uint8Array[] = [];
   let wake = (): void => undefined;
@@ -60,19 +50,6 @@ async function observed(t: TestContext): Promise<Observed> {
       return inputs.splice(index, 1)[0] as never;
     },
   };
-}
-
-/** A plain libp2p node, which may speak as it likes. */
-async function stranger(t: TestContext): Promise<Libp2p> {
-  const node = await createLibp2p({
-    addresses: { listen: LISTEN },
-    transports: [tcp()],
-    connectionEncrypters: [noise()],
-    streamMuxers: [yamux()],
-    connectionMonitor: { enabled: false },
-  });
-  t.after(() => node.stop());
-  return node;
 }
 
 test('a check leaves a connection that lives', async (t) => {
@@ -193,14 +170,14 @@ test('a port in use and a malformed address are errors that name the address', {
 }, async (t) => {
   const a = await observed(t);
   const listen = a.network.listenAddresses();
-  await assert.rejects(startNetwork({ privateKey: privateKey(), listen }), (error) => {
+  await assert.rejects(startNetwork({ privateKey: testPrivateKey(), listen }), (error) => {
     return (
       error instanceof NetworkError &&
       error.code === 'listen-failed' &&
       error.message.includes(listen[0] ?? '?')
     );
   });
-  await assert.rejects(startNetwork({ privateKey: privateKey(), listen: ['nonsense'] }), {
+  await assert.rejects(startNetwork({ privateKey: testPrivateKey(), listen: ['nonsense'] }), {
     code: 'bad-address',
   });
 });

@@ -1,5 +1,6 @@
 /**
- * The libp2p node: listening, dialling, and the two protocols of a trunk, told as `NetworkInput`s.
+ * The libp2p node: listening, dialling, and the two protocols of a trunk, told as `NetworkInput`s. Every other
+ * protocol goes by `streams`.
  *
  * Main thread; this folder is the only importer of libp2p. No libp2p type leaves it. It runs the smallest node
  * that can do this: TCP, Noise, yamux; no identify (the dialer opens the trunk stream at once), no discovery,
@@ -25,6 +26,8 @@ import type {
 } from '../trunk/network-port.ts';
 import type { PeerIdText } from '../trunk/trunk-port.ts';
 import { checkConnection, isUnsupported, remoteIp, rootMessage } from './connections.ts';
+import { Libp2pMessageStreams } from './libp2p-message-streams.ts';
+import type { MessageStreams } from './message-streams.ts';
 import { namedAddress, parseAddress } from './multiaddrs.ts';
 import { NetworkError } from './network-error.ts';
 import { CarrierChannel, type Channel, ControlChannel } from './stream-channel.ts';
@@ -48,6 +51,8 @@ const CONNECTION_RESERVE = 64;
 const DIAL_TIMEOUT_MS = 5_000;
 const OPEN_TIMEOUT_MS = 5_000;
 const CLOSE_TIMEOUT_MS = 2_000;
+/** A connection that no trunk needs is closed when it has carried no stream for this long. */
+const IDLE_MS = 10_000;
 /** A connection whose peer answers nothing is aborted by the second of these at the latest. */
 const PING_INTERVAL_MS = 10_000;
 /** A peer opens one stream of each kind; two more may be on their way out. */
@@ -118,7 +123,12 @@ function startError(addresses: readonly string[], cause: unknown): NetworkError 
 
 export class Libp2pNetwork implements TrunkNetwork {
   readonly peerId: PeerIdText;
+  /** What is neither a trunk nor a carrier. */
+  readonly streams: MessageStreams;
   readonly #node: Libp2p;
+  readonly #messageStreams: Libp2pMessageStreams;
+  /** Connections that the trunk machine has given up, while message streams go over them. */
+  readonly #unwanted = new WeakSet<Connection>();
   readonly #listen: readonly string[];
   readonly #connectionIds = new Map<Connection, ConnectionId>();
   readonly #connections = new Map<ConnectionId, Connection>();
@@ -132,6 +142,9 @@ export class Libp2pNetwork implements TrunkNetwork {
     this.#node = node;
     this.#listen = listen;
     this.peerId = node.peerId.toString();
+    this.#messageStreams = new Libp2pMessageStreams(node);
+    this.#messageStreams.onUnused = (connection) => this.#watchIdle(connection);
+    this.streams = this.#messageStreams;
   }
 
   static async adopt(node: Libp2p, listen: readonly string[]): Promise<Libp2pNetwork> {
@@ -139,6 +152,8 @@ export class Libp2pNetwork implements TrunkNetwork {
     node.addEventListener('connection:open', ({ detail }) => {
       if (detail.direction === 'inbound') {
         network.#idOf(detail);
+      } else {
+        network.#watchIdle(detail);
       }
     });
     node.addEventListener('connection:close', ({ detail }) => network.#forget(detail));
@@ -210,9 +225,30 @@ export class Libp2pNetwork implements TrunkNetwork {
 
   #disconnect(id: ConnectionId): void {
     const connection = this.#connections.get(id);
-    connection?.close({ signal: AbortSignal.timeout(CLOSE_TIMEOUT_MS) }).catch((cause: unknown) => {
-      connection.abort(cause instanceof Error ? cause : new Error('close failed'));
-    });
+    if (connection === undefined) {
+      return;
+    }
+    if (this.#messageStreams.uses(connection)) {
+      this.#unwanted.add(connection);
+      return;
+    }
+    closeConnection(connection);
+  }
+
+  /** Looks after a while whether anybody needs a connection which the trunk machine does not, and closes it if not. */
+  #watchIdle(connection: Connection): void {
+    const timer = setTimeout(() => {
+      const isTheMachines = this.#connectionIds.has(connection) && !this.#unwanted.has(connection);
+      if (connection.status !== 'open' || isTheMachines || this.#messageStreams.uses(connection)) {
+        return;
+      }
+      if (connection.streams.length > 0) {
+        this.#watchIdle(connection);
+      } else {
+        closeConnection(connection);
+      }
+    }, IDLE_MS);
+    timer.unref();
   }
 
   sendCarrier(stream: StreamId, bytes: Uint8Array, offset: number, length: number): boolean {
@@ -262,6 +298,7 @@ export class Libp2pNetwork implements TrunkNetwork {
     if (this.#isStopped || connection.status !== 'open') {
       throw new NetworkError('start-failed', 'the connection closed at once');
     }
+    this.#unwanted.delete(connection);
     const id = this.#connectionIds.get(connection) ?? this.#register(connection);
     this.#host.input({
       kind: 'connected',
@@ -299,6 +336,7 @@ export class Libp2pNetwork implements TrunkNetwork {
 
   #adoptStream(stream: Stream, connection: Connection, protocol: StreamProtocol, openedHere: boolean): void {
     const id = this.#nextId++;
+    this.#unwanted.delete(connection);
     const connectionId = this.#idOf(connection);
     const channels: Map<StreamId, Channel> = protocol === 'trunk' ? this.#controls : this.#carriers;
     const host: TrunkNetworkHost = {
@@ -353,4 +391,10 @@ export class Libp2pNetwork implements TrunkNetwork {
       this.#host.input({ kind: 'disconnected', peer: connection.remotePeer.toString(), connection: id });
     }
   }
+}
+
+function closeConnection(connection: Connection): void {
+  connection.close({ signal: AbortSignal.timeout(CLOSE_TIMEOUT_MS) }).catch((cause: unknown) => {
+    connection.abort(cause instanceof Error ? cause : new Error('close failed'));
+  });
 }

@@ -1,6 +1,12 @@
-/** What can go wrong when the network starts, with a sentence that says what to do. Main thread. */
+/** What can go wrong when the network starts or a peer is asked for, with a sentence that says it. Main thread. */
 
-export type NetworkErrorCode = 'listen-failed' | 'bad-address' | 'start-failed';
+export type NetworkErrorCode =
+  | 'listen-failed'
+  | 'bad-address'
+  | 'start-failed'
+  | 'unreachable'
+  /** The peer does not speak the protocol. */
+  | 'unsupported';
 
 export class NetworkError extends Error {
   readonly code: NetworkErrorCode;

@@ -1,0 +1,36 @@
+/** Nodes for tests on loopback: ours, and plain libp2p ones that may speak as they like. */
+import { generateKeyPairSync } from 'node:crypto';
+import type { TestContext } from 'node:test';
+import { noise } from '@chainsafe/libp2p-noise';
+import { yamux } from '@chainsafe/libp2p-yamux';
+import { tcp } from '@libp2p/tcp';
+import { createLibp2p, type Libp2p } from 'libp2p';
+import { type Libp2pNetwork, type NetworkOptions, startNetwork } from './libp2p-network.ts';
+
+export const LOOPBACK_TCP = '/ip4/127.0.0.1/tcp/0';
+
+/** A node key as `NetworkOptions` takes it. */
+export function testPrivateKey(): Uint8Array {
+  const jwk = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
+  return Buffer.concat([jwk.d ?? '', jwk.x ?? ''].map((part) => Buffer.from(part, 'base64url')));
+}
+
+/** A node of ours, stopped after the test. */
+export async function network(t: TestContext, options: Partial<NetworkOptions> = {}): Promise<Libp2pNetwork> {
+  const node = await startNetwork({ privateKey: testPrivateKey(), listen: [LOOPBACK_TCP], ...options });
+  t.after(() => node.stop());
+  return node;
+}
+
+/** A plain libp2p node over TCP. */
+export async function libp2pNode(t: TestContext): Promise<Libp2p> {
+  const node = await createLibp2p({
+    addresses: { listen: [LOOPBACK_TCP] },
+    transports: [tcp()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux()],
+    connectionMonitor: { enabled: false },
+  });
+  t.after(() => node.stop());
+  return node;
+}
