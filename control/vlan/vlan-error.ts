@@ -8,8 +8,11 @@
 export type VlanErrorCode =
   | 'already-joined'
   | 'interface-taken'
+  | 'invalid-invite'
   | 'invalid-name'
+  | 'invalid-setting'
   | 'not-a-member'
+  | 'not-owner'
   | 'state-corrupt'
   | 'state-unreadable'
   | 'state-unwritable'

@@ -8,6 +8,7 @@
  *
  * @see RFC 4648 §6 (the alphabet), §3.5 (spare bits)
  */
+import { decodeBase32, encodeBase32 } from './base32.ts';
 
 /** Size of a VLAN id: BLAKE3-128 of the VLAN's Ed25519 public key. */
 export const VLAN_ID_BYTES = 16;
@@ -15,8 +16,6 @@ export const VLAN_ID_BYTES = 16;
 /** Length of its text form. */
 export const VLAN_ID_CHARACTERS = 26;
 
-const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567';
-const BITS_PER_CHARACTER = 5;
 const LABEL_CHARACTERS = 4;
 
 /** What `parseVlanId` returns: the 16 bytes, or a sentence part that says what is wrong. */
@@ -35,30 +34,17 @@ export function parseVlanId(text: string): ParsedVlanId {
   if (text.length !== VLAN_ID_CHARACTERS) {
     return { ok: false, reason: `a VLAN id has ${VLAN_ID_CHARACTERS} characters, got ${text.length}` };
   }
-  const id = new Uint8Array(VLAN_ID_BYTES);
-  let accumulator = 0;
-  let accumulatorBits = 0;
-  let length = 0;
-  for (const [index, character] of Array.from(text).entries()) {
-    const value = ALPHABET.indexOf(character);
-    if (value < 0) {
-      return { ok: false, reason: alphabetReason(character, index) };
-    }
-    accumulator = (accumulator << BITS_PER_CHARACTER) | value;
-    accumulatorBits += BITS_PER_CHARACTER;
-    if (accumulatorBits >= 8) {
-      accumulatorBits -= 8;
-      id[length++] = accumulator >>> accumulatorBits;
-      accumulator &= (1 << accumulatorBits) - 1;
-    }
+  const decoded = decodeBase32(text);
+  if (decoded.ok) {
+    return { ok: true, id: decoded.bytes };
   }
-  if (accumulator !== 0) {
-    return {
-      ok: false,
-      reason: `its last character '${text.slice(-1)}' has spare bits set; it was mistyped or cut`,
-    };
+  if (decoded.fault === 'alphabet') {
+    return { ok: false, reason: alphabetReason(decoded.character, decoded.index) };
   }
-  return { ok: true, id };
+  return {
+    ok: false,
+    reason: `its last character '${text.slice(-1)}' has spare bits set; it was mistyped or cut`,
+  };
 }
 
 /**
@@ -72,20 +58,7 @@ export function formatVlanId(id: Uint8Array): string {
   if (id.length !== VLAN_ID_BYTES) {
     throw new RangeError(`a VLAN id has ${VLAN_ID_BYTES} bytes, got ${id.length}`);
   }
-  let text = '';
-  let accumulator = 0;
-  let accumulatorBits = 0;
-  for (const byte of id) {
-    accumulator = (accumulator << 8) | byte;
-    accumulatorBits += 8;
-    while (accumulatorBits >= BITS_PER_CHARACTER) {
-      accumulatorBits -= BITS_PER_CHARACTER;
-      text += ALPHABET.charAt(accumulator >>> accumulatorBits);
-      accumulator &= (1 << accumulatorBits) - 1;
-    }
-  }
-  // 128 = 25 × 5 + 3: three bits are left, which the spare zero bits fill up.
-  return text + ALPHABET.charAt(accumulator << (BITS_PER_CHARACTER - accumulatorBits));
+  return encodeBase32(id);
 }
 
 /**

@@ -2,58 +2,72 @@
  * The VLANs that this node takes part in, and from where it knows them.
  *
  * Three sources: the config file, joins at run time, and VLANs that this node owns. The last two live in
- * the state directory. What holds for a VLAN is the config's word, else the run-time join, else bare
- * membership of the owner without an interface.
+ * the state directory, as does what the node knows of each VLAN: its record, and its standing in a private one.
+ *
+ *   vlan-state.ts    vlans.json: owned keys, joins, memberships
+ *   record-store.ts  directory/<id>.record
+ *   vlan-entries.ts  what follows from all of them
  *
  * Main thread only. A change is on disk before it is in memory and before its caller acts on it.
  */
+import { vlanNameProblem } from '../config/vlan-name.ts';
+import { parseInvite, type ReadInvite } from './invite.ts';
+import { changeRecord, firstRecord } from './record-change.ts';
+import { RecordStore } from './record-store.ts';
+import {
+  bareAttachment,
+  difference,
+  effectiveEntries,
+  type VlanChanges,
+  type VlanEntry,
+  type WantedVlan,
+  waiting,
+} from './vlan-entries.ts';
 import { VlanError } from './vlan-error.ts';
-import { formatVlanId, parseVlanId, vlanLabel } from './vlan-id.ts';
+import { formatVlanId, vlanLabel } from './vlan-id.ts';
 import { vlanKeysFromSeed } from './vlan-keys.ts';
+import { isAheadOfTime, isNewer, type SignedRecord, signRecord, type VlanKind } from './vlan-record.ts';
 import {
   loadVlanState,
   type OwnedVlan,
   storeVlanState,
-  type VlanAttachment,
+  type VlanMembership,
   type VlanState,
 } from './vlan-state.ts';
+
+export type { VlanEntry } from './vlan-entries.ts';
 
 /** VLANs of one node; the shared tables have as many slots. */
 export const MAX_VLANS = 256;
 
-const MAX_NAME_BYTES = 64;
-
-/** A VLAN that this node is a member of. */
-export interface VlanEntry {
-  /** Text form of the id. */
-  readonly id: string;
-  readonly idBytes: Uint8Array;
-  /** The name that its owner gave it; known to the owner only. */
-  readonly name?: string;
-  readonly owned: boolean;
-  readonly source: 'config' | 'joined' | 'owned';
-  /** Absent for an owner that has not attached an interface. */
-  readonly attachment?: VlanAttachment;
+/** What a new VLAN is, beside its name. */
+export interface CreationFacts {
+  readonly kind: VlanKind;
+  /** In CIDR form with host bits zero, or null. */
+  readonly subnet: string | null;
+  /** PeerId of this node: its first admin. */
+  readonly owner: string;
+  readonly unixMs: number;
 }
 
-/** What a reload of the config changed. */
-export interface VlanChanges {
-  readonly added: readonly VlanEntry[];
-  readonly removed: readonly VlanEntry[];
-  /** Joined before and after, but with another interface, other addresses or another MTU. */
-  readonly changed: readonly { readonly before: VlanEntry; readonly after: VlanEntry }[];
-}
+/**
+ * What became of a record that somebody gave: `stored`; `not-newer` than the one that is here; `ahead-of-time` by more
+ * than clocks may differ; `kind-differs` from what the VLAN is known to be; `not-ours`: of a VLAN that is not joined.
+ */
+export type RecordOutcome = 'stored' | 'not-newer' | 'ahead-of-time' | 'kind-differs' | 'not-ours';
 
 /** The registry; see the file's head. */
 export class VlanRegistry {
   readonly #stateDirectory: string;
   #state: VlanState;
-  #configured: readonly VlanAttachment[];
+  #configured: readonly WantedVlan[];
+  readonly #records: RecordStore;
   /** VLANs of the config that were left at run time: left until the next start or reload. */
   readonly #leftConfigured = new Set<string>();
 
-  private constructor(stateDirectory: string, state: VlanState, configured: readonly VlanAttachment[]) {
+  private constructor(stateDirectory: string, state: VlanState, configured: readonly WantedVlan[]) {
     this.#stateDirectory = stateDirectory;
+    this.#records = new RecordStore(stateDirectory);
     this.#state = state;
     this.#configured = configured;
   }
@@ -63,7 +77,7 @@ export class VlanRegistry {
    *
    * @throws VlanError when the state file cannot be read or is damaged, or when there are too many VLANs
    */
-  static open(stateDirectory: string, configured: readonly VlanAttachment[]): VlanRegistry {
+  static open(stateDirectory: string, configured: readonly WantedVlan[]): VlanRegistry {
     const registry = new VlanRegistry(stateDirectory, loadVlanState(stateDirectory), configured);
     requireRoom(registry.list().length);
     return registry;
@@ -71,7 +85,7 @@ export class VlanRegistry {
 
   /** All VLANs that this node is a member of, in the order config, joined, owned. */
   list(): readonly VlanEntry[] {
-    return effectiveEntries(this.#state, this.#configured, this.#leftConfigured);
+    return this.#entriesOf(this.#configured, this.#leftConfigured);
   }
 
   /** The entry of a VLAN, by the text form of its id. */
@@ -84,45 +98,57 @@ export class VlanRegistry {
    *
    * @param name - 1 to 64 bytes of UTF-8, for people
    * @param seed - 32 fresh random bytes
+   * @param facts - without them it is open, and gets its record from {@link VlanRegistry.signMissingRecords}
    * @throws VlanError `invalid-name`, `too-many-vlans` or `state-unwritable`
    */
-  create(name: string, seed: Uint8Array): VlanEntry {
-    const nameBytes = new TextEncoder().encode(name).length;
-    if (nameBytes < 1 || nameBytes > MAX_NAME_BYTES || /\p{Cc}/u.test(name)) {
-      throw new VlanError(
-        'invalid-name',
-        `A VLAN's name has 1 to ${MAX_NAME_BYTES} bytes and no control characters.`,
-      );
-    }
+  create(name: string, seed: Uint8Array, facts?: CreationFacts): VlanEntry {
+    const problem = vlanNameProblem(name);
+    if (problem !== undefined) throw new VlanError('invalid-name', `A VLAN's name: ${problem}.`);
     requireRoom(this.list().length + 1);
     const keys = vlanKeysFromSeed(seed);
-    const owned: OwnedVlan = { id: formatVlanId(keys.id), name, seed: keys.seed, member: true };
-    this.#store({ ...this.#state, owned: [...this.#state.owned, owned] });
+    const kind = facts?.kind ?? 'open';
+    const owned: OwnedVlan = { id: formatVlanId(keys.id), name, kind, seed: keys.seed, member: true };
+    const membership: VlanMembership = { ...waiting(owned.id, null), state: 'member' };
+    // The record first: without its VLAN it does no harm, a VLAN without its record could not be joined.
+    if (facts !== undefined) this.#signFirst(owned, facts);
+    this.#store({
+      ...this.#state,
+      owned: [...this.#state.owned, owned],
+      memberships: [...this.#state.memberships, ...(kind === 'private' ? [membership] : [])],
+    });
     return this.#required(owned.id);
   }
 
   /**
-   * Joins a VLAN with an interface; for the owner of a VLAN this attaches the interface.
+   * Joins a VLAN with an interface; for the owner of a VLAN this attaches the interface. A private VLAN is `waiting`
+   * then, unless this node is a member already. Who waits, was refused or expelled may ask again on the same
+   * interface, by another invite or by none.
    *
-   * @throws VlanError `already-joined`, `interface-taken`, `too-many-vlans` or `state-unwritable`
+   * @throws VlanError `already-joined`, `interface-taken`, `invalid-invite`, `too-many-vlans` or `state-unwritable`
    */
-  join(attachment: VlanAttachment): VlanEntry {
-    const present = this.find(attachment.id);
+  join(wanted: WantedVlan): VlanEntry {
+    const present = this.find(wanted.id);
     if (present?.attachment !== undefined) {
+      if (present.attachment.interface === wanted.interface && mayAskAgain(present)) {
+        requiredInvite(wanted);
+        this.setMembership(waiting(wanted.id, wanted.invite ?? null));
+        return this.#required(wanted.id);
+      }
       throw new VlanError(
         'already-joined',
-        `This node has joined ${attachment.id} on ${present.attachment.interface}; leave it first to move it.`,
-        { details: { vlan: attachment.id, interface: present.attachment.interface } },
+        `This node has joined ${wanted.id} on ${present.attachment.interface}; leave it first to move it.`,
+        { details: { vlan: wanted.id, interface: present.attachment.interface } },
       );
     }
-    this.#requireFreeInterface(attachment);
+    this.#requireFreeInterface(wanted);
     requireRoom(this.list().length + (present === undefined ? 1 : 0));
-    const others = this.#state.joined.filter((vlan) => vlan.id !== attachment.id);
+    const others = this.#state.joined.filter((vlan) => vlan.id !== wanted.id);
     this.#store({
-      owned: withMembership(this.#state.owned, attachment.id, true),
-      joined: [...others, attachment],
+      owned: withMembership(this.#state.owned, wanted.id, true),
+      joined: [...others, bareAttachment(wanted)],
+      memberships: this.#membershipsAfterJoin(wanted, present),
     });
-    return this.#required(attachment.id);
+    return this.#required(wanted.id);
   }
 
   /**
@@ -133,17 +159,16 @@ export class VlanRegistry {
    * @throws VlanError `not-a-member` or `state-unwritable`
    */
   leave(id: string): VlanEntry {
-    const entry = this.find(id);
-    if (entry === undefined) {
-      throw new VlanError('not-a-member', `This node is not a member of ${id}.`, { details: { vlan: id } });
-    }
+    const entry = this.#member(id);
     this.#store({
       owned: withMembership(this.#state.owned, id, false),
       joined: this.#state.joined.filter((vlan) => vlan.id !== id),
+      memberships: this.#state.memberships.filter((vlan) => vlan.id !== id),
     });
     if (entry.source === 'config') {
       this.#leftConfigured.add(id);
     }
+    if (!entry.owned) this.#records.drop(id);
     return entry;
   }
 
@@ -157,6 +182,7 @@ export class VlanRegistry {
     this.#store({
       owned: withMembership(this.#state.owned, id, before !== undefined),
       joined: this.#state.joined.filter((vlan) => vlan.id !== id),
+      memberships: withStanding(this.#state.memberships, id, before?.membership),
     });
   }
 
@@ -165,13 +191,122 @@ export class VlanRegistry {
    *
    * @throws VlanError `too-many-vlans`; then nothing has changed
    */
-  reconfigure(configured: readonly VlanAttachment[]): VlanChanges {
+  reconfigure(configured: readonly WantedVlan[]): VlanChanges {
     const before = this.list();
-    const after = effectiveEntries(this.#state, configured, new Set());
+    const after = this.#entriesOf(configured, new Set());
     requireRoom(after.length);
     this.#configured = configured;
     this.#leftConfigured.clear();
     return difference(before, after);
+  }
+
+  /**
+   * Changes settings of a VLAN that this node owns; its next record is on disk then.
+   *
+   * @param changes - setting names and values as a person wrote them
+   * @throws VlanError `not-a-member`, `not-owner`, `invalid-setting`, `state-corrupt` or `state-unwritable`
+   */
+  change(id: string, changes: Readonly<Record<string, string>>, unixMs: number): SignedRecord {
+    const entry = this.#member(id);
+    const owned = this.#state.owned.find((vlan) => vlan.id === id);
+    if (owned === undefined) {
+      throw new VlanError('not-owner', 'Only the owner of a VLAN, who created it, can change its settings.', {
+        details: { vlan: id },
+      });
+    }
+    if (entry.record === undefined) {
+      const damage = this.#records.damage(id) ?? 'it has not been signed yet';
+      throw new VlanError(
+        'state-corrupt',
+        `The record of this VLAN is missing: ${damage}. Another member gives it back when one is reached; ` +
+          'or remove the file and restart, to begin with the defaults.',
+        { details: { vlan: id } },
+      );
+    }
+    const signed = signRecord(changeRecord(entry.record.record, changes, unixMs), owned.seed);
+    this.#records.put(signed);
+    return signed;
+  }
+
+  /**
+   * Takes a record that somebody gave, if it is one of this node's VLANs and newer than the one that is here. A VLAN
+   * that was taken for open and is private is `waiting` from then on.
+   *
+   * @param unixMs - the corrected time
+   * @throws VlanError `state-unwritable`; nothing has changed then
+   */
+  acceptRecord(signed: SignedRecord, unixMs: number): RecordOutcome {
+    const entry = this.find(signed.id);
+    if (entry === undefined) return 'not-ours';
+    if (isAheadOfTime(signed.record, unixMs)) return 'ahead-of-time';
+    if (!isNewer(signed, entry.record)) return 'not-newer';
+    const isKnown = entry.record !== undefined || entry.kind === 'private';
+    if (isKnown && entry.kind !== signed.record.kind) return 'kind-differs';
+    if (signed.record.kind !== entry.kind) this.setMembership(waiting(entry.id, null));
+    this.#records.put(signed);
+    return 'stored';
+  }
+
+  /**
+   * Notes how this node stands in a private VLAN.
+   *
+   * @throws VlanError `not-a-member` or `state-unwritable`
+   */
+  setMembership(membership: VlanMembership): void {
+    this.#member(membership.id);
+    const memberships = withStanding(this.#state.memberships, membership.id, membership);
+    this.#store({ ...this.#state, memberships });
+  }
+
+  /**
+   * Signs a first record for each owned VLAN that never had one: those of an earlier release.
+   *
+   * @returns the new ones
+   * @throws VlanError `state-unwritable`
+   */
+  signMissingRecords(owner: string, unixMs: number): readonly SignedRecord[] {
+    const missing = this.list().filter(
+      (entry) => entry.owned && entry.record === undefined && this.#records.damage(entry.id) === undefined,
+    );
+    const ids = new Set(missing.map((entry) => entry.id));
+    return this.#state.owned
+      .filter((vlan) => ids.has(vlan.id))
+      .map((vlan) => this.#signFirst(vlan, { kind: vlan.kind, subnet: null, owner, unixMs }));
+  }
+
+  /** Records that could not be read, in words for the log. */
+  damagedRecords(): readonly string[] {
+    return this.list().flatMap((entry) => this.#records.damage(entry.id) ?? []);
+  }
+
+  #signFirst(owned: OwnedVlan, { kind, subnet, owner, unixMs }: CreationFacts): SignedRecord {
+    const { publicKey } = vlanKeysFromSeed(owned.seed);
+    const record = firstRecord({ name: owned.name, kind, subnet, owner }, publicKey, unixMs);
+    const signed = signRecord(record, owned.seed);
+    this.#records.put(signed);
+    return signed;
+  }
+
+  #membershipsAfterJoin(wanted: WantedVlan, present: VlanEntry | undefined): readonly VlanMembership[] {
+    const invited = requiredInvite(wanted);
+    const standing = this.#state.memberships.find((vlan) => vlan.id === wanted.id);
+    const owned = this.#state.owned.find((vlan) => vlan.id === wanted.id);
+    const kind = present?.kind ?? owned?.kind ?? invited?.kind;
+    if (kind !== 'private' && wanted.private !== true) return this.#state.memberships;
+    if (standing?.state === 'member') return this.#state.memberships;
+    return withStanding(this.#state.memberships, wanted.id, waiting(wanted.id, wanted.invite ?? null));
+  }
+
+  #entriesOf(configured: readonly WantedVlan[], left: ReadonlySet<string>): readonly VlanEntry[] {
+    return effectiveEntries({ state: this.#state, configured, left, records: this.#records });
+  }
+
+  #member(id: string): VlanEntry {
+    const entry = this.find(id);
+    if (entry === undefined) {
+      throw new VlanError('not-a-member', `This node is not a member of ${id}.`, { details: { vlan: id } });
+    }
+    return entry;
   }
 
   #required(id: string): VlanEntry {
@@ -182,7 +317,7 @@ export class VlanRegistry {
     return entry;
   }
 
-  #requireFreeInterface(attachment: VlanAttachment): void {
+  #requireFreeInterface(attachment: WantedVlan): void {
     const holder = this.list().find((entry) => entry.attachment?.interface === attachment.interface);
     if (holder !== undefined) {
       throw new VlanError(
@@ -199,87 +334,29 @@ export class VlanRegistry {
   }
 }
 
-function effectiveEntries(
-  state: VlanState,
-  configured: readonly VlanAttachment[],
-  left: ReadonlySet<string>,
-): readonly VlanEntry[] {
-  const entries = new Map<string, VlanEntry>();
-  const owned = new Map(state.owned.map((vlan) => [vlan.id, vlan]));
-  const add = (id: string, source: VlanEntry['source'], attachment?: VlanAttachment): void => {
-    if (!entries.has(id)) {
-      entries.set(id, entryOf(id, { source, owned: owned.get(id), attachment }));
-    }
-  };
-  for (const vlan of configured) {
-    if (!left.has(vlan.id)) {
-      add(vlan.id, 'config', vlan);
-    }
-  }
-  for (const vlan of state.joined) {
-    add(vlan.id, 'joined', vlan);
-  }
-  for (const vlan of state.owned) {
-    if (vlan.member) {
-      add(vlan.id, 'owned');
-    }
-  }
-  return [...entries.values()];
-}
-
-function entryOf(
-  id: string,
-  facts: {
-    source: VlanEntry['source'];
-    owned: OwnedVlan | undefined;
-    attachment: VlanAttachment | undefined;
-  },
-): VlanEntry {
-  const parsed = parseVlanId(id);
-  if (!parsed.ok) {
-    throw new RangeError(`not a VLAN id: ${id} (${parsed.reason})`);
-  }
-  return {
-    id,
-    idBytes: parsed.id,
-    owned: facts.owned !== undefined,
-    source: facts.source,
-    ...(facts.owned === undefined ? {} : { name: facts.owned.name }),
-    ...(facts.attachment === undefined ? {} : { attachment: facts.attachment }),
-  };
-}
-
 function withMembership(owned: readonly OwnedVlan[], id: string, member: boolean): readonly OwnedVlan[] {
   return owned.map((vlan) => (vlan.id === id ? { ...vlan, member } : vlan));
 }
 
-function difference(before: readonly VlanEntry[], after: readonly VlanEntry[]): VlanChanges {
-  const old = new Map(before.map((entry) => [entry.id, entry]));
-  const now = new Map(after.map((entry) => [entry.id, entry]));
-  const changed: { before: VlanEntry; after: VlanEntry }[] = [];
-  for (const entry of after) {
-    const previous = old.get(entry.id);
-    if (previous !== undefined && !sameAttachment(previous.attachment, entry.attachment)) {
-      changed.push({ before: previous, after: entry });
-    }
-  }
-  return {
-    added: after.filter((entry) => !old.has(entry.id)),
-    removed: before.filter((entry) => !now.has(entry.id)),
-    changed,
-  };
+function mayAskAgain({ membership }: VlanEntry): boolean {
+  return membership !== undefined && membership.state !== 'member';
 }
 
-function sameAttachment(a: VlanAttachment | undefined, b: VlanAttachment | undefined): boolean {
-  if (a === undefined || b === undefined) {
-    return a === b;
-  }
-  return (
-    a.interface === b.interface &&
-    a.mtuBytes === b.mtuBytes &&
-    a.addresses.length === b.addresses.length &&
-    a.addresses.every((address, index) => address === b.addresses[index])
-  );
+function withStanding(
+  memberships: readonly VlanMembership[],
+  id: string,
+  standing: VlanMembership | undefined,
+): readonly VlanMembership[] {
+  const others = memberships.filter((membership) => membership.id !== id);
+  return standing === undefined ? others : [...others, standing];
+}
+
+function requiredInvite({ id, invite }: WantedVlan): ReadInvite | undefined {
+  if (invite === undefined) return undefined;
+  const parsed = parseInvite(invite);
+  if (parsed.ok && parsed.invite.id === id) return parsed.invite;
+  const reason = parsed.ok ? 'the invite is to another VLAN' : parsed.reason;
+  throw new VlanError('invalid-invite', `This VLAN cannot be joined: ${reason}.`, { details: { vlan: id } });
 }
 
 function requireRoom(count: number): void {

@@ -1,9 +1,13 @@
 /**
- * `vlans.json` in the state directory: the VLANs that this node owns, and those joined at run time.
+ * `vlans.json` in the state directory: the VLANs that this node owns, those joined at run time, and how it stands in
+ * the private ones.
  *
- *   { "version": 1,
- *     "owned":  [ { "id", "name", "seed" (base64url), "member" } ],
- *     "joined": [ { "id", "interface", "addresses", "mtuBytes" } ] }
+ *   { "version": 2,
+ *     "owned":       [ { "id", "name", "kind", "seed" (base64url), "member" } ],
+ *     "joined":      [ { "id", "interface", "addresses", "mtuBytes" } ],
+ *     "memberships": [ { "id", "state", "invite", "reason", "admission" (base64url) } ] }
+ *
+ * Version 1 had neither `kind` (all were open) nor `memberships`; it is read, and written as 2 at the next change.
  *
  * Main thread only. Must never write over a file that it could not read: an owner's key may be in it.
  */
@@ -12,12 +16,14 @@ import { readFileIfPresent, replaceFile } from './durable-file.ts';
 import { VlanError } from './vlan-error.ts';
 import { formatVlanId, parseVlanId } from './vlan-id.ts';
 import { vlanKeysFromSeed } from './vlan-keys.ts';
+import type { VlanKind } from './vlan-record.ts';
 
 /** A VLAN whose key this node made. */
 export interface OwnedVlan {
   /** Text form of the id. */
   readonly id: string;
   readonly name: string;
+  readonly kind: VlanKind;
   /** 32 bytes of the VLAN's private key. */
   readonly seed: Uint8Array;
   /** False after the owner has left: the key stays. */
@@ -34,15 +40,37 @@ export interface VlanAttachment {
   readonly mtuBytes: number;
 }
 
+/**
+ * How this node stands in a private VLAN: `waiting` to be admitted, `refused`, a `member` with a group state, or
+ * `expelled` by an admin.
+ */
+export type MembershipState = (typeof MEMBERSHIP_STATES)[number];
+
+/** The node's standing in one private VLAN. */
+export interface VlanMembership {
+  /** Text form of the id. */
+  readonly id: string;
+  readonly state: MembershipState;
+  /** The invite to come in by, as it was pasted; its secret is in it. */
+  readonly invite: string | null;
+  /** Why it was refused or expelled, in words. */
+  readonly reason: string | null;
+  /** The admission that an admin signed, see control/admission/credentials.ts. */
+  readonly admission: Uint8Array | null;
+}
+
 /** What the file holds. */
 export interface VlanState {
   readonly owned: readonly OwnedVlan[];
   readonly joined: readonly VlanAttachment[];
+  readonly memberships: readonly VlanMembership[];
 }
 
 const FILE_NAME = 'vlans.json';
-const VERSION = 1;
-const EMPTY: VlanState = { owned: [], joined: [] };
+const VERSION = 2;
+const EMPTY: VlanState = { owned: [], joined: [], memberships: [] };
+const KINDS = ['open', 'private'] as const satisfies readonly VlanKind[];
+const MEMBERSHIP_STATES = ['waiting', 'refused', 'member', 'expelled'] as const;
 
 /** Where the state of a state directory lies. */
 export function vlanStatePath(stateDirectory: string): string {
@@ -82,8 +110,12 @@ export function storeVlanState(stateDirectory: string, state: VlanState): void {
   const path = vlanStatePath(stateDirectory);
   const document = {
     version: VERSION,
-    owned: state.owned.map((vlan) => ({ ...vlan, seed: Buffer.from(vlan.seed).toString('base64url') })),
+    owned: state.owned.map((vlan) => ({ ...vlan, seed: base64url(vlan.seed) })),
     joined: state.joined,
+    memberships: state.memberships.map((vlan) => ({
+      ...vlan,
+      admission: vlan.admission === null ? null : base64url(vlan.admission),
+    })),
   };
   try {
     replaceFile(path, new TextEncoder().encode(`${JSON.stringify(document, null, 2)}\n`));
@@ -95,6 +127,10 @@ export function storeVlanState(stateDirectory: string, state: VlanState): void {
       { details: { path }, cause: error },
     );
   }
+}
+
+function base64url(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64url');
 }
 
 function readContents(path: string): Uint8Array | undefined {
@@ -109,7 +145,8 @@ function readContents(path: string): Uint8Array | undefined {
   }
 }
 
-function systemReason(error: unknown): string {
+/** What the system said, in words for the person who runs the node. */
+export function systemReason(error: unknown): string {
   if (!(error instanceof Error)) {
     return String(error);
   }
@@ -119,16 +156,18 @@ function systemReason(error: unknown): string {
 
 function parseState(value: unknown): VlanState {
   const document = asRecord(value, 'the file');
-  if (document['version'] !== VERSION) {
-    throw new TypeError(`version: expected ${VERSION}, got ${JSON.stringify(document['version'])}`);
+  const version = document['version'];
+  if (version !== VERSION && version !== 1) {
+    throw new TypeError(`version: expected 1..${VERSION}, got ${JSON.stringify(version)}`);
   }
   return {
-    owned: asArray(document['owned'], 'owned').map(parseOwned),
+    owned: asArray(document['owned'], 'owned').map((value, index) => parseOwned(value, index, version)),
     joined: asArray(document['joined'], 'joined').map(parseAttachment),
+    memberships: version === 1 ? [] : asArray(document['memberships'], 'memberships').map(parseMembership),
   };
 }
 
-function parseOwned(value: unknown, index: number): OwnedVlan {
+function parseOwned(value: unknown, index: number, version: number): OwnedVlan {
   const path = `owned[${index}]`;
   const record = asRecord(value, path);
   const id = asId(record['id'], `${path}.id`);
@@ -139,7 +178,21 @@ function parseOwned(value: unknown, index: number): OwnedVlan {
   if (typeof record['member'] !== 'boolean') {
     throw new TypeError(`${path}.member: expected true or false`);
   }
-  return { id, seed, name: asString(record['name'], `${path}.name`), member: record['member'] };
+  const kind = version === 1 ? 'open' : asOneOf(record['kind'], KINDS, `${path}.kind`);
+  return { id, seed, kind, name: asString(record['name'], `${path}.name`), member: record['member'] };
+}
+
+function parseMembership(value: unknown, index: number): VlanMembership {
+  const path = `memberships[${index}]`;
+  const record = asRecord(value, path);
+  const admission = asStringOrNull(record['admission'], `${path}.admission`);
+  return {
+    id: asId(record['id'], `${path}.id`),
+    state: asOneOf(record['state'], MEMBERSHIP_STATES, `${path}.state`),
+    invite: asStringOrNull(record['invite'], `${path}.invite`),
+    reason: asStringOrNull(record['reason'], `${path}.reason`),
+    admission: admission === null ? null : new Uint8Array(Buffer.from(admission, 'base64url')),
+  };
 }
 
 function parseAttachment(value: unknown, index: number): VlanAttachment {
@@ -166,6 +219,18 @@ function asId(value: unknown, path: string): string {
     throw new TypeError(`${path}: ${parsed.reason}`);
   }
   return text;
+}
+
+function asOneOf<const Name extends string>(value: unknown, names: readonly Name[], path: string): Name {
+  const found = names.find((name) => name === value);
+  if (found === undefined) {
+    throw new TypeError(`${path}: expected one of ${names.join(', ')}`);
+  }
+  return found;
+}
+
+function asStringOrNull(value: unknown, path: string): string | null {
+  return value === null ? null : asString(value, path);
 }
 
 function asString(value: unknown, path: string): string {
