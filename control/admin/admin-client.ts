@@ -5,7 +5,20 @@
  */
 import { type IncomingMessage, request } from 'node:http';
 import type { ErrorBody } from './admin-error.ts';
-import type { DaemonStatus, JoinRequest, PeerReport, VlanReport } from './daemon-control.ts';
+import type {
+  AdmissionRequestReport,
+  BrowsedVlan,
+  CreateRequest,
+  DaemonStatus,
+  InviteReport,
+  InviteRequest,
+  JoinRequest,
+  MemberReport,
+  PeerReport,
+  SwarmKeyReport,
+  SwarmReport,
+  VlanReport,
+} from './daemon-control.ts';
 
 const RESPONSE_TIMEOUT_MS = 15_000;
 
@@ -50,8 +63,8 @@ export class AdminClient {
     return ((await this.#send('GET', '/v1/vlans')) as { vlans: readonly VlanReport[] }).vlans;
   }
 
-  createVlan(name: string): Promise<VlanReport> {
-    return this.#send('POST', '/v1/vlans', { name }) as Promise<VlanReport>;
+  createVlan(wanted: CreateRequest): Promise<VlanReport> {
+    return this.#send('POST', '/v1/vlans', wanted) as Promise<VlanReport>;
   }
 
   joinVlan(join: JoinRequest): Promise<VlanReport> {
@@ -62,12 +75,58 @@ export class AdminClient {
     await this.#send('POST', '/v1/vlans/leave', { id });
   }
 
+  setVlan(id: string, changes: Readonly<Record<string, string>>): Promise<VlanReport> {
+    return this.#send('POST', '/v1/vlans/set', { id, changes }) as Promise<VlanReport>;
+  }
+
+  async browse(): Promise<readonly BrowsedVlan[]> {
+    return ((await this.#send('GET', '/v1/vlans/browse')) as { vlans: readonly BrowsedVlan[] }).vlans;
+  }
+
+  invite(wanted: InviteRequest): Promise<InviteReport> {
+    return this.#send('POST', '/v1/vlans/invite', wanted) as Promise<InviteReport>;
+  }
+
+  async requests(id: string): Promise<readonly AdmissionRequestReport[]> {
+    const answer = await this.#send('GET', `/v1/vlans/requests?id=${encodeURIComponent(id)}`);
+    return (answer as { requests: readonly AdmissionRequestReport[] }).requests;
+  }
+
+  async members(id: string): Promise<readonly MemberReport[]> {
+    const answer = await this.#send('GET', `/v1/vlans/members?id=${encodeURIComponent(id)}`);
+    return (answer as { members: readonly MemberReport[] }).members;
+  }
+
+  async approve(id: string, peer: string): Promise<void> {
+    await this.#send('POST', '/v1/vlans/approve', { id, peer });
+  }
+
+  async remove(id: string, peer: string): Promise<void> {
+    await this.#send('POST', '/v1/vlans/remove', { id, peer });
+  }
+
+  swarm(): Promise<SwarmReport> {
+    return this.#send('GET', '/v1/swarm') as Promise<SwarmReport>;
+  }
+
+  /** Makes a key, shows the one in use, or puts a fresh one into its place. */
+  swarmKey(how: 'configure' | 'exchange' | 'rotate'): Promise<SwarmKeyReport> {
+    return this.#send('POST', `/v1/swarm/${how}`, {}) as Promise<SwarmKeyReport>;
+  }
+
+  joinSwarm(key: string): Promise<SwarmReport> {
+    return this.#send('POST', '/v1/swarm/join', { key }) as Promise<SwarmReport>;
+  }
+
+  leaveSwarm(): Promise<SwarmReport> {
+    return this.#send('POST', '/v1/swarm/leave', {}) as Promise<SwarmReport>;
+  }
+
   async #send(method: string, path: string, body?: unknown): Promise<unknown> {
     const { status, text } = await this.#exchange(method, path, body);
     const answer = parseAnswer(text, this.#socketPath);
     if (status >= 200 && status < 300) return answer;
-    const { code, message } = (answer as ErrorBody).error;
-    throw new AdminClientError('refused', message, { reason: code });
+    throw refused(answer, this.#socketPath);
   }
 
   #exchange(method: string, path: string, body: unknown): Promise<{ status: number; text: string }> {
@@ -106,6 +165,16 @@ function parseAnswer(text: string, path: string): unknown {
     const message = `what answers on ${path} is no PeerTap daemon, or one of another version`;
     throw new AdminClientError('unreachable', message, { cause: error });
   }
+}
+
+/** An older daemon answers a command's newer path in its own words. */
+function refused(answer: unknown, path: string): AdminClientError {
+  const { code, message } = (answer as Partial<ErrorBody> | null)?.error ?? {};
+  if (code === 'not-found' || message === undefined) {
+    const advice = `the daemon on ${path} does not know this command; restart it, so that both are of one version`;
+    return new AdminClientError('refused', advice, code === undefined ? {} : { reason: code });
+  }
+  return new AdminClientError('refused', message, code === undefined ? {} : { reason: code });
 }
 
 function unreachable(path: string, cause: NodeJS.ErrnoException): AdminClientError {

@@ -1,17 +1,30 @@
 /**
  * The routes of the admin API: which path and method asks what of the daemon.
  *
- *   GET  /v1/status  /v1/peers  /v1/vlans        POST /v1/vlans        {name}
- *   GET  /metrics                                POST /v1/vlans/join   {id, interface, addresses?, mtuBytes?}
- *                                                POST /v1/vlans/leave  {id}
+ *   GET  /v1/status  /v1/peers  /v1/vlans        POST /v1/vlans          {name, private?, subnet?}
+ *   GET  /v1/vlans/browse                        POST /v1/vlans/join     {id | invite, interface, addresses?, mtuBytes?}
+ *   GET  /v1/vlans/requests?id=…                 POST /v1/vlans/leave    {id}
+ *   GET  /v1/vlans/members?id=…                  POST /v1/vlans/invite   {id, uses?, expiresSeconds?, oneTimeSecret?}
+ *   GET  /v1/swarm                               POST /v1/vlans/approve  {id, peer}      /v1/vlans/remove  {id, peer}
+ *   GET  /metrics                                POST /v1/vlans/set      {id, changes: {key: text}}
+ *                                                POST /v1/swarm/configure  exchange  leave  rotate  {}    join  {key}
  *
- * Main thread. Request bodies are checked by the config's own schema, so both give the same messages.
+ * Main thread. Request bodies are checked by schemas made of the config's parts, so both give the same messages.
  * Must never touch the network.
  */
 import { parseWith } from '../config/config.ts';
-import { createRequestSchema, leaveRequestSchema, vlanAttachmentSchema } from '../config/schema.ts';
 import { ControlError, type DaemonControl } from './daemon-control.ts';
 import { formatMetrics, METRICS_CONTENT_TYPE } from './metrics-text.ts';
+import {
+  createRequestSchema,
+  emptyRequestSchema,
+  inviteRequestSchema,
+  joinRequestSchema,
+  peerRequestSchema,
+  setRequestSchema,
+  swarmKeySchema,
+  vlanRequestSchema,
+} from './request-schema.ts';
 
 /** What a route answers with. */
 export interface Answer {
@@ -20,26 +33,79 @@ export interface Answer {
   readonly text: string;
 }
 
-/** Answers one request; `body` is the parsed JSON of a POST. */
-type Handler = (daemon: DaemonControl, body: unknown) => Answer | Promise<Answer>;
+/** Answers one request; `input` is the parsed JSON of a POST, or the query of a GET as an object. */
+type Handler = (daemon: DaemonControl, input: unknown) => Answer | Promise<Answer>;
+type Methods = Readonly<Record<string, Handler>>;
 
-const ROUTES: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
-  '/v1/status': { GET: (daemon) => json(200, daemon.status()) },
-  '/v1/peers': { GET: (daemon) => json(200, { peers: daemon.peers() }) },
+const VLAN_ROUTES: Readonly<Record<string, Methods>> = {
   '/v1/vlans': {
     GET: (daemon) => json(200, { vlans: daemon.vlans() }),
-    POST: async (daemon, body) =>
-      json(201, await daemon.createVlan(parseWith(createRequestSchema, body).name)),
+    POST: async (daemon, input) => json(201, await daemon.createVlan(parseWith(createRequestSchema, input))),
   },
+  '/v1/vlans/browse': { GET: async (daemon) => json(200, { vlans: await daemon.browseVlans() }) },
   '/v1/vlans/join': {
-    POST: async (daemon, body) => json(200, await daemon.joinVlan(parseWith(vlanAttachmentSchema, body))),
+    POST: async (daemon, input) => json(200, await daemon.joinVlan(parseWith(joinRequestSchema, input))),
   },
   '/v1/vlans/leave': {
-    POST: async (daemon, body) => {
-      await daemon.leaveVlan(parseWith(leaveRequestSchema, body).id);
+    POST: async (daemon, input) => {
+      await daemon.leaveVlan(parseWith(vlanRequestSchema, input).id);
       return json(200, {});
     },
   },
+  '/v1/vlans/set': {
+    POST: async (daemon, input) => {
+      const { id, changes } = parseWith(setRequestSchema, input);
+      return json(200, await daemon.setVlan(id, changes));
+    },
+  },
+};
+
+const MEMBER_ROUTES: Readonly<Record<string, Methods>> = {
+  '/v1/vlans/invite': {
+    POST: async (daemon, input) =>
+      json(201, await daemon.inviteToVlan(parseWith(inviteRequestSchema, input))),
+  },
+  '/v1/vlans/requests': {
+    GET: async (daemon, input) =>
+      json(200, { requests: await daemon.vlanRequests(parseWith(vlanRequestSchema, input).id) }),
+  },
+  '/v1/vlans/members': {
+    GET: async (daemon, input) =>
+      json(200, { members: await daemon.vlanMembers(parseWith(vlanRequestSchema, input).id) }),
+  },
+  '/v1/vlans/approve': {
+    POST: async (daemon, input) => {
+      const { id, peer } = parseWith(peerRequestSchema, input);
+      await daemon.approveRequest(id, peer);
+      return json(200, {});
+    },
+  },
+  '/v1/vlans/remove': {
+    POST: async (daemon, input) => {
+      const { id, peer } = parseWith(peerRequestSchema, input);
+      await daemon.removeMember(id, peer);
+      return json(200, {});
+    },
+  },
+};
+
+const SWARM_ROUTES: Readonly<Record<string, Methods>> = {
+  '/v1/swarm': { GET: (daemon) => json(200, daemon.swarm()) },
+  '/v1/swarm/configure': { POST: withoutInput((daemon) => daemon.configureSwarm()) },
+  '/v1/swarm/exchange': { POST: withoutInput((daemon) => daemon.exchangeSwarm()) },
+  '/v1/swarm/leave': { POST: withoutInput((daemon) => daemon.leaveSwarm()) },
+  '/v1/swarm/rotate': { POST: withoutInput((daemon) => daemon.rotateSwarm()) },
+  '/v1/swarm/join': {
+    POST: async (daemon, input) => json(200, await daemon.joinSwarm(parseWith(swarmKeySchema, input).key)),
+  },
+};
+
+const ROUTES: Readonly<Record<string, Methods>> = {
+  '/v1/status': { GET: (daemon) => json(200, daemon.status()) },
+  '/v1/peers': { GET: (daemon) => json(200, { peers: daemon.peers() }) },
+  ...VLAN_ROUTES,
+  ...MEMBER_ROUTES,
+  ...SWARM_ROUTES,
   '/metrics': {
     GET: (daemon) => ({
       status: 200,
@@ -72,4 +138,11 @@ export function findRoute(method: string, path: string): Handler {
 /** A JSON answer. */
 export function json(status: number, value: unknown): Answer {
   return { status, contentType: 'application/json', text: `${JSON.stringify(value)}\n` };
+}
+
+function withoutInput(act: (daemon: DaemonControl) => Promise<unknown>): Handler {
+  return async (daemon, input) => {
+    parseWith(emptyRequestSchema, input);
+    return json(200, await act(daemon));
+  };
 }

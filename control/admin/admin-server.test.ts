@@ -1,66 +1,26 @@
 /** Behaviour of the admin API over a real Unix socket: answers, refusals, limits, and who may have the socket. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
+import { createServer as createHttpServer, request } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, beforeEach, test } from 'node:test';
-import { VlanError } from '../vlan/vlan-error.ts';
 import { AdminClient, AdminClientError } from './admin-client.ts';
 import { type AdminServer, startAdminServer } from './admin-server.ts';
 import { SocketError } from './control-socket.ts';
-import type { DaemonControl, DaemonStatus, JoinRequest, VlanReport } from './daemon-control.ts';
+import type { CreateRequest, VlanReport } from './daemon-control.ts';
+import { INVITE, ListDaemon, OTHER_PEER, SWARM_KEY, VLAN_ID, vlanReport } from './daemon-control-fixture.ts';
 
-const ID = 'a'.repeat(26);
+const ID = VLAN_ID;
 
-const STATUS: DaemonStatus = {
-  peerId: '12D3KooWTest',
-  version: '1.2.3',
-  engine: 'typescript',
-  engineReason: null,
-  workers: 2,
-  uptimeSeconds: 5,
-  residentBytes: 1000,
-  eventLoopDelay: { maxMs: 12, p99Ms: 1.5 },
-  clockOffsetMs: null,
-  listen: { libp2p: [], datagram: [] },
-  trunks: [],
-  vlans: [],
-  counters: { framesSealed: 7 },
-  drops: { 'link-replay': 3 },
-};
-
-/** A daemon that keeps its VLANs in a list. */
-class ListDaemon implements DaemonControl {
-  readonly joined: VlanReport[] = [];
+/** A daemon that has a bug, which the log is told of. */
+class LoggedDaemon extends ListDaemon {
   readonly logged: object[] = [];
 
-  status(): DaemonStatus {
-    return { ...STATUS, vlans: this.joined };
-  }
-
-  peers() {
-    return [];
-  }
-
-  vlans(): readonly VlanReport[] {
-    return this.joined;
-  }
-
-  createVlan(name: string): Promise<VlanReport> {
-    if (name === 'bug') throw new TypeError('secret detail');
-    return Promise.resolve(report({ id: ID, name, source: 'owned', owned: true }));
-  }
-
-  joinVlan(join: JoinRequest): Promise<VlanReport> {
-    const vlan = report({ ...join });
-    this.joined.push(vlan);
-    return Promise.resolve(vlan);
-  }
-
-  leaveVlan(id: string): Promise<void> {
-    return Promise.reject(new VlanError('not-a-member', `This node is not a member of ${id}.`));
+  override createVlan(request: CreateRequest): Promise<VlanReport> {
+    if (request.name === 'bug') throw new TypeError('secret detail');
+    return super.createVlan(request);
   }
 
   error(details: object): void {
@@ -68,25 +28,10 @@ class ListDaemon implements DaemonControl {
   }
 }
 
-function report(changes: Partial<VlanReport>): VlanReport {
-  return {
-    id: ID,
-    name: null,
-    source: 'joined',
-    owned: false,
-    interface: null,
-    addresses: [],
-    mtuBytes: 1500,
-    members: 0,
-    stations: 0,
-    ...changes,
-  };
-}
-
 const root = await mkdtemp(join(tmpdir(), 'peertap-admin-'));
 let path: string;
 let count = 0;
-let daemon: ListDaemon;
+let daemon: LoggedDaemon;
 let server: AdminServer | undefined;
 
 async function start(): Promise<AdminClient> {
@@ -124,7 +69,7 @@ async function assertRefused(
 
 beforeEach(() => {
   path = join(root, `${count++}`, 'peertap.sock');
-  daemon = new ListDaemon();
+  daemon = new LoggedDaemon();
   server = undefined;
 });
 afterEach(() => server?.close());
@@ -132,7 +77,7 @@ after(() => rm(root, { recursive: true }));
 
 test('the client reads what the daemon reports', async () => {
   const client = await start();
-  assert.deepEqual(await client.status(), STATUS);
+  assert.deepEqual(await client.status(), daemon.status());
   assert.deepEqual(await client.peers(), []);
   assert.deepEqual(await client.vlans(), []);
 });
@@ -148,7 +93,10 @@ test('a join gets its defaults and is seen by the next list', async () => {
 
 test('creating a VLAN answers with its id', async () => {
   const client = await start();
-  assert.equal((await client.createVlan('home')).id, ID);
+  assert.equal((await client.createVlan({ name: 'home', private: false, subnet: null })).id, ID);
+  const { status } = await send('POST', '/v1/vlans', JSON.stringify({ name: 'home' }));
+  assert.equal(status, 201);
+  assert.deepEqual(daemon.asked.at(-1), { name: 'home', private: false, subnet: null });
 });
 
 test('bad bodies are answered with the same sentences as a bad config', async () => {
@@ -175,6 +123,83 @@ test('bad bodies are answered with the same sentences as a bad config', async ()
   });
 });
 
+test('what is asked about private VLANs has its form', async () => {
+  await start();
+  const invite = { interface: 'ptap0', invite: INVITE };
+  const cases: readonly [url: string, body: object, message: RegExp][] = [
+    ['/v1/vlans/join', { interface: 'ptap0' }, /^expected either an id or an invite/],
+    ['/v1/vlans/join', { ...invite, id: ID }, /^expected either an id or an invite/],
+    [
+      '/v1/vlans/join',
+      { ...invite, invite: 'x' },
+      /^invite: expected an invite, which begins with peertap1-/,
+    ],
+    ['/v1/vlans', { name: 'x', subnet: '10.7.0.1/24' }, /^subnet: expected host bits of zero \(10\.7\.0\.0/],
+    ['/v1/vlans/invite', { id: ID, uses: 0 }, /^uses: expected 1\.\.1000, got 0$/],
+    ['/v1/vlans/invite', { id: ID, expiresSeconds: 5 }, /^expiresSeconds: expected 60\.\.31536000, got 5$/],
+    ['/v1/vlans/approve', { id: ID }, /^peer: is missing$/],
+    ['/v1/vlans/remove', { id: ID, peer: 'x' }, /^peer: expected a PeerId of 52 characters/],
+    ['/v1/vlans/set', { id: ID, changes: {} }, /^changes: expected 1\.\.32 settings$/],
+    ['/v1/vlans/set', { id: ID, changes: { name: 4 } }, /^changes\.name: expected a text$/],
+    ['/v1/swarm/join', { key: 'two words' }, /^key: expected a swarm key, one word/],
+    ['/v1/swarm/rotate', { key: 'x' }, /^key: unknown key/],
+  ];
+  for (const [url, body, message] of cases) {
+    await assertRefused('POST', url, { body: JSON.stringify(body), status: 400, message });
+  }
+  for (const url of ['/v1/vlans/requests', '/v1/vlans/members?i=1', `/v1/vlans/members?id=${ID}&id2=4`]) {
+    await assertRefused('GET', url, {
+      body: '',
+      status: 400,
+      message: /^(id|i|id2): (is missing|unknown key)/,
+    });
+  }
+});
+
+test('members, requests and invites go through the API as they are', async () => {
+  const client = await start();
+  daemon.vlanList = [vlanReport({ kind: 'private', role: 'owner' })];
+  const request = { peer: OTHER_PEER, askedAt: '2026-11-21T10:00:00.000Z', invited: false, note: null };
+  daemon.requestList = [request];
+  assert.deepEqual(await client.requests(ID), [request]);
+  await client.approve(ID, OTHER_PEER);
+  assert.deepEqual(await client.requests(ID), []);
+  await assert.rejects(client.approve(ID, OTHER_PEER), { reason: 'no-request' });
+  const wanted = { id: ID, uses: 3, expiresSeconds: 60, oneTimeSecret: true };
+  assert.equal((await client.invite(wanted)).invite, INVITE);
+  assert.deepEqual(daemon.asked, [wanted]);
+  assert.equal((await client.setVlan(ID, { name: 'lab' })).name, 'lab');
+  assert.deepEqual(await client.members(ID), []);
+  assert.deepEqual(await client.browse(), []);
+});
+
+test('each refusal has its status', async () => {
+  await start();
+  daemon.vlanList = [vlanReport({})];
+  const body = JSON.stringify({ id: ID });
+  await assertRefused('POST', '/v1/vlans/invite', { body, status: 409, message: /is open/ });
+  await assertRefused('GET', `/v1/vlans/requests?id=${'c'.repeat(25)}a`, {
+    body: '',
+    status: 404,
+    message: /not a member/,
+  });
+  await assertRefused('POST', '/v1/swarm/exchange', { body: '{}', status: 409, message: /no swarm/ });
+  const invite = { invite: 'peertap1-other', interface: 'ptap0' };
+  await assertRefused('POST', '/v1/vlans/join', {
+    body: JSON.stringify(invite),
+    status: 400,
+    message: /was cut; ask for it again/,
+  });
+});
+
+test('a swarm is made, joined and left', async () => {
+  const client = await start();
+  assert.equal((await client.swarmKey('configure')).key, SWARM_KEY);
+  assert.equal((await client.swarm()).active, true);
+  assert.equal((await client.joinSwarm('swarm-key-7')).fingerprint, 'fp-7');
+  assert.equal((await client.leaveSwarm()).active, false);
+});
+
 test('paths, methods and sizes have their limits', async () => {
   await start();
   await assertRefused('GET', '/', { body: '', status: 404, message: /no such path; there are \/v1\/status/ });
@@ -198,8 +223,32 @@ test('an operating error reaches the person, a bug only the log', async () => {
     assert.match(error.message, /not a member of aaaa/);
     return true;
   });
-  await assert.rejects(client.createVlan('bug'), /unexpected error; its log has the details/);
+  await assert.rejects(
+    client.createVlan({ name: 'bug', private: false, subnet: null }),
+    /unexpected error; its log has the details/,
+  );
   assert.equal(daemon.logged.length, 1);
+});
+
+test('a daemon without a route is told to be of another version, and no query reaches the log', async () => {
+  const client = await start();
+  daemon.vlanList = [vlanReport({})];
+  daemon.vlanMembers = () => {
+    throw new TypeError('secret detail');
+  };
+  await assert.rejects(client.members(ID), /unexpected error/);
+  assert.deepEqual(Object.keys(daemon.logged[0] ?? {}), ['err', 'path']);
+  assert.ok(!JSON.stringify(daemon.logged).includes(ID));
+  await server?.close();
+  const old = createHttpServer((_request, response) => {
+    response.writeHead(404).end(JSON.stringify({ error: { code: 'not-found', message: 'no such path' } }));
+  });
+  await new Promise<void>((resolve) => old.listen(path, resolve));
+  try {
+    await assert.rejects(client.swarm(), /does not know this command; restart it/);
+  } finally {
+    await new Promise((resolve) => old.close(resolve));
+  }
 });
 
 test('half a request and garbage leave the server as it was', async () => {
@@ -210,13 +259,18 @@ test('half a request and garbage leave the server as it was', async () => {
       resolve();
     });
   });
-  assert.deepEqual(await client.status(), STATUS);
+  assert.deepEqual(await client.status(), daemon.status());
 });
 
 test('metrics carry counters and drops, and no VLAN id', async () => {
   await start();
   await daemon.joinVlan({ id: ID, interface: 'ptap0', addresses: [], mtuBytes: 1500 });
+  const group = { epoch: 4, requests: 2, membership: { commitsSettled: 9 } };
+  daemon.vlanList = daemon.vlanList.map((vlan) => ({ ...vlan, kind: 'private', ...group }));
   const { text } = await send('GET', '/metrics');
+  assert.match(text, /^peertap_vlan_epoch\{interface="ptap0"\} 4$/m);
+  assert.match(text, /^peertap_vlan_requests\{interface="ptap0"\} 2$/m);
+  assert.match(text, /^peertap_vlan_membership_total\{interface="ptap0",event="commitsSettled"\} 9$/m);
   assert.match(text, /^peertap_frames_sealed_total 7$/m);
   assert.match(text, /^peertap_drops_total\{code="link-replay"\} 3$/m);
   assert.match(text, /^peertap_event_loop_delay_seconds\{quantile="1"\} 0.012$/m);
@@ -241,7 +295,7 @@ test('a socket that a dead daemon left behind is replaced', async () => {
   await rename(`${path}.bound`, path);
   await new Promise((resolve) => abandoned.close(resolve));
   await assert.rejects(new AdminClient(path).status(), /nobody answers on/);
-  assert.deepEqual(await (await start()).status(), STATUS);
+  assert.deepEqual(await (await start()).status(), daemon.status());
 });
 
 test('a socket that a daemon answers on is left alone', async () => {
@@ -251,7 +305,7 @@ test('a socket that a daemon answers on is left alone', async () => {
     assert.equal(error.code, 'running');
     return true;
   });
-  assert.deepEqual(await client.status(), STATUS);
+  assert.deepEqual(await client.status(), daemon.status());
 });
 
 test('a file in the place of the socket is never removed', async () => {

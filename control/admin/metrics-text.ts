@@ -71,6 +71,30 @@ function vlanFamilies({ vlans }: DaemonStatus): string[] {
       'MAC addresses known on a VLAN.',
       attached.map((vlan): Sample => [{ interface: vlan.interface }, vlan.stations]),
     ),
+    family(
+      'peertap_vlan_epoch',
+      'gauge',
+      "Number of a private VLAN's epoch.",
+      attached.flatMap((vlan): Sample[] =>
+        vlan.epoch === null ? [] : [[{ interface: vlan.interface }, vlan.epoch]],
+      ),
+    ),
+    family(
+      'peertap_vlan_requests',
+      'gauge',
+      'Peers that wait for an approval; 0 where this node is no admin.',
+      attached.map((vlan): Sample => [{ interface: vlan.interface }, vlan.requests]),
+    ),
+    family(
+      'peertap_vlan_membership_total',
+      'counter',
+      "What a private VLAN's membership has counted, by event.",
+      attached.flatMap((vlan) =>
+        Object.entries(vlan.membership).map(
+          ([event, value]): Sample => [{ interface: vlan.interface, event }, value],
+        ),
+      ),
+    ),
   ];
 }
 

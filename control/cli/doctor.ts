@@ -12,6 +12,7 @@ import { AdminClient } from '../admin/admin-client.ts';
 import type { DaemonStatus } from '../admin/daemon-control.ts';
 import { type Config, workerCount } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
+import { listenPort } from '../config/libp2p-address.ts';
 import { IdentityError } from '../identity/identity-error.ts';
 import { loadIdentity } from '../identity/node-identity.ts';
 import { EXIT_DONE, EXIT_FAILED } from './command-error.ts';
@@ -91,10 +92,9 @@ async function checkPorts(config: Config): Promise<Finding[]> {
   const workers = workerCount(config.dataplane.workers, availableParallelism());
   const datagramPorts = Array.from({ length: workers }, (_, worker) => port + worker);
   return Promise.all([
-    ...config.listen.libp2p.map(async (listen) => {
-      const [, , host = '', , tcpPort = '0'] = listen.split('/');
-      return describePort(listen, 'listen.libp2p', await tcpPortProblem(host, Number(tcpPort)));
-    }),
+    ...config.listen.libp2p.map(async (listen) =>
+      describePort(listen, 'listen.libp2p', await listenProblem(listen)),
+    ),
     ...datagramPorts.map(async (udpPort) =>
       describePort(
         `udp ${address} port ${udpPort}`,
@@ -103,6 +103,12 @@ async function checkPorts(config: Config): Promise<Finding[]> {
       ),
     ),
   ]);
+}
+
+/** `listen` has passed the config's check. */
+async function listenProblem(listen: string): Promise<string | undefined> {
+  const { kind, host, port } = listenPort(listen) ?? { kind: 'tcp', host: '', port: 0 };
+  return kind === 'tcp' ? tcpPortProblem(host, port) : udpPortProblem(host, port);
 }
 
 function describePort(name: string, key: string, problem: string | undefined): Finding {

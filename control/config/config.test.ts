@@ -34,6 +34,8 @@ test('an empty document is a whole config', () => {
     listen: { libp2p: ['/ip4/0.0.0.0/tcp/7946'], datagram: { address: '0.0.0.0', port: 7947 } },
     bootstrap: [],
     connectionLimit: 256,
+    discovery: { mdns: true, dht: true },
+    heartbeatIntervalMs: 60_000,
     dataplane: {
       engine: 'auto',
       workers: 'auto',
@@ -46,9 +48,29 @@ test('an empty document is a whole config', () => {
 
 test('a VLAN needs its id and interface and gets the rest', () => {
   const config = parseConfig({ vlans: [{ id: ID, interface: 'ptap0' }] });
-  assert.deepEqual(config.vlans, [{ id: ID, interface: 'ptap0', addresses: [], mtuBytes: 1500 }]);
+  const defaults = { addresses: [], mtuBytes: 1500, private: false };
+  assert.deepEqual(config.vlans, [{ id: ID, interface: 'ptap0', ...defaults }]);
   const error = refusal(() => parseConfig({ vlans: [{}] }));
   assert.equal(error.message, 'vlans[0].id: is missing\nvlans[0].interface: is missing');
+});
+
+test('a private VLAN may stand in a config, with the invite that leads to it', () => {
+  const vlan = { id: ID, interface: 'ptap0', private: true };
+  const [plain] = parseConfig({ vlans: [vlan] }).vlans;
+  assert.equal(plain?.private, true);
+  assert.ok(!Object.hasOwn(plain, 'invite'));
+  assert.equal(
+    parseConfig({ vlans: [{ ...vlan, invite: 'peertap1-abc' }] }).vlans[0]?.invite,
+    'peertap1-abc',
+  );
+  assertRefused(
+    { vlans: [{ ...vlan, invite: 'peertap1-two words' }] },
+    'vlans[0].invite: expected an invite, one word without blanks; was it wrapped?',
+  );
+  assertRefused(
+    { vlans: [{ ...vlan, private: 'yes' }] },
+    "vlans[0].private: expected true or false, got 'yes'",
+  );
 });
 
 test('a value outside its range is answered with path, range and value', () => {
@@ -56,6 +78,8 @@ test('a value outside its range is answered with path, range and value', () => {
   assertRefused({ vlans: [{ ...vlan, mtuBytes: 40 }] }, 'vlans[0].mtuBytes: expected 576..9000, got 40');
   assertRefused({ dataplane: { workers: 17 } }, 'dataplane.workers: expected auto or 1..16, got 17');
   assertRefused({ dataplane: { workers: 1.5 } }, 'dataplane.workers: expected auto or 1..16, got 1.5');
+  assertRefused({ heartbeatIntervalMs: 10 }, 'heartbeatIntervalMs: expected 1000..3600000, got 10');
+  assertRefused({ discovery: { mdns: 1 } }, 'discovery.mdns: expected true or false, got 1');
   assertRefused({ connectionLimit: 0 }, 'connectionLimit: expected 1..1024, got 0');
   assertRefused(
     { listen: { datagram: { port: 70000 } } },
@@ -131,7 +155,21 @@ test('an interface name is one that the kernel takes as it is', () => {
 test('libp2p addresses are of the kinds that this daemon can use', () => {
   const bootstrap = '/ip4/192.0.2.1/tcp/7946/p2p/12D3KooWGRUaUvFz6UAZfmYkTQRNA3eCxxZsuF3KVvFMkNfFPEv6';
   assert.deepEqual(parseConfig({ bootstrap: [bootstrap] }).bootstrap, [bootstrap]);
-  for (const bad of ['', 'host:7946', '/ip4/1.2.3.4/udp/1/quic-v1', `${bootstrap}x`, '/ip4/1.2.3/tcp/1']) {
+  const peer = bootstrap.slice(bootstrap.indexOf('/p2p/'));
+  for (const good of [
+    `/ip4/1.2.3.4/udp/1/quic-v1${peer}`,
+    `/dns4/a.example/tcp/1/ws${peer}`,
+    '/ip6/::1/tcp/1/ws',
+  ]) {
+    assert.deepEqual(parseConfig({ bootstrap: [good] }).bootstrap, [good]);
+  }
+  const wrongCarriers = [
+    '/ip4/1.2.3.4/udp/1',
+    '/ip4/1.2.3.4/tcp/1/quic-v1',
+    '/ip4/1.2.3.4/tcp/1/wss',
+    '/ip4/1.2.3.4/tcp/0',
+  ];
+  for (const bad of ['', 'host:7946', ...wrongCarriers, `${bootstrap}x`, '/ip4/1.2.3/tcp/1']) {
     assert.equal(refusal(() => parseConfig({ bootstrap: [bad] })).problems[0]?.path, 'bootstrap[0]', bad);
   }
   for (const bad of ['/dns4/example.org/tcp/1', '/ip4/0.0.0.0/tcp/65536', bootstrap]) {
@@ -153,6 +191,18 @@ test('rules between keys hold too', () => {
   assertRefused(
     { dataplane: { workers: 2 }, listen: { datagram: { port: 65_535 } } },
     'listen.datagram.port: expected 1..65534, since 2 workers take a port each, got 65535',
+  );
+});
+
+test('QUIC gets none of the ports that frames arrive at', () => {
+  const withQuic = (port: number) => ({
+    dataplane: { workers: 2 },
+    listen: { libp2p: ['/ip4/0.0.0.0/tcp/7946/ws', `/ip4/0.0.0.0/udp/${port}/quic-v1`] },
+  });
+  assert.equal(parseConfig(withQuic(7946)).listen.libp2p.length, 2);
+  assertRefused(
+    withQuic(7948),
+    'listen.libp2p[1]: UDP port 7948 is one of those for frames (7947..7948); choose another',
   );
 });
 

@@ -8,6 +8,7 @@
 import { isIPv6 } from 'node:net';
 import * as v from 'valibot';
 import { ConfigError, type ConfigProblem } from './config-error.ts';
+import { listenPort } from './libp2p-address.ts';
 import { configSchema } from './schema.ts';
 
 /** Workers that `auto` starts at most: beyond, reordering and idle memory cost more than they bring. */
@@ -101,13 +102,22 @@ function mtuProblems(config: Config): ConfigProblem[] {
   });
 }
 
-/** Worker i binds the datagram port + i, so the last one must be a port too. */
+/** Worker i binds the datagram port + i, so the last one must be a port too, and none of them one of QUIC's. */
 function portProblems(config: Config): ConfigProblem[] {
   const workers = workerCount(config.dataplane.workers, AUTO_WORKERS_MAX);
   const highest = 65_535 - (workers - 1);
-  if (config.listen.datagram.port <= highest) return [];
-  const message = `expected 1..${highest}, since ${workers} workers take a port each, got ${config.listen.datagram.port}`;
-  return [{ path: 'listen.datagram.port', message }];
+  const first = config.listen.datagram.port;
+  if (first > highest) {
+    const message = `expected 1..${highest}, since ${workers} workers take a port each, got ${first}`;
+    return [{ path: 'listen.datagram.port', message }];
+  }
+  const last = first + workers - 1;
+  return config.listen.libp2p.flatMap((address, index) => {
+    const listen = listenPort(address);
+    if (listen?.kind !== 'udp' || listen.port < first || listen.port > last) return [];
+    const message = `UDP port ${listen.port} is one of those for frames (${first}..${last}); choose another`;
+    return [{ path: `listen.libp2p[${index}]`, message }];
+  });
 }
 
 function deepFreeze(value: unknown): void {
