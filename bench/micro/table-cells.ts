@@ -133,8 +133,7 @@ function putStation(tables: Tables, macLow: number, macHigh: number): boolean {
   u32[word + (Station.at.macHigh >> 2)] = macHigh;
   u32[word + (Station.at.flags >> 2)] = STATION_REMOTE;
   u32[word + (Station.at.trunk >> 2)] = 0;
-  u32[word + (Station.at.pairKeys >> 2)] = KEY_SLOT.txPair;
-  u32[word + (Station.at.epoch >> 2)] = 0;
+  u32[word + (Station.at.route >> 2)] = KEY_SLOT.txPair;
   u32[word + (Station.at.state >> 2)] = SLOT_LIVE;
   return true;
 }

@@ -43,6 +43,11 @@ export class SlotWriter {
     Atomics.add(this.#tables.u32, versionWord, 1);
   }
 
+  /** Changes one word at once: a worker sees the old one or the new one, and the slot never counts as being written. */
+  set(slot: number, at: number, value: number): void {
+    this.read(slot).setU32(at, value);
+  }
+
   /** The fields as they are. */
   read(slot: number): SlotFields {
     return new SlotFields(this.#tables, this.offset(slot));

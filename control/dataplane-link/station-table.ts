@@ -17,15 +17,13 @@ import { HashedTable } from './hashed-table.ts';
 import type { Quiescence } from './quiescence.ts';
 import { placeOf, SlotWriter } from './slot-writer.ts';
 
-/** How to reach a station behind a member. */
+/** How to reach a station behind a member; workers derive its token. */
 export interface RemoteRoute {
   /** Trunk slot, or NONE. */
   readonly trunk: number;
   /** First of the member's pairwise frame keys, one a worker, or NONE. */
   readonly pairKeys: number;
-  /** 16 bytes. */
-  readonly token: Uint8Array;
-  /** Slot of the epoch of token and keys. */
+  /** Slot of the epoch of token and keys; it may be another than the VLAN seals its floods under. */
   readonly epoch: number;
   readonly member: number;
 }
@@ -61,8 +59,7 @@ export class StationTable {
       const wasLocal = (fields.u32(Station.at.flags) & STATION_LOCAL) !== 0;
       fields.setU32(Station.at.flags, STATION_LOCAL | (options.enforced ? STATION_ENFORCED : 0));
       fields.setU32(Station.at.trunk, NONE);
-      fields.setU32(Station.at.pairKeys, NONE);
-      fields.setU32(Station.at.epoch, NONE);
+      fields.setU32(Station.at.route, NONE);
       fields.setU32(Station.at.member, 0);
       if (!wasLocal) {
         fields.setU32(Station.at.lastSeenMs, options.nowMs);
@@ -70,14 +67,26 @@ export class StationTable {
     });
   }
 
-  /** @returns whether there was room */
+  /**
+   * A station that stays with its member changes word by word: frames to it go the old way or the new one, and none
+   * meets a slot that is being written.
+   *
+   * @returns whether there was room
+   */
   setRemote(vlan: number, mac: Uint8Array, route: RemoteRoute): boolean {
+    const present = this.#find(vlan, mac);
+    if (present !== NONE) {
+      const fields = this.#writer.read(present);
+      if (fields.u32(Station.at.flags) === STATION_REMOTE && fields.u32(Station.at.member) === route.member) {
+        fields.setU32(Station.at.trunk, route.trunk);
+        fields.setU32(Station.at.route, routeWord(route));
+        return true;
+      }
+    }
     return this.#put(vlan, mac, (fields) => {
       fields.setU32(Station.at.flags, STATION_REMOTE);
       fields.setU32(Station.at.trunk, route.trunk);
-      fields.setU32(Station.at.pairKeys, route.pairKeys);
-      fields.setBytes(Station.at.token, route.token);
-      fields.setU32(Station.at.epoch, route.epoch);
+      fields.setU32(Station.at.route, routeWord(route));
       fields.setU32(Station.at.member, route.member);
     });
   }
@@ -122,6 +131,11 @@ export class StationTable {
     });
     return slot !== undefined;
   }
+}
+
+/** Key and epoch in one word, see Station.route. */
+function routeWord({ pairKeys, epoch }: RemoteRoute): number {
+  return pairKeys === NONE ? NONE : ((epoch << 16) | pairKeys) >>> 0;
 }
 
 /** A MAC as the tables have it. */

@@ -180,7 +180,7 @@ test('stations are found by VLAN and address, local ones with their flags', () =
   const find = (vlan: number, address: Uint8Array): number =>
     findStation(world.tables, vlan, macWords(address).low, macWords(address).high);
   stations.setLocal(1, mac(1), { enforced: false, nowMs: 500 });
-  stations.setRemote(1, mac(2), { trunk: 4, pairKeys: 20_000, token: tokenOf(1), epoch: 2, member: 9 });
+  stations.setRemote(1, mac(2), { trunk: 4, pairKeys: 20_000, epoch: 2, member: 9 });
 
   const word = (TABLE.stations + find(1, mac(1)) * Station.size) >> 2;
   assert.equal(world.tables.u32[word + (Station.at.flags >> 2)], STATION_LOCAL);
@@ -195,6 +195,46 @@ test('stations are found by VLAN and address, local ones with their flags', () =
   stations.remove(1, mac(1));
   assert.equal(find(1, mac(1)), NONE);
   assert.equal(stations.live, 1);
+});
+
+test('a station goes over to another trunk, key and epoch without being written for a moment', () => {
+  const world = bench();
+  const { stations } = world.writers;
+  stations.setRemote(1, mac(2), { trunk: 4, pairKeys: 20_000, epoch: 2, member: 9 });
+  const { low, high } = macWords(mac(2));
+  const word = (TABLE.stations + findStation(world.tables, 1, low, high) * Station.size) >> 2;
+  const version = world.tables.u32[word];
+  stations.setRemote(1, mac(2), { trunk: 5, pairKeys: 65_520, epoch: 1_023, member: 9 });
+
+  assert.equal(world.tables.u32[word], version);
+  assert.equal(world.tables.u32[word + (Station.at.trunk >> 2)], 5);
+  assert.equal(world.tables.u32[word + (Station.at.route >> 2)], 65_520 + 1_023 * 65_536);
+  stations.setRemote(1, mac(2), { trunk: 5, pairKeys: NONE, epoch: 3, member: 9 });
+  assert.equal(world.tables.u32[word + (Station.at.route >> 2)], NONE);
+  stations.setRemote(1, mac(2), { trunk: 6, pairKeys: 1, epoch: 3, member: 8 });
+  assert.notEqual(world.tables.u32[word], version, 'it moved to another member');
+  assert.equal(world.tables.u32[word + (Station.at.member >> 2)], 8);
+});
+
+test('a new period is one word of an epoch, and each epoch has a serial of its own', () => {
+  const world = bench();
+  const { epochs } = world.writers;
+  const parts = { vlan: 0, cipher: 1, segment: new Uint8Array(16) };
+  const keys = { tokenKey: new Uint8Array(32).fill(5), maskKey: new Uint8Array(32) };
+  const slots = [1, 2].map(() => epochs.add({ ...parts, ...keys, period: 7 }) ?? NONE);
+  const words = slots.map((slot) => (TABLE.epochs + slot * Epoch.size) >> 2);
+  const [first = 0, second = 0] = words;
+  const version = world.tables.u32[first];
+  epochs.setPeriod(slots[0] ?? NONE, 8);
+
+  assert.equal(world.tables.u32[first + (Epoch.at.period >> 2)], 8);
+  assert.equal(world.tables.u32[second + (Epoch.at.period >> 2)], 7);
+  assert.equal(world.tables.u32[first], version);
+  const serials = words.map((word) => world.tables.u32[word + (Epoch.at.serial >> 2)]);
+  assert.ok(serials[0] !== 0 && serials[1] !== 0 && serials[0] !== serials[1]);
+  epochs.remove(slots[0] ?? NONE);
+  world.pass();
+  assert.equal(world.tables.u32[first + (Epoch.at.tokenKey >> 2)], 0, 'the key is wiped');
 });
 
 test('a sender starts with empty windows, also in a slot that another one used', () => {
@@ -335,9 +375,9 @@ test('every write leaves an even version behind', () => {
     vlan: 0,
     cipher: 1,
     segment: new Uint8Array(16),
+    tokenKey: new Uint8Array(32),
     maskKey: new Uint8Array(32),
-    broadcastToken: tokenOf(1),
-    controlToken: tokenOf(2),
+    period: 7,
   });
   assert.ok(epoch !== undefined);
   world.writers.epochs.setGroupKey(epoch, 1, 17_000);

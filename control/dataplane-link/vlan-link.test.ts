@@ -35,6 +35,7 @@ import { NOON_UNIX_MS, SeededRandom } from '../membership/membership-fixture.ts'
 import { MembershipMachine } from '../membership/membership-machine.ts';
 import type { MembershipInput } from '../membership/membership-port.ts';
 import { createNodePorts } from '../membership/node-ports.ts';
+import { broadcastToken, stationToken, type TokenSecrets } from '../token/token.ts';
 import { privateKeyFromRaw, rawPublicKey } from '../vlan/raw-keys.ts';
 import { Injector } from './injector.ts';
 import { Quiescence } from './quiescence.ts';
@@ -232,14 +233,22 @@ function assertOpens(
   );
 }
 
+/** What the workers of a node derive tokens of. */
+function tokenSource(node: Node, epoch: number): [TokenSecrets, number] {
+  const tokenKey = node.bytes('epochs', Epoch, epoch, { at: Epoch.at.tokenKey, length: 32 });
+  const id = node.bytes('epochs', Epoch, epoch, { at: Epoch.at.segment, length: 16 });
+  return [{ tokenKey, segment: { id } }, node.u32('epochs', Epoch, epoch, Epoch.at.period)];
+}
+
 function assertReaches(from: Node, to: Node, mac: Uint8Array): void {
   const txEpoch = from.u32('vlans', Vlan, from.link.slot, Vlan.at.txEpoch);
-  const broadcast = from.bytes('epochs', Epoch, txEpoch, { at: Epoch.at.broadcastToken, length: 16 });
+  const broadcast = broadcastToken(...tokenSource(from, txEpoch));
   const station = from.station(mac);
   assert.notEqual(station, NONE, 'station unknown');
   assert.equal(from.u32('stations', Station, station, Station.at.trunk), 7);
-  const token = from.bytes('stations', Station, station, { at: Station.at.token, length: 16 });
-  const run = from.u32('stations', Station, station, Station.at.pairKeys);
+  const route = from.u32('stations', Station, station, Station.at.route);
+  const token = stationToken(...tokenSource(from, route >>> 16), mac);
+  const run = route & 0xffff;
   for (let worker = 0; worker < WORKERS; worker++) {
     const group = from.u32('epochs', Epoch, txEpoch, Epoch.at.groupKeys + worker * 4);
     assertOpens(from, to, { key: group, token: broadcast, pairwise: false });

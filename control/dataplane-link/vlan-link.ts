@@ -23,7 +23,6 @@ import type {
   SendControl,
   UseSalt,
 } from '../membership/membership-port.ts';
-import { broadcastToken, controlToken, stationToken } from '../token/token.ts';
 import type { OpenEpoch } from '../vlan/open-epoch.ts';
 import type { Injector } from './injector.ts';
 import type { TokenDeriver } from './station-tokens.ts';
@@ -159,7 +158,6 @@ export class VlanLink {
     if (period !== this.#sendingPeriod && this.#epochs.size > 0) {
       this.#sendingPeriod = period;
       this.#rollTokens(unixMs);
-      this.#stations.routeAllSoon(() => undefined);
     }
   }
 
@@ -248,9 +246,9 @@ export class VlanLink {
       vlan: this.slot,
       cipher: this.#parts.cipher,
       segment: epoch.segment.id,
+      tokenKey: epoch.tokenKey,
       maskKey: epoch.maskKey,
-      broadcastToken: broadcastToken(epoch, period),
-      controlToken: controlToken(epoch, period),
+      period,
     });
     if (slot !== undefined) {
       this.#epochs.set(epoch.day, { slot, secrets: epoch });
@@ -286,12 +284,9 @@ export class VlanLink {
   /** Receives the live periods' tokens, and sends under the present one's. */
   #rollTokens(unixMs: number): void {
     this.#tokens.roll(unixMs, (day) => this.#epochs.get(day));
-    for (const [day, { slot, secrets }] of this.#epochs) {
+    for (const [day, { slot }] of this.#epochs) {
       const period = sendingPeriod(day, unixMs, this.#parts.tokenPeriodSeconds);
-      this.#parts.writers.epochs.setTokens(slot, {
-        broadcastToken: broadcastToken(secrets, period),
-        controlToken: controlToken(secrets, period),
-      });
+      this.#parts.writers.epochs.setPeriod(slot, period);
     }
   }
 
@@ -370,13 +365,10 @@ export class VlanLink {
     if (epoch === undefined) {
       return undefined;
     }
-    const period = sendingPeriod(this.#sealingDay, this.#parts.unixMs(), this.#parts.tokenPeriodSeconds);
     return {
       trunk: this.#parts.trunkOf(peer) ?? NONE,
       pairKeys: this.#txKeys.find(member, this.#sealingDay) ?? NONE,
       epoch: epoch.slot,
-      tokenTime: `${this.#sealingDay}/${period}`,
-      tokenOf: (mac) => stationToken(epoch.secrets, period, mac),
     };
   }
 

@@ -1,9 +1,9 @@
 /**
  * The stations of one VLAN in the shared table: our own, and those behind members with the way to them.
  *
- * A change of a member's trunk or keys is written at once. A new token period or day concerns every station,
- * and deriving tokens costs some microseconds each, so that is done a piece at a time: what the stations
- * have until then is still accepted.
+ * A change of a member's trunk or keys is written at once. A new day concerns every station, so that is done a piece
+ * at a time: what the stations have until then is still accepted. A new token period concerns none: workers derive
+ * tokens.
  *
  * Main thread only.
  */
@@ -23,9 +23,6 @@ export interface StationRoute {
   readonly pairKeys: number;
   /** Epoch slot. */
   readonly epoch: number;
-  /** Names day and period, for which a station's token is derived once. */
-  readonly tokenTime: string;
-  tokenOf(mac: Uint8Array): Uint8Array;
 }
 
 /** What the stations need of their VLAN. */
@@ -41,16 +38,10 @@ export interface StationHost {
   full(): void;
 }
 
-interface RemoteStation {
-  readonly mac: Uint8Array;
-  token: Uint8Array;
-  tokenTime: string;
-}
-
 interface MemberEntry {
   readonly id: MemberId;
   readonly peer: string;
-  readonly stations: Map<number, RemoteStation>;
+  readonly stations: Map<number, Uint8Array>;
 }
 
 /** See the file's head. */
@@ -86,10 +77,9 @@ export class VlanStations {
     const member = this.#members.get(memberId);
     if (member !== undefined) {
       this.#forget(mac);
-      const station = { mac, token: new Uint8Array(0), tokenTime: '' };
-      member.stations.set(macNumber(mac), station);
+      member.stations.set(macNumber(mac), mac);
       this.#holders.set(macNumber(mac), member);
-      this.#route(member, [station]);
+      this.#route(member, [mac]);
     }
   }
 
@@ -126,7 +116,7 @@ export class VlanStations {
     }
   }
 
-  /** A period or day has begun. @param then - runs when no station has the way of before */
+  /** A day has begun. @param then - runs when no station has the way of before */
   routeAllSoon(then: () => void): void {
     const before = this.#afterPending;
     this.#pending = [...this.#holders.keys()];
@@ -141,9 +131,9 @@ export class VlanStations {
   step(): void {
     for (const key of this.#pending.splice(0, STATIONS_A_STEP)) {
       const member = this.#holders.get(key);
-      const station = member?.stations.get(key);
-      if (member !== undefined && station !== undefined) {
-        this.#route(member, [station]);
+      const mac = member?.stations.get(key);
+      if (member !== undefined && mac !== undefined) {
+        this.#route(member, [mac]);
       }
     }
     const then = this.#afterPending;
@@ -170,19 +160,14 @@ export class VlanStations {
     }
   }
 
-  #route(member: MemberEntry, stations: Iterable<RemoteStation>): void {
+  #route(member: MemberEntry, stations: Iterable<Uint8Array>): void {
     const route = this.#host.routeTo(member.peer, member.id);
     if (route === undefined) {
       return;
     }
-    const { trunk, pairKeys, epoch, tokenTime } = route;
-    for (const station of stations) {
-      if (station.tokenTime !== tokenTime) {
-        station.token = route.tokenOf(station.mac);
-        station.tokenTime = tokenTime;
-      }
-      const remote = { trunk, pairKeys, epoch, token: station.token, member: member.id };
-      if (!this.#host.table.setRemote(this.#host.vlan, station.mac, remote)) {
+    const remote = { ...route, member: member.id };
+    for (const mac of stations) {
+      if (!this.#host.table.setRemote(this.#host.vlan, mac, remote)) {
         this.#host.full();
       }
     }

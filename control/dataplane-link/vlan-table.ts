@@ -3,14 +3,14 @@
  *
  * Main thread only.
  */
-import { Epoch, ForwardSet, LIMIT, NONE, Vlan } from '../../dataplane/shm/layout.ts';
+import { Epoch, ForwardSet, LIMIT, NONE, VLAN_HOSTS_MOVE, Vlan } from '../../dataplane/shm/layout.ts';
 import type { Tables } from '../../dataplane/shm/tables.ts';
 import type { Quiescence } from './quiescence.ts';
 import { SlotPool } from './slot-pool.ts';
 import { placeOf, SlotWriter } from './slot-writer.ts';
 
 const LIVE = 1;
-const MASK_KEY_BYTES = 32;
+const KEY_BYTES = 32;
 
 /** What an epoch slot holds at first. */
 export interface InstalledEpoch {
@@ -18,14 +18,15 @@ export interface InstalledEpoch {
   readonly cipher: number;
   /** 16 bytes. */
   readonly segment: Uint8Array;
+  /** K_token, 32 bytes. */
+  readonly tokenKey: Uint8Array;
   /** 32 bytes. */
   readonly maskKey: Uint8Array;
-  /** Of the current period, 16 bytes each. */
-  readonly broadcastToken: Uint8Array;
-  readonly controlToken: Uint8Array;
+  /** Token period to send under. */
+  readonly period: number;
 }
 
-/** The writer of VLAN slots. */
+/** The writer of VLAN slots. What changes later is one word each: no frame meets a slot that is being written. */
 export class VlanTable {
   readonly #writer: SlotWriter;
   readonly #pool: SlotPool;
@@ -43,6 +44,7 @@ export class VlanTable {
         fields.setU32(Vlan.at.mtuBytes, mtuBytes);
         fields.setU32(Vlan.at.txEpoch, NONE);
         fields.setU32(Vlan.at.floodSet, NONE);
+        fields.setU32(Vlan.at.flags, 0);
         fields.setU32(Vlan.at.state, LIVE);
       });
     }
@@ -50,26 +52,25 @@ export class VlanTable {
   }
 
   setMtu(slot: number, mtuBytes: number): void {
-    this.#set(slot, Vlan.at.mtuBytes, mtuBytes);
+    this.#writer.set(slot, Vlan.at.mtuBytes, mtuBytes);
   }
 
   setTxEpoch(slot: number, epoch: number): void {
-    this.#set(slot, Vlan.at.txEpoch, epoch);
+    this.#writer.set(slot, Vlan.at.txEpoch, epoch);
   }
 
   setFloodSet(slot: number, set: number): void {
-    this.#set(slot, Vlan.at.floodSet, set);
+    this.#writer.set(slot, Vlan.at.floodSet, set);
+  }
+
+  /** Whether frames of a station that another member holds are let through: its hosts may move. */
+  setHostsMove(slot: number, hostsMove: boolean): void {
+    this.#writer.set(slot, Vlan.at.flags, hostsMove ? VLAN_HOSTS_MOVE : 0);
   }
 
   remove(slot: number): void {
-    this.#set(slot, Vlan.at.state, 0);
+    this.#writer.set(slot, Vlan.at.state, 0);
     this.#pool.release(slot);
-  }
-
-  #set(slot: number, at: number, value: number): void {
-    this.#writer.write(slot, (fields) => {
-      fields.setU32(at, value);
-    });
   }
 }
 
@@ -77,6 +78,7 @@ export class VlanTable {
 export class EpochTable {
   readonly #writer: SlotWriter;
   readonly #pool: SlotPool;
+  #serial = 0;
 
   constructor(tables: Tables, quiescence: Quiescence) {
     this.#writer = new SlotWriter(tables, placeOf('epochs', Epoch));
@@ -87,13 +89,15 @@ export class EpochTable {
   add(epoch: InstalledEpoch): number | undefined {
     const slot = this.#pool.take();
     if (slot !== undefined) {
+      this.#serial = (this.#serial + 1) >>> 0 || 1;
       this.#writer.write(slot, (fields) => {
         fields.setU32(Epoch.at.vlan, epoch.vlan);
         fields.setU32(Epoch.at.cipher, epoch.cipher);
         fields.setBytes(Epoch.at.segment, epoch.segment);
+        fields.setBytes(Epoch.at.tokenKey, epoch.tokenKey);
         fields.setBytes(Epoch.at.maskKey, epoch.maskKey);
-        fields.setBytes(Epoch.at.broadcastToken, epoch.broadcastToken);
-        fields.setBytes(Epoch.at.controlToken, epoch.controlToken);
+        fields.setU32(Epoch.at.period, epoch.period);
+        fields.setU32(Epoch.at.serial, this.#serial);
         for (let worker = 0; worker < LIMIT.workers; worker++) {
           fields.setU32(Epoch.at.groupKeys + worker * 4, NONE);
         }
@@ -103,19 +107,14 @@ export class EpochTable {
     return slot;
   }
 
-  /** Tokens to send under from now: a new period has begun. */
-  setTokens(slot: number, tokens: Pick<InstalledEpoch, 'broadcastToken' | 'controlToken'>): void {
-    this.#writer.write(slot, (fields) => {
-      fields.setBytes(Epoch.at.broadcastToken, tokens.broadcastToken);
-      fields.setBytes(Epoch.at.controlToken, tokens.controlToken);
-    });
+  /** Token period to send under from now. Workers derive its tokens when they need them. */
+  setPeriod(slot: number, period: number): void {
+    this.#writer.set(slot, Epoch.at.period, period);
   }
 
   /** The frame key under which a worker seals for the group, or NONE. */
   setGroupKey(slot: number, worker: number, key: number): void {
-    this.#writer.write(slot, (fields) => {
-      fields.setU32(Epoch.at.groupKeys + worker * 4, key);
-    });
+    this.#writer.set(slot, Epoch.at.groupKeys + worker * 4, key);
   }
 
   remove(slot: number): void {
@@ -124,7 +123,8 @@ export class EpochTable {
     });
     this.#pool.release(slot, (free) => {
       this.#writer.write(free, (fields) => {
-        fields.clearBytes(Epoch.at.maskKey, MASK_KEY_BYTES);
+        fields.clearBytes(Epoch.at.tokenKey, KEY_BYTES);
+        fields.clearBytes(Epoch.at.maskKey, KEY_BYTES);
       });
     });
   }

@@ -60,6 +60,7 @@ export const DROP_CODES = [
   'station-limit',
   'announcement-invalid',
   'path-too-small', // passed on: larger than the next trunk takes
+  'source-claimed', // a member's frame whose source MAC another live member holds
 ] as const;
 
 /** One of {@link DROP_CODES}. */

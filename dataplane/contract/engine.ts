@@ -108,11 +108,14 @@ export interface Stages {
 
   /**
    * Opens RX_LOCAL frames in place: unmask, sender, key, window, AEAD, window entry; puts fragments together.
-   * RX_FRAME with frameOffset, frameLength, vlan and sender. An unknown sender is dropped, counted and put into `punts`.
+   * RX_FRAME with frameOffset, frameLength, vlan, member and sender. An unknown sender is dropped, counted and put into `punts`.
    */
   openFrame(count: number): void;
 
-  /** Port rules on RX_FRAME: source valid and not ours, no group-sealed frame to an enforced station; ages stations. */
+  /**
+   * Port rules on RX_FRAME: source valid, not ours, no other member's station; no group-sealed frame to an enforced
+   * station; ages stations.
+   */
   learn(count: number): void;
 
   /**

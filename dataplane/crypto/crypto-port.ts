@@ -46,12 +46,35 @@ export interface BlockPort {
   transform(slot: number, offset: number, count: number): void;
 }
 
-/** Both, bound to one worker's arena and the tables. */
+/** Forwarding tokens of one epoch at a time (protocol section 5); token-hash.ts. */
+export interface TokenPort {
+  /** The token that was derived last, as four little-endian words. */
+  readonly token: Int32Array;
+
+  /**
+   * Derives for another epoch from now.
+   *
+   * @param keyOffset - of K_token, 32 bytes in the tables
+   * @param segmentOffset - of the segment id, 16 bytes in the tables
+   */
+  setEpoch(keyOffset: number, segmentOffset: number): void;
+
+  /**
+   * Derives a token into `token`.
+   *
+   * @param kind - TOKEN_KIND_*
+   * @param macLow - of a station, as in Station; other kinds have no value, and it is not read
+   */
+  derive(kind: number, period: number, macLow: number, macHigh: number): void;
+}
+
+/** All of them, bound to one worker's arena and the tables. */
 export interface CryptoPorts {
   /** Which implementation; for the log. */
   readonly name: 'openssl' | 'node';
   readonly aead: AeadPort;
   readonly block: BlockPort;
+  readonly tokens: TokenPort;
   /** Releases the key schedules. */
   close(): void;
 }

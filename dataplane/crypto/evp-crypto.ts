@@ -15,6 +15,7 @@ import { PointerCache } from '../shm/pointer-cache.ts';
 import { SCRATCH } from '../shm/scratch.ts';
 import type { Tables } from '../shm/tables.ts';
 import { type AeadPort, type BlockPort, type CryptoPorts, KEY_SLOTS } from './crypto-port.ts';
+import { createTokenHash } from './token-hash.ts';
 
 const TAG_BYTES = 16;
 /** EVP_CTRL_AEAD_GET_TAG and EVP_CTRL_AEAD_SET_TAG. */
@@ -193,6 +194,7 @@ export function createEvpCrypto(evp: Evp, tables: Tables, arena: Arena): CryptoP
     name: 'openssl',
     aead,
     block,
+    tokens: createTokenHash(tables),
     close(): void {
       aead.contexts.close();
       block.contexts.close();

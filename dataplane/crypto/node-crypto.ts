@@ -17,6 +17,7 @@ import { CIPHER_AES_256_GCM } from '../shm/layout.ts';
 import { SCRATCH } from '../shm/scratch.ts';
 import type { Tables } from '../shm/tables.ts';
 import { type AeadPort, type BlockPort, type CryptoPorts, KEY_SLOTS } from './crypto-port.ts';
+import { createTokenHash } from './token-hash.ts';
 
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
@@ -131,6 +132,7 @@ export function createNodeCrypto(tables: Tables, arena: Arena): CryptoPorts {
     name: 'node',
     aead,
     block,
+    tokens: createTokenHash(tables),
     close(): void {
       aead.close();
       block.close();

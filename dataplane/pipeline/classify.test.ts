@@ -82,7 +82,7 @@ test('what is missing has a drop code of its own', () => {
     assert.deepEqual(drops(left), { [code]: 1 });
   };
   expect('destination-local', { bytes: ethernetFrame(0x88b5, filler(60), { destination: left.mac }) });
-  setFields(tables.buffer, Station, peer, { pairKeys: NONE });
+  setFields(tables.buffer, Station, peer, { route: NONE });
   expect('no-key');
   setFields(tables.buffer, Station, peer, { trunk: NONE });
   expect('no-trunk');

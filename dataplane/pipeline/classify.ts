@@ -3,7 +3,7 @@
  *
  *   length → VLAN → source (told to the main thread when unknown) → destination
  *     group address or unknown   flooded to the VLAN's trunks under this worker's group key
- *     a member's station         to that member's trunk under the pairwise key
+ *     a member's station         to that member's trunk under the pairwise key, in the epoch that the member has
  *     a station on this very TAP dropped
  *
  * The source of a frame only ever becomes ours by announcement: nothing is learned here.
@@ -32,6 +32,7 @@ import { ETHERNET_HEADER_BYTES, parseFrame } from '../wire/frame-view.ts';
 import { flowHash } from './flow-hash.ts';
 import { LE } from './memory.ts';
 import { dropFrame, frameAt, isStable, nowMs, type StageContext } from './stage-context.ts';
+import { NO_TOKEN } from './token-cache.ts';
 
 /** Two VLAN tags may stand between the Ethernet header and a full MTU. */
 const TAG_ALLOWANCE_BYTES = 8;
@@ -67,8 +68,8 @@ function classifyFrame(context: StageContext, at: number): void {
   const station = isGroup
     ? NONE
     : findStation(context.tables, vlan, macLow, memory.getUint16(offset + 4, LE));
-  if (station === NONE) flood(context, at, vlanAt, epochAt);
-  else unicast(context, at, TABLE.stations + station * Station.size);
+  if (station === NONE) flood(context, at, vlanAt, epoch);
+  else unicast(context, at, station);
 }
 
 function longestFrame(context: StageContext, at: number, vlanAt: number): number {
@@ -124,17 +125,19 @@ function reportSeen(context: StageContext, vlan: number, macLow: number, macHigh
   memory.setUint32(ARENA.header + ArenaHeader.at.seenCount, seen + 1, LE);
 }
 
-function flood(context: StageContext, at: number, vlanAt: number, epochAt: number): void {
+function flood(context: StageContext, at: number, vlanAt: number, epoch: number): void {
   const { memory, table, worker } = context;
   const set = table.getUint32(vlanAt + Vlan.at.floodSet, LE);
   const pathBytes = set === NONE ? 0 : leastPathBytes(context, set);
   if (pathBytes === 0) return dropFrame(context, at, DROP['no-member']);
+  const epochAt = TABLE.epochs + epoch * Epoch.size;
   const key = table.getUint32(epochAt + Epoch.at.groupKeys + worker * 4, LE);
-  if (key === NONE) return dropFrame(context, at, DROP['no-key']);
+  const token = context.tokens.broadcast(epoch);
+  if (key === NONE || token === NO_TOKEN) return dropFrame(context, at, DROP['no-key']);
   memory.setUint32(at + FrameDescriptor.at.verdict, FRAME_FLOOD, LE);
   memory.setUint32(at + FrameDescriptor.at.frameKey, key, LE);
   memory.setUint32(at + FrameDescriptor.at.destination, set, LE);
-  memory.setUint32(at + FrameDescriptor.at.tokenOffset, epochAt + Epoch.at.broadcastToken, LE);
+  setToken(context, at, token);
   memory.setUint32(at + FrameDescriptor.at.datagramMtuBytes, pathBytes, LE);
   count(context.arena, COUNTER.framesFlooded, 1);
 }
@@ -163,20 +166,39 @@ function trunkPathBytes(context: StageContext, trunk: number): number {
   return pathBytes < PATH_MIN_BYTES ? 0 : pathBytes;
 }
 
-function unicast(context: StageContext, at: number, stationAt: number): void {
+function unicast(context: StageContext, at: number, station: number): void {
   const { memory, table, worker } = context;
+  const stationAt = TABLE.stations + station * Station.size;
   if ((table.getUint32(stationAt + Station.at.flags, LE) & STATION_LOCAL) !== 0) {
     return dropFrame(context, at, DROP['destination-local']);
   }
   const trunk = table.getUint32(stationAt + Station.at.trunk, LE);
   const pathBytes = trunk === NONE ? 0 : trunkPathBytes(context, trunk);
   if (pathBytes === 0) return dropFrame(context, at, DROP['no-trunk']);
-  const keys = table.getUint32(stationAt + Station.at.pairKeys, LE);
-  if (keys === NONE) return dropFrame(context, at, DROP['no-key']);
+  const route = table.getUint32(stationAt + Station.at.route, LE);
+  const token = route === NONE ? NO_TOKEN : stationToken(context, station, route >>> 16);
+  if (token === NO_TOKEN) return dropFrame(context, at, DROP['no-key']);
   memory.setUint32(at + FrameDescriptor.at.verdict, FRAME_UNICAST, LE);
-  memory.setUint32(at + FrameDescriptor.at.epoch, table.getUint32(stationAt + Station.at.epoch, LE), LE);
-  memory.setUint32(at + FrameDescriptor.at.frameKey, keys + worker, LE);
+  memory.setUint32(at + FrameDescriptor.at.epoch, route >>> 16, LE);
+  memory.setUint32(at + FrameDescriptor.at.frameKey, (route & 0xffff) + worker, LE);
   memory.setUint32(at + FrameDescriptor.at.destination, trunk, LE);
-  memory.setUint32(at + FrameDescriptor.at.tokenOffset, stationAt + Station.at.token, LE);
+  setToken(context, at, token);
   memory.setUint32(at + FrameDescriptor.at.datagramMtuBytes, pathBytes, LE);
+}
+
+/** Its member's epoch may be another than the VLAN's, and go before the station does. */
+function stationToken(context: StageContext, station: number, epoch: number): number {
+  const { table } = context;
+  if (!isLive(context, TABLE.epochs + epoch * Epoch.size, Epoch.at.state)) return NO_TOKEN;
+  const stationAt = TABLE.stations + station * Station.size;
+  const macLow = table.getInt32(stationAt + Station.at.macLow, LE);
+  return context.tokens.station(station, epoch, macLow, table.getUint16(stationAt + Station.at.macHigh, LE));
+}
+
+function setToken(context: StageContext, at: number, token: number): void {
+  const { memory } = context;
+  const { words } = context.tokens;
+  for (let word = 0; word < 4; word++) {
+    memory.setInt32(at + FrameDescriptor.at.token + 4 * word, words[token + word] as number, LE);
+  }
 }

@@ -1,7 +1,7 @@
 /** The attacks that protocol section 4 names, against the sealed frame; and what a member itself may try. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bytesOf, type FixtureOptions, START_MS } from '../../test/harness/dataplane-fixture.ts';
+import { bytesOf, type FixtureOptions, START_MS, TOKEN } from '../../test/harness/dataplane-fixture.ts';
 import {
   clearDrops,
   createDrivenPair,
@@ -21,6 +21,7 @@ import {
   setFields,
   writeEpoch,
   writeFrameKey,
+  writeVlan,
 } from '../../test/harness/table-writer.ts';
 import type { DropName } from '../base/drop-code.ts';
 import {
@@ -38,6 +39,7 @@ import {
   STATION_REMOTE,
   Station,
   TxDatagram,
+  VLAN_HOSTS_MOVE,
 } from '../shm/layout.ts';
 import { ARENA, TABLE } from '../shm/memory-map.ts';
 import { controlWord } from '../wire/link-datagram.ts';
@@ -128,14 +130,14 @@ test('a relay can put a payload neither behind another token nor under another c
     { control: genuine ^ (1 << 16) }, // class
     { control: genuine ^ (2 << 4) }, // checksum left
     { control: (genuine & ~0xf) | KIND_FRAGMENT },
-    { token: bytesOf('broadcast token', 16) },
+    { token: TOKEN.broadcast },
   ];
   for (const fields of altered) {
     setFields(left.arena.buffer, TxDatagram, controlAt, fields);
     expectDrop(right, closeAgain(left), 'frame-forged');
     setFields(left.arena.buffer, TxDatagram, controlAt, {
       control: genuine,
-      token: bytesOf('right station token', 16),
+      token: TOKEN.right,
     });
   }
   setFields(left.arena.buffer, TxDatagram, controlAt, { control: genuine - (1 << 8) }); // hops: a relay lowers them
@@ -163,7 +165,7 @@ test('two members with equal leaf, lane, salt and counter have different keys, f
   for (const isPairwise of [true, false]) {
     for (const kind of [KIND_FRAME, KIND_FRAGMENT]) {
       const plain = kind === KIND_FRAME ? filler(64) : fragment(1, 0, 1000, filler(56));
-      const forgery: Forgery = { plain, isPairwise, kind, counter: 3, token: bytesOf('broadcast token', 16) };
+      const forgery: Forgery = { plain, isPairwise, kind, counter: 3, token: TOKEN.broadcast };
       const one = sealAs(left, forgery);
       const other = sealAs(mirror.right, forgery);
       assert.notDeepEqual(one.slice(48), other.slice(48), 'one key stream for two members');
@@ -202,7 +204,7 @@ test('a group-sealed frame to a claimed station is dropped also when it comes in
 test('a group fragment cannot be put into a pairwise frame', () => {
   const { left, right } = createDrivenPair();
   const frame = ethernetFrame(0x88b5, filler(100));
-  const token = bytesOf('right station token', 16);
+  const token = TOKEN.right;
   const seal = (isPairwise: boolean, from: number, to: number): Uint8Array => {
     const plain = fragment(7, from, frame.length, frame.slice(from, to));
     return sealAs(left, { plain, isPairwise, kind: KIND_FRAGMENT, token });
@@ -267,19 +269,51 @@ test('a source that is a group address or a station of ours is dropped', () => {
   expectDrop(right, sealAs(left, { plain: from(right.mac), isPairwise: true }), 'source-is-local');
 });
 
-test('a station that is heard stays young, and no frame moves one', () => {
-  const { left, right } = createDrivenPair();
-  const remote = insertStation(right.tables, 0, Uint8Array.of(2, 5, 5, 5, 5, 5), {
-    flags: STATION_REMOTE,
-    member: 8,
-    lastSeenMs: 1,
-  });
-  setClock(right, START_MS + 700);
-  const frame = ethernetFrame(0x88b5, filler(64), { source: Uint8Array.of(2, 5, 5, 5, 5, 5) });
-  ingress(right, [sealAs(left, { plain: frame, isPairwise: true })]);
-  const at = TABLE.stations + remote * Station.size;
-  assert.equal(getField(right.tables.buffer, Station, at, 'lastSeenMs'), START_MS + 700);
-  assert.equal(getField(right.tables.buffer, Station, at, 'member'), 8);
+/** A frame from a station that `member` holds at the receiver, sent by member 1; and what the receiver has of it. */
+function fromStationOf(member: number): { pair: DrivenPair; stationAt: number; plain: Uint8Array } {
+  const pair = createDrivenPair();
+  const source = Uint8Array.of(2, 5, 5, 5, 5, 5);
+  const values = { flags: STATION_REMOTE, member, lastSeenMs: 1 };
+  const slot = insertStation(pair.right.tables, 0, source, values);
+  setClock(pair.right, START_MS + 700);
+  const stationAt = TABLE.stations + slot * Station.size;
+  return { pair, stationAt, plain: ethernetFrame(0x88b5, filler(64), { source }) };
+}
+
+test('a station that its member sends from stays young', () => {
+  const { pair, stationAt, plain } = fromStationOf(1);
+  assert.equal(ingress(pair.right, [sealAs(pair.left, { plain, isPairwise: true })]).length, 1);
+  assert.equal(getField(pair.right.tables.buffer, Station, stationAt, 'lastSeenMs'), START_MS + 700);
+});
+
+test('a frame from a station that another member holds is dropped, pairwise or not, and ages nothing', () => {
+  const { pair, stationAt, plain } = fromStationOf(8);
+  expectDrop(pair.right, sealAs(pair.left, { plain, isPairwise: true }), 'source-claimed');
+  const flooded = Uint8Array.from(plain);
+  flooded.set(BROADCAST);
+  expectDrop(pair.right, sealAs(pair.left, { plain: flooded, isPairwise: false }), 'source-claimed');
+  assert.equal(getField(pair.right.tables.buffer, Station, stationAt, 'lastSeenMs'), 1);
+  assert.equal(getField(pair.right.tables.buffer, Station, stationAt, 'member'), 8);
+});
+
+test('another member cannot speak for a station in fragments either', () => {
+  const { pair, plain } = fromStationOf(8);
+  const seal = (from: number, to: number): Uint8Array =>
+    sealAs(pair.left, {
+      plain: fragment(7, from, plain.length, plain.slice(from, to)),
+      isPairwise: true,
+      kind: KIND_FRAGMENT,
+    });
+  assert.deepEqual(ingress(pair.right, [seal(0, 60)]), []);
+  expectDrop(pair.right, seal(60, plain.length), 'source-claimed');
+});
+
+test('where hosts may move, such a frame is let through, and its station still stays where it was claimed', () => {
+  const { pair, stationAt, plain } = fromStationOf(8);
+  writeVlan(pair.right.tables, 0, { flags: VLAN_HOSTS_MOVE });
+  assert.equal(ingress(pair.right, [sealAs(pair.left, { plain, isPairwise: true })]).length, 1);
+  assert.equal(getField(pair.right.tables.buffer, Station, stationAt, 'member'), 8);
+  assert.equal(getField(pair.right.tables.buffer, Station, stationAt, 'lastSeenMs'), 1);
 });
 
 test('a sealed plaintext shorter than an Ethernet header is dropped', () => {

@@ -37,7 +37,7 @@ export class KeyCache {
   // What each cache line holds: the number of its key in the tables, and that key's serial.
   readonly #frameKey = new Uint32Array(FRAME_KEYS).fill(NONE);
   readonly #frameSerial = new Uint32Array(FRAME_KEYS);
-  readonly #epochVersion = new Uint32Array(EPOCHS).fill(NONE); // odd: no slot at rest has it
+  readonly #epochSerial = new Uint32Array(EPOCHS); // no epoch's serial is 0
   readonly #lane = new Uint32Array(LANES).fill(NONE);
   readonly #laneSerial = new Uint32Array(LANES);
 
@@ -73,11 +73,12 @@ export class KeyCache {
     const at = TABLE.epochs + epoch * Epoch.size;
     const version = Atomics.load(this.#tables.u32, at >> 2);
     if ((version & 1) !== 0 || this.#table.getUint32(at + Epoch.at.state, LE) === 0) return NO_KEY;
-    if (this.#epochVersion[epoch] === version) return epoch;
-    this.#epochVersion[epoch] = NONE;
+    const serial = this.#table.getUint32(at + Epoch.at.serial, LE);
+    if (this.#epochSerial[epoch] === serial) return epoch;
+    this.#epochSerial[epoch] = 0;
     this.#crypto.block.setKey(epoch, at + Epoch.at.maskKey, false);
     if (Atomics.load(this.#tables.u32, at >> 2) !== version) return NO_KEY;
-    this.#epochVersion[epoch] = version;
+    this.#epochSerial[epoch] = serial;
     return epoch;
   }
 

@@ -49,12 +49,7 @@ export function layDatagram(
   copyWord(memory, frame + FrameDescriptor.at.epoch, at + TxDatagram.at.epoch);
   copyWord(memory, frame + FrameDescriptor.at.destination, at + TxDatagram.at.destination);
   copyWord(memory, frame + FrameDescriptor.at.flowHash, at + TxDatagram.at.flowHash);
-  copy16(
-    context.table,
-    memory.getUint32(frame + FrameDescriptor.at.tokenOffset, LE),
-    memory,
-    at + TxDatagram.at.token,
-  );
+  copy16(memory, frame + FrameDescriptor.at.token, memory, at + TxDatagram.at.token);
   writeSender(context, at + TxDatagram.at.sender);
   plan.laid++;
   plan.cursor += plainBytes + LINK_OVERHEAD_BYTES;

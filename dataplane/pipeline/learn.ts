@@ -4,6 +4,7 @@
  *
  *   source a group address       dropped
  *   source a station of this TAP dropped: it would come back through its own bridge
+ *   source another member's station dropped, unless the VLAN lets hosts move
  *   group-sealed to a station that this node has announced   dropped: whoever knows the claim knows the pairwise key
  */
 import { DROP } from '../base/drop-code.ts';
@@ -15,6 +16,8 @@ import {
   STATION_ENFORCED,
   STATION_LOCAL,
   Station,
+  VLAN_HOSTS_MOVE,
+  Vlan,
 } from '../shm/layout.ts';
 import { TABLE } from '../shm/memory-map.ts';
 import { findStation } from '../shm/tables.ts';
@@ -39,12 +42,22 @@ function learnFrame(context: StageContext, at: number): void {
     if ((table.getUint32(source + Station.at.flags, LE) & STATION_LOCAL) !== 0) {
       return dropRx(context, at, DROP['source-is-local']);
     }
-    table.setUint32(source + Station.at.lastSeenMs, nowMs(context), LE);
+    const holder = table.getUint32(source + Station.at.member, LE);
+    if (holder === memory.getUint32(at + RxDatagram.at.member, LE)) {
+      table.setUint32(source + Station.at.lastSeenMs, nowMs(context), LE);
+    } else if (!hostsMove(context, at)) return dropRx(context, at, DROP['source-claimed']);
   }
   const flags = controlFlags(memory.getUint32(at + RxDatagram.at.control, LE));
   if ((flags & FLAG_PAIRWISE) === 0 && isEnforced(context, at, frame)) {
     dropRx(context, at, DROP['group-to-claimed']);
   }
+}
+
+function hostsMove(context: StageContext, at: number): boolean {
+  const vlan = context.memory.getUint32(at + RxDatagram.at.vlan, LE);
+  return (
+    (context.table.getUint32(TABLE.vlans + vlan * Vlan.size + Vlan.at.flags, LE) & VLAN_HOSTS_MOVE) !== 0
+  );
 }
 
 function isEnforced(context: StageContext, at: number, mac: number): boolean {

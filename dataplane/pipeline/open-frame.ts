@@ -126,6 +126,7 @@ function openOne(context: StageContext, index: number, at: number): void {
   if (!openSealed(context, at, key)) return dropRx(context, at, DROP['frame-forged']);
   const entered = insertSenderWindow(context.tables.u32, window, counter);
   if (entered !== WINDOW_ACCEPT) return dropRx(context, at, replayCode(entered));
+  memory.setUint32(at + RxDatagram.at.member, table.getUint32(slotAt + RxSender.at.member, LE), LE);
   count(context.arena, COUNTER.framesOpened, 1);
   accept(context, at);
 }

@@ -25,6 +25,7 @@ import { createFlows, type Flows } from './flows.ts';
 import { KeyCache } from './key-cache.ts';
 import { LE } from './memory.ts';
 import { createSegmentPlan, type SegmentPlan } from './segment-plan.ts';
+import { TokenCache } from './token-cache.ts';
 
 /** The last answer to "is this trunk a port of that segment", for a batch (forward). */
 export interface LastPort {
@@ -44,6 +45,7 @@ export interface StageContext {
   readonly memory: DataView;
   readonly crypto: CryptoPorts;
   readonly keys: KeyCache;
+  readonly tokens: TokenCache;
   readonly worker: number;
   /** Headers of the frame in hand. */
   readonly frame: FrameView;
@@ -68,6 +70,7 @@ export function createStageContext(tables: Tables, arena: Arena, crypto: CryptoP
     memory,
     crypto,
     keys: new KeyCache(tables, crypto),
+    tokens: new TokenCache(tables, crypto.tokens),
     worker: memory.getUint32(ARENA.header + ArenaHeader.at.worker, LE),
     frame: createFrameView(),
     written: createFrameView(),

@@ -27,8 +27,8 @@ export const LIMIT = {
   /** Three UTC days or two MLS epochs for each VLAN, and one being replaced. */
   epochs: 1024,
   sets: 1024,
-  /** Trunks in one forwarding set, hence members of one VLAN in a full mesh. */
-  setTrunks: 124,
+  /** Trunks in one forwarding set, hence members of one VLAN in a full mesh: groups of 500 are what membership is made for. */
+  setTrunks: 508,
   trunks: 1024,
   /** Power of two: the low bits of a receiver index are the slot. */
   lanes: 8192,
@@ -73,6 +73,8 @@ export const Vlan = struct('Vlan', 64, {
   txEpoch: 'u32',
   /** Set of the trunks that share this VLAN, or NONE. */
   floodSet: 'u32',
+  /** VLAN_*. */
+  flags: 'u32',
 });
 
 export const Epoch = struct('Epoch', 192, {
@@ -83,18 +85,21 @@ export const Epoch = struct('Epoch', 192, {
   /** CIPHER_*. */
   cipher: 'u32',
   segment: ['u8', 16],
+  /** K_token: workers derive the tokens that they send under (protocol section 5). */
+  tokenKey: ['u8', 32],
   maskKey: ['u8', 32],
-  /** Of the current period. */
-  broadcastToken: ['u8', 16],
-  controlToken: ['u8', 16],
-  /** Frame key of each worker for group-sealed frames, or NONE. */
+  /** Frame key of each worker for group-sealed frames, or NONE; one word, changed at once. */
   groupKeys: ['u32', 16],
+  /** Token period to send under; one word, changed at once. */
+  period: 'u32',
+  /** Names this incarnation of the slot, never 0; engines cache key schedules and tokens by it. */
+  serial: 'u32',
 });
 
-export const ForwardSet = struct('ForwardSet', 256, {
+export const ForwardSet = struct('ForwardSet', 1024, {
   version: 'u32',
   count: 'u32',
-  trunks: ['u16', 124],
+  trunks: ['u16', 508],
 });
 
 export const Trunk = struct('Trunk', 128, {
@@ -225,11 +230,12 @@ export const Station = struct('Station', 64, {
   flags: 'u32',
   /** Remote: trunk to its member, or NONE. */
   trunk: 'u32',
-  /** Remote: pairwise frame key of worker 0; worker w's is at + w; or NONE. */
-  pairKeys: 'u32',
-  token: ['u8', 16],
-  /** Remote: epoch of token and keys. */
-  epoch: 'u32',
+  /**
+   * Remote: pairwise frame key of worker 0 (worker w's is at + w) | epoch << 16, or NONE. One word, so that a station
+   * goes over to another epoch at once: its member may have another than the VLAN's txEpoch.
+   */
+  route: 'u32',
+  /** Remote: whom it is behind; as in RxSender. */
   member: 'u32',
   /** Worker: ArenaHeader.nowMs when last heard. */
   lastSeenMs: 'u32',
@@ -255,8 +261,8 @@ export const Token = struct('Token', 48, {
 export const BATCH = {
   frames: 64,
   txDatagrams: 2048,
-  /** A flooded frame becomes a train for each trunk of its set: 64 frames to 124 trunks. */
-  trains: 8192,
+  /** A flooded frame becomes a train for each trunk of its set: 64 frames to 508 trunks. */
+  trains: 32_768,
   messages: 32,
   rxDatagrams: 2048,
   writes: 2048,
@@ -334,7 +340,7 @@ export const TapQueue = struct('TapQueue', 16, {
 export const TAP_QUEUE_SLOTS = LIMIT.vlans * LIMIT.tapQueues;
 
 /** One frame read from a TAP. */
-export const FrameDescriptor = struct('FrameDescriptor', 64, {
+export const FrameDescriptor = struct('FrameDescriptor', 80, {
   /** Of the Ethernet header. */
   offset: 'u32',
   length: 'u32',
@@ -351,8 +357,7 @@ export const FrameDescriptor = struct('FrameDescriptor', 64, {
   frameKey: 'u32',
   /** FRAME_UNICAST: the trunk; FRAME_FLOOD: the set. */
   destination: 'u32',
-  /** Byte offset of the token in the tables buffer. */
-  tokenOffset: 'u32',
+  token: ['u8', 16],
   /** Least datagramMtuBytes towards the destination. */
   datagramMtuBytes: 'u32',
   flowHash: 'u32',
@@ -425,6 +430,8 @@ export const RxDatagram = struct('RxDatagram', 96, {
   frameOffset: 'u32',
   frameLength: 'u32',
   vlan: 'u32',
+  /** The member whose key opened it, as in RxSender. */
+  member: 'u32',
 });
 
 /** One write to a TAP: virtio header, then `iovecCount` pieces. */
@@ -501,6 +508,9 @@ export const LANE_FREE = 0;
 export const LANE_RECEIVES = 1;
 export const LANE_SENDS = 2;
 
+/** Frames of a station that another member holds are let through: hosts move, and the claim may come after the frame. */
+export const VLAN_HOSTS_MOVE = 1;
+
 export const STATION_LOCAL = 1;
 export const STATION_REMOTE = 2;
 /** Local: a group-sealed frame to it is dropped (protocol section 4). */
@@ -510,6 +520,10 @@ export const STATION_ENFORCED = 4;
 export const TOKEN_LOCAL = 1;
 /** Give to the main thread (members' control). */
 export const TOKEN_CONTROL = 2;
+
+/** Kinds of tokens that workers derive (protocol section 5). */
+export const TOKEN_KIND_STATION = 1;
+export const TOKEN_KIND_BROADCAST = 2;
 
 export const OFFLOAD_TAP_TSO = 1;
 export const OFFLOAD_TAP_USO = 2;

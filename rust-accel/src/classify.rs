@@ -6,7 +6,7 @@ use crate::flow_hash::flow_hash;
 use crate::frame_view::{FrameView, parse};
 use crate::layout::*;
 use crate::learn::mac_words;
-use crate::tables::Slot;
+use crate::tables::{Slot, bytes_of};
 use core::mem::offset_of;
 
 /// Two VLAN tags may stand between the Ethernet header and a full MTU.
@@ -22,7 +22,7 @@ struct Decision {
     epoch: u32,
     frame_key: u32,
     destination: u32,
-    token_offset: u32,
+    token: [u32; 4],
     datagram_mtu_bytes: u32,
 }
 
@@ -37,7 +37,7 @@ pub fn classify(engine: &mut Engine, count: u32) {
                 frame.epoch = decision.epoch;
                 frame.frame_key = decision.frame_key;
                 frame.destination = decision.destination;
-                frame.token_offset = decision.token_offset;
+                frame.token = bytes_of(&decision.token);
                 frame.datagram_mtu_bytes = decision.datagram_mtu_bytes;
                 frame.flow_hash = hash;
                 frame.class = class_of(&view);
@@ -122,7 +122,7 @@ fn note_source(engine: &mut Engine, vlan: u32, (low, high): (u32, u32)) {
 }
 
 fn destine(
-    engine: &Engine,
+    engine: &mut Engine,
     vlan_slot: u32,
     vlan: Slot<'static>,
     epoch: u32,
@@ -136,23 +136,28 @@ fn destine(
     flood(engine, vlan, epoch)
 }
 
-fn unicast(engine: &Engine, slot: u32) -> Result<Decision, u32> {
+/// To a member's station, in the epoch that the member has: another than the VLAN's, perhaps.
+fn unicast(engine: &mut Engine, slot: u32) -> Result<Decision, u32> {
     let station = engine.tables.station(slot);
     if station.get(offset_of!(Station, flags)) & STATION_LOCAL != 0 {
         return Err(DROP_DESTINATION_LOCAL);
     }
     let trunk = station.get(offset_of!(Station, trunk));
     let datagram_mtu_bytes = path_bytes(engine, trunk).ok_or(DROP_NO_TRUNK)?;
-    let keys = station.get(offset_of!(Station, pair_keys));
-    if keys == NONE {
-        return Err(DROP_NO_KEY);
-    }
+    let route = station.get(offset_of!(Station, route));
+    let epoch = route >> 16;
+    let token = engine
+        .tables
+        .epoch(epoch)
+        .filter(|&slot| route != NONE && is_live(slot, offset_of!(Epoch, state)))
+        .and_then(|secrets| engine.tokens.station((slot, station), secrets))
+        .ok_or(DROP_NO_KEY)?;
     Ok(Decision {
         verdict: FRAME_UNICAST,
-        epoch: station.get(offset_of!(Station, epoch)),
-        frame_key: keys + engine.worker,
+        epoch,
+        frame_key: (route & 0xffff) + engine.worker,
         destination: trunk,
-        token_offset: (TABLE_STATIONS + slot as usize * size_of::<Station>() + offset_of!(Station, token)) as u32,
+        token,
         datagram_mtu_bytes,
     })
 }
@@ -164,7 +169,7 @@ fn path_bytes(engine: &Engine, trunk: u32) -> Option<u32> {
     (is_live(trunk, offset_of!(Trunk, state)) && bytes >= PATH_MIN_BYTES).then_some(bytes)
 }
 
-fn flood(engine: &Engine, vlan: Slot<'static>, epoch: u32) -> Result<Decision, u32> {
+fn flood(engine: &mut Engine, vlan: Slot<'static>, epoch: u32) -> Result<Decision, u32> {
     let set_slot = vlan.get(offset_of!(Vlan, flood_set));
     let set = engine
         .tables
@@ -178,16 +183,16 @@ fn flood(engine: &Engine, vlan: Slot<'static>, epoch: u32) -> Result<Decision, u
         .ok_or(DROP_NO_MEMBER)?;
     let slot = engine.tables.epoch(epoch).ok_or(DROP_VLAN_DOWN)?;
     let frame_key = slot.get(offset_of!(Epoch, group_keys) + 4 * engine.worker as usize);
-    if frame_key == NONE {
+    let token = engine.tokens.broadcast(epoch, slot);
+    let Some(token) = token.filter(|_| frame_key != NONE) else {
         return Err(DROP_NO_KEY);
-    }
+    };
     Ok(Decision {
         verdict: FRAME_FLOOD,
         epoch,
         frame_key,
         destination: set_slot,
-        token_offset: (TABLE_EPOCHS + epoch as usize * size_of::<Epoch>() + offset_of!(Epoch, broadcast_token))
-            as u32,
+        token,
         datagram_mtu_bytes: least,
     })
 }

@@ -10,6 +10,7 @@ use crate::layout::{ArenaHeader, BATCH_PUNTS, BATCH_TX_DATAGRAMS};
 use crate::link::Blocks;
 use crate::reassemble::slots_held;
 use crate::tables::Tables;
+use crate::token_cache::TokenCache;
 use crate::udp::Socket;
 use crate::wait::Waiter;
 use core::mem::offset_of;
@@ -55,6 +56,7 @@ pub struct Engine {
     pub rest: Rest,
     pub worker: u32,
     pub keys: KeyCache,
+    pub tokens: TokenCache,
     pub blocks: Box<Blocks>,
     pub waiter: Waiter,
     pub socket: Socket,
@@ -84,6 +86,7 @@ impl Engine {
             arena,
             rest: Rest::default(),
             keys: KeyCache::new(),
+            tokens: TokenCache::new(),
             blocks: Box::new(Blocks::new()),
             waiter: Waiter::new(),
             socket: Socket::new(),

@@ -13,8 +13,9 @@ const HASH_KEY: (u32, u32) = (11, 22);
 pub const LANES: [u32; 2] = [5, 9];
 const INDEXES: [u32; 2] = [0x1234 << 13 | 5, 0x4321 << 13 | 9];
 pub const MACS: [[u8; 6]; 2] = [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]];
-/// Tokens of the two stations, and of broadcast.
-pub const TOKENS: [[u8; 16]; 3] = [[0x11; 16], [0x22; 16], [0x33; 16]];
+const TOKEN_KEY: [u8; 32] = [0x11; 32];
+const SEGMENT: [u8; 16] = [0x22; 16];
+const PERIOD: u32 = 494_000;
 pub const NOW_MS: u32 = 1_000_000;
 
 fn zeroed(bytes: usize) -> *mut u8 {
@@ -68,6 +69,11 @@ pub fn insert_token(tables: &Tables, token: [u8; 16], capacity: u32, flags: u32)
     entry.set(offset_of!(Token, state), SLOT_LIVE);
 }
 
+/// A token of the pair's epoch.
+pub fn token(kind: u32, value: &[u8]) -> [u8; 16] {
+    crate::token::token((&TOKEN_KEY, &SEGMENT), (PERIOD, kind as u8), value)
+}
+
 /// The lane between the two sides, as side `own` has it.
 pub fn write_lane(tables: &Tables, own: usize) {
     let peer = 1 - own;
@@ -103,7 +109,10 @@ fn write_segment(tables: &Tables, own: usize) {
     let epoch = tables.epoch(0).unwrap();
     epoch.set(offset_of!(Epoch, state), 1);
     put(epoch, offset_of!(Epoch, mask_key), &[0x77; 32]);
-    put(epoch, offset_of!(Epoch, broadcast_token), &TOKENS[2]);
+    put(epoch, offset_of!(Epoch, token_key), &TOKEN_KEY);
+    put(epoch, offset_of!(Epoch, segment), &SEGMENT);
+    epoch.set(offset_of!(Epoch, period), PERIOD);
+    epoch.set(offset_of!(Epoch, serial), 1);
     let set = tables.set(0).unwrap();
     set.set(offset_of!(ForwardSet, count), 1);
     let trunk = tables.trunk(0).unwrap();
@@ -133,8 +142,7 @@ fn write_stations(tables: &Tables, own: usize) {
         station.set(offset_of!(Station, mac_low), low);
         station.set(offset_of!(Station, mac_high), high);
         station.set(offset_of!(Station, flags), flags);
-        station.set(offset_of!(Station, pair_keys), 1);
-        put(station, offset_of!(Station, token), &TOKENS[side]);
+        station.set(offset_of!(Station, route), 1);
         station.set(offset_of!(Station, state), SLOT_LIVE);
     }
     let name = [0xa1 + peer as u32, 0xdead_beef, 0];
@@ -145,8 +153,8 @@ fn write_stations(tables: &Tables, own: usize) {
     sender.set(offset_of!(RxSender, group_key), 16);
     sender.set(offset_of!(RxSender, pair_key), 17);
     sender.set(offset_of!(RxSender, state), SLOT_LIVE);
-    insert_token(tables, TOKENS[own], 1024, TOKEN_LOCAL);
-    insert_token(tables, TOKENS[2], 1024, TOKEN_LOCAL);
+    insert_token(tables, token(TOKEN_KIND_STATION, &MACS[own]), 1024, TOKEN_LOCAL);
+    insert_token(tables, token(TOKEN_KIND_BROADCAST, &[]), 1024, TOKEN_LOCAL);
 }
 
 /// Puts a frame into the TAP buffer as frame 0.

@@ -135,14 +135,14 @@ impl KeyCache {
         })
     }
 
-    /// A live epoch's mask key; the slot's version word names its incarnation.
+    /// A live epoch's mask key.
     #[inline]
     pub fn mask(&mut self, tables: &Tables, slot: u32) -> Option<&BlockSealer> {
         let epoch = unwritten(tables.epoch(slot)?)?;
         if epoch.get(offset_of!(Epoch, state)) == 0 {
             return None;
         }
-        self.masks.get(slot, epoch.version(), || {
+        self.masks.get(slot, epoch.get(offset_of!(Epoch, serial)), || {
             let key: [u8; 32] = epoch.stable(|| epoch.bytes(offset_of!(Epoch, mask_key)))?;
             Some(BlockSealer::new(&key))
         })

@@ -27,10 +27,19 @@ pub fn mac_words(bytes: &[u8]) -> (u32, u32) {
     )
 }
 
+/// Whether a frame may come from a station that another member holds.
+#[cold]
+fn hosts_move(engine: &Engine, vlan: u32) -> bool {
+    engine
+        .tables
+        .vlan(vlan)
+        .is_some_and(|vlan| vlan.get(offset_of!(Vlan, flags)) & VLAN_HOSTS_MOVE != 0)
+}
+
 #[inline]
 fn check(engine: &mut Engine, index: usize) -> Result<(), u32> {
     let datagram = &engine.arena.batch.rx[index];
-    let (vlan, control) = (datagram.vlan, datagram.control);
+    let (vlan, control, member) = (datagram.vlan, datagram.control, datagram.member);
     let bytes = engine.arena.data.at(datagram.frame_offset, 12);
     let (destination, source) = (mac_words(&bytes[..6]), mac_words(&bytes[6..]));
     if source.0 & 1 == 1 {
@@ -45,7 +54,11 @@ fn check(engine: &mut Engine, index: usize) -> Result<(), u32> {
         if station.get(offset_of!(Station, flags)) & STATION_LOCAL != 0 {
             return Err(DROP_SOURCE_IS_LOCAL);
         }
-        station.set(offset_of!(Station, last_seen_ms), engine.arena.now_ms());
+        if station.get(offset_of!(Station, member)) == member {
+            station.set(offset_of!(Station, last_seen_ms), engine.arena.now_ms());
+        } else if !hosts_move(engine, vlan) {
+            return Err(DROP_SOURCE_CLAIMED);
+        }
     }
     if destination.0 & 1 == 1 || control >> 4 & FLAG_PAIRWISE != 0 {
         return Ok(());

@@ -39,6 +39,7 @@ mod tables;
 mod tap;
 mod tap_write;
 mod token;
+mod token_cache;
 mod train;
 mod udp;
 mod wait;

@@ -118,7 +118,9 @@ fn open_one(engine: &mut Engine, index: usize, mask: &mut Block) -> Result<(), u
     if !key.open(frame_nonce(&sender), &aad, text) {
         return Err(DROP_FRAME_FORGED);
     }
-    refuse_seen(insert_sender(window, counter))
+    refuse_seen(insert_sender(window, counter))?;
+    datagram.member = entry.get(offset_of!(RxSender, member));
+    Ok(())
 }
 
 #[inline]

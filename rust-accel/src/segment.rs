@@ -69,7 +69,7 @@ fn lay(engine: &mut Engine, index: usize, laid: usize, cursor: u32) -> Outcome {
     if frame.verdict == FRAME_DROPPED {
         return Outcome::Nothing;
     }
-    let (offset, offload, token_offset) = (frame.offset, offload_of(frame), frame.token_offset);
+    let (offset, offload, token) = (frame.offset, offload_of(frame), frame.token);
     let bytes = &*engine.arena.data.at(offset, frame.length);
     let view = parse(bytes);
     let plan = plan_frame(bytes, &view, &offload);
@@ -89,7 +89,7 @@ fn lay(engine: &mut Engine, index: usize, laid: usize, cursor: u32) -> Outcome {
         view,
         offset,
         frame: index,
-        token: engine.tables.bytes16(token_offset),
+        token,
         sender,
         counter,
         laid,

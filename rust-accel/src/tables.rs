@@ -199,15 +199,6 @@ impl Tables {
         self.slot(TABLE_TOKENS, size_of::<Token>(), slot)
     }
 
-    /// Sixteen bytes at a byte offset of the tables buffer (FrameDescriptor.tokenOffset).
-    pub fn bytes16(&self, offset: u32) -> [u8; 16] {
-        let first = offset as usize >> 2;
-        Slot {
-            words: &self.words[first..first + 4],
-        }
-        .bytes(0)
-    }
-
     /// Walks an open-addressed table from a key's home until `matches` holds.
     #[inline]
     fn find(

@@ -1,4 +1,6 @@
-//! Forwarding tokens in batches (protocol section 5), for the main thread. Pure; BLAKE3.
+//! Forwarding tokens (protocol section 5): in batches for the main thread, one by one for the frame path. Pure; BLAKE3.
+
+use blake3::Hasher;
 
 /// Bytes of a route value and of a token.
 pub const ROUTE: usize = 16;
@@ -12,9 +14,9 @@ pub fn derive(
     (values, value_bytes): (&[u8], usize),
     out: &mut [u8],
 ) {
-    let mut keyed = blake3::Hasher::new_keyed(token_key);
+    let mut keyed = Hasher::new_keyed(token_key);
     keyed.update(&period.to_le_bytes()).update(&[kind]);
-    let mut plain = blake3::Hasher::new();
+    let mut plain = Hasher::new();
     plain.update(segment);
     for (index, place) in out.chunks_exact_mut(2 * ROUTE).enumerate() {
         let value = &values[index * value_bytes..(index + 1) * value_bytes];
@@ -23,4 +25,11 @@ pub fn derive(
         r.copy_from_slice(&route.as_bytes()[..ROUTE]);
         token.copy_from_slice(&plain.clone().update(r).finalize().as_bytes()[..ROUTE]);
     }
+}
+
+/// Derives one token.
+pub fn token((token_key, segment): (&[u8; 32], &[u8; 16]), (period, kind): (u32, u8), value: &[u8]) -> [u8; ROUTE] {
+    let mut pair = [0; 2 * ROUTE];
+    derive((token_key, segment), (period, kind), (value, value.len()), &mut pair);
+    core::array::from_fn(|index| pair[ROUTE + index])
 }

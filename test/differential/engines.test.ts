@@ -12,6 +12,7 @@ import {
   CARRIER_STREAM,
   CARRIER_UDP,
   CIPHER_CHACHA20_POLY1305,
+  Epoch,
   FrameKey,
   KIND_CONTROL,
   KIND_ECHO,
@@ -27,9 +28,15 @@ import {
   TxDatagram,
 } from '../../dataplane/shm/layout.ts';
 import { ARENA, TABLE } from '../../dataplane/shm/memory-map.ts';
-import { createPair, type FixtureNode, type FixtureOptions, TOKEN } from '../harness/dataplane-fixture.ts';
+import {
+  createPair,
+  type FixtureNode,
+  type FixtureOptions,
+  PERIOD,
+  TOKEN,
+} from '../harness/dataplane-fixture.ts';
 import { addTrunk, forwardToken } from '../harness/relay-fixture.ts';
-import { getField, setFields } from '../harness/table-writer.ts';
+import { getField, setFields, writeEpoch, writeVlan } from '../harness/table-writer.ts';
 import { attack } from './attacks.ts';
 import { type Macs, randomFrame, tcpRun } from './random-frames.ts';
 import { type Seeded, seeded } from './seeded.ts';
@@ -81,6 +88,7 @@ const EXPECTED = [
   'frame-forged',
   'source-is-local',
   'source-invalid',
+  'source-claimed',
   'fragment-timeout',
 ];
 
@@ -229,7 +237,11 @@ function restore(node: FixtureNode): void {
   setFields(buffer, FrameKey, TABLE.frameKeys + FrameKey.size, { version: 4 });
   setFields(buffer, FrameKey, TABLE.frameKeys + 16 * FrameKey.size, { state: 1 });
   setFields(buffer, Salt, TABLE.salts, { worker: 0 });
-  setFields(buffer, Station, TABLE.stations + node.peerStation * Station.size, { pairKeys: 1, trunk: 0 });
+  setFields(buffer, Station, TABLE.stations + node.peerStation * Station.size, {
+    route: 1,
+    trunk: 0,
+    member: 1,
+  });
 }
 
 /** Changes slots as the main thread does, and worse: keys renewed, slots being written, things withdrawn. */
@@ -260,8 +272,9 @@ function upset(random: Seeded, node: FixtureNode): void {
     },
     () => {
       setFields(buffer, Station, TABLE.stations + node.peerStation * Station.size, {
-        pairKeys: random.pick([1, 1, NONE]),
+        route: random.pick([1, 1, NONE, 1 | (7 << 16)]),
         trunk: random.pick([0, 0, NONE, 3]),
+        member: random.pick([1, 1, 2]),
       });
     },
     () => {
@@ -290,6 +303,46 @@ function upset(random: Seeded, node: FixtureNode): void {
   ];
   random.pick(changes)();
 }
+
+/** Epochs 0 … 3, of which a station's may be another than the VLAN's; periods pass, and slots get other epochs. */
+function turnEpochs(random: Seeded, node: FixtureNode): void {
+  const { tables } = node;
+  const epoch = random.below(4);
+  writeEpoch(tables, epoch, {
+    vlan: 0,
+    cipher: 1,
+    segment: random.bytes(16),
+    tokenKey: random.bytes(32),
+    maskKey: random.bytes(32),
+    period: random.pick([PERIOD, PERIOD + 1, 0, 0xffff_ffff]),
+    serial: random.oneIn(8) ? 0 : 1 + random.below(0xffff_fffe),
+    groupKeys: [0, ...new Array<number>(15).fill(NONE)],
+    version: random.pick([0, 2, 2, 2, 3]),
+    state: random.pick([0, 1, 1, 1]),
+  });
+  writeVlan(tables, 0, { txEpoch: random.below(4) });
+  setFields(tables.buffer, Epoch, TABLE.epochs + random.below(4) * Epoch.size, { period: random.below(1e6) });
+  const station = TABLE.stations + node.peerStation * Station.size;
+  setFields(tables.buffer, Station, station, { route: (random.below(4) << 16) | 1 });
+}
+
+forEachSeed('every epoch and period yields the same tokens in both engines', ({ left, macs }, random) => {
+  const tokens = new Set<string>();
+  for (let batch = 0; batch < 32; batch++) {
+    const seed = random.below(1e9);
+    left.change((node) => {
+      restore(node);
+      turnEpochs(seeded(seed), node);
+    });
+    left.egress(randomFrames(random, macs), (node, count) => {
+      for (let index = 0; index < count; index++) {
+        const at = ARENA.txDatagrams + index * TxDatagram.size + TxDatagram.at.token;
+        tokens.add(Buffer.from(node.arena.buffer, at, 16).toString('hex'));
+      }
+    });
+  }
+  assert.ok(tokens.size > 4, `${tokens.size} tokens`);
+});
 
 forEachSeed('datagrams for others leave both engines alike', ({ left, right, macs }, random, carrier) => {
   const others = [1, 2, 3].map((trunk) => ({ trunk, like: createPair().left }));

@@ -48,7 +48,7 @@ const RX_FIELDS: Readonly<Record<number, readonly string[]>> = {
     'frameOffset',
     'frameLength',
   ],
-  [RX_FRAME]: ['lane', 'trunk', 'control', 'token', 'epoch', 'sender', 'frameLength', 'vlan'],
+  [RX_FRAME]: ['lane', 'trunk', 'control', 'token', 'epoch', 'sender', 'frameLength', 'vlan', 'member'],
   [RX_HELD]: ['lane', 'trunk', 'control', 'token', 'epoch', 'sender'],
 };
 

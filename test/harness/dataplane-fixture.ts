@@ -10,6 +10,7 @@
  * All keys are SHA-256 of a label, so both engines, and two runs, see the same bytes.
  */
 import { createHash } from 'node:crypto';
+import { broadcastToken, controlToken, stationToken } from '../../control/token/token.ts';
 import { type Arena, createArena } from '../../dataplane/shm/arena.ts';
 import {
   ArenaHeader,
@@ -89,14 +90,6 @@ export interface FixturePair {
   readonly right: FixtureNode;
 }
 
-/** Tokens of the pair, by use. */
-export const TOKEN = {
-  broadcast: bytesOf('broadcast token', 16),
-  control: bytesOf('control token', 16),
-  left: bytesOf('left station token', 16),
-  right: bytesOf('right station token', 16),
-} as const;
-
 /** Where each side keeps its frame keys. */
 export const KEY_SLOT = { txGroup: 0, txPair: 1, rxGroup: 16, rxPair: 17 } as const;
 
@@ -135,6 +128,23 @@ export function bytesOf(label: string, length: number): Uint8Array {
   }
   return out;
 }
+
+/** What epoch 0 derives its tokens of. */
+export const TOKEN_SECRETS = {
+  tokenKey: bytesOf('token key', 32),
+  segment: { id: bytesOf('segment', 16) },
+} as const;
+
+/** The period in which both send and receive. */
+export const PERIOD = 494_000;
+
+/** Tokens of the pair, by use. */
+export const TOKEN = {
+  broadcast: broadcastToken(TOKEN_SECRETS, PERIOD),
+  control: controlToken(TOKEN_SECRETS, PERIOD),
+  left: stationToken(TOKEN_SECRETS, PERIOD, LEFT.mac),
+  right: stationToken(TOKEN_SECRETS, PERIOD, RIGHT.mac),
+} as const;
 
 /** Makes both sides. */
 export function createPair(options: FixtureOptions = {}): FixturePair {
@@ -190,10 +200,11 @@ function writeSegment(tables: Tables, options: FixtureOptions): void {
   writeEpoch(tables, 0, {
     vlan: 0,
     cipher: options.cipher ?? CIPHER_AES_256_GCM,
-    segment: bytesOf('segment', 16),
+    segment: TOKEN_SECRETS.segment.id,
+    tokenKey: TOKEN_SECRETS.tokenKey,
     maskKey: bytesOf('mask key', 32),
-    broadcastToken: TOKEN.broadcast,
-    controlToken: TOKEN.control,
+    period: PERIOD,
+    serial: 1,
     groupKeys: [KEY_SLOT.txGroup, ...new Array<number>(15).fill(NONE)],
   });
   writeSet(tables, 0, [0]);
@@ -238,15 +249,12 @@ function writeTrunkAndLane(tables: Tables, own: Side, peer: Side, options: Fixtu
 function writeStations(tables: Tables, own: Side, peer: Side): { ownStation: number; peerStation: number } {
   const ownStation = insertStation(tables, 0, own.mac, {
     flags: STATION_LOCAL | STATION_ENFORCED,
-    epoch: 0,
     lastSeenMs: START_MS,
   });
   const peerStation = insertStation(tables, 0, peer.mac, {
     flags: STATION_REMOTE,
     trunk: 0,
-    pairKeys: KEY_SLOT.txPair,
-    token: TOKEN[peer.name],
-    epoch: 0,
+    route: KEY_SLOT.txPair,
     member: 1,
     lastSeenMs: START_MS,
   });

@@ -102,7 +102,7 @@ export function insertStation(tables: Tables, vlan: number, mac: Uint8Array, val
   const macHigh = macView.getUint16(4, true);
   const hash = tableHash(tables.hashKey, 3, vlan, macLow, macHigh, 0);
   const slot = emptySlot(tables, TABLE.stations, Station, hash & (LIMIT.stations - 1), LIMIT.stations);
-  const fields = { vlan, macLow, macHigh, trunk: NONE, pairKeys: NONE, ...values, state: SLOT_LIVE };
+  const fields = { vlan, macLow, macHigh, trunk: NONE, route: NONE, ...values, state: SLOT_LIVE };
   setFields(tables.buffer, Station, TABLE.stations + slot * Station.size, fields);
   return slot;
 }

@@ -6,7 +6,7 @@
 import { writeFileSync } from 'node:fs';
 import { CIPHER_AES_256_GCM, CIPHER_CHACHA20_POLY1305, Lane, Salt } from '../../dataplane/shm/layout.ts';
 import { TABLE } from '../../dataplane/shm/memory-map.ts';
-import { bytesOf, type FixtureOptions } from '../harness/dataplane-fixture.ts';
+import { bytesOf, type FixtureOptions, TOKEN } from '../harness/dataplane-fixture.ts';
 import { createDrivenPair, egress } from '../harness/engine-driver.ts';
 import { ethernetFrame, filler, udpFrame } from '../harness/frame-builder.ts';
 import { setFields } from '../harness/table-writer.ts';
@@ -99,7 +99,7 @@ function makeVector(item: Case, options: FixtureOptions, cipher: LinkVector['cip
     flags: item.isPairwise ? 1 : 0,
     hops: 16,
     class: item.class,
-    token: hex(bytesOf(item.isPairwise ? 'right station token' : 'broadcast token', 16)),
+    token: hex(item.isPairwise ? TOKEN.right : TOKEN.broadcast),
     frameKey: hex(bytesOf(item.isPairwise ? 'left pair key' : 'left group key', 32)),
     maskKey: hex(bytesOf('mask key', 32)),
     leafLane: 0xa1,

@@ -1,0 +1,122 @@
+/** The tokens that a worker sends under: those of the vectors, derived once, and never those of another period or epoch. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { deriveOpenEpoch } from '../../control/vlan/open-epoch.ts';
+import { writeEpoch } from '../../test/harness/table-writer.ts';
+import type { TokenPort } from '../crypto/crypto-port.ts';
+import { createTokenHash } from '../crypto/token-hash.ts';
+import { LIMIT } from '../shm/layout.ts';
+import { createTables, type Tables } from '../shm/tables.ts';
+import { NO_TOKEN, TokenCache } from './token-cache.ts';
+
+interface TokenVector {
+  readonly vlanId: string;
+  readonly day: number;
+  readonly period: number;
+  readonly mac: string;
+  readonly stationToken: string;
+  readonly broadcastToken: string;
+}
+
+const vectors = JSON.parse(
+  readFileSync(new URL('../../test/vectors/tokens.json', import.meta.url), 'utf8'),
+) as readonly TokenVector[];
+
+interface Bench {
+  readonly tables: Tables;
+  readonly cache: TokenCache;
+  /** Derivations so far. */
+  readonly count: () => number;
+  /** The token of a station of epoch 3, in hexadecimal. */
+  readonly station: (slot: number, mac: string) => string;
+  readonly broadcast: () => string;
+}
+
+function bench(): Bench {
+  const tables = createTables({ workerCount: 1, tokenCapacity: 64, hashKey: { key0: 1, key1: 2 } });
+  const port = createTokenHash(tables);
+  let derivations = 0;
+  const counted: TokenPort = {
+    token: port.token,
+    setEpoch: (key, segment) => {
+      port.setEpoch(key, segment);
+    },
+    derive: (kind, period, macLow, macHigh) => {
+      derivations++;
+      port.derive(kind, period, macLow, macHigh);
+    },
+  };
+  const cache = new TokenCache(tables, counted);
+  const text = (index: number): string =>
+    index === NO_TOKEN ? 'none' : Buffer.from(cache.words.buffer, 4 * index, 16).toString('hex');
+  return {
+    tables,
+    cache,
+    count: () => derivations,
+    station: (slot, mac) => {
+      const bytes = Buffer.from(mac, 'hex');
+      return text(cache.station(slot, 3, bytes.readInt32LE(0), bytes.readUInt16LE(4)));
+    },
+    broadcast: () => text(cache.broadcast(3)),
+  };
+}
+
+function install(tables: Tables, vector: TokenVector, serial: number): void {
+  const { tokenKey, segment } = deriveOpenEpoch(Buffer.from(vector.vlanId, 'hex'), vector.day);
+  writeEpoch(tables, 3, { tokenKey, segment: segment.id, period: vector.period, serial });
+}
+
+test('they are those of the vectors', () => {
+  const { tables, station, broadcast } = bench();
+  for (const [index, vector] of vectors.entries()) {
+    install(tables, vector, index + 1);
+    assert.equal(station(9, vector.mac), vector.stationToken);
+    assert.equal(broadcast(), vector.broadcastToken);
+  }
+});
+
+test('a token is derived once, until its period, its epoch or the station in its slot is another', () => {
+  const { tables, station, broadcast, count } = bench();
+  const [vector] = vectors as readonly [TokenVector];
+  const { mac } = vector;
+  const seen = new Set<string>();
+  const expectNew = (isNew: boolean, look: () => string): void => {
+    const before = count();
+    const token = look();
+    assert.equal(look(), token);
+    assert.equal(count() - before, isNew ? 1 : 0);
+    if (isNew) assert.ok(!seen.has(token));
+    seen.add(token);
+  };
+  install(tables, vector, 1);
+  expectNew(true, () => station(9, mac));
+  expectNew(true, broadcast);
+  expectNew(true, () => station(9, '0200000000ff'));
+  expectNew(true, () => station(LIMIT.stations - 1, '0200000000fe'));
+  expectNew(false, broadcast);
+  install(tables, { ...vector, period: vector.period + 1 }, 1);
+  expectNew(true, broadcast);
+  expectNew(true, () => station(9, mac));
+  install(tables, { ...vector, vlanId: 'ee'.repeat(16) }, 2);
+  expectNew(true, broadcast);
+  expectNew(true, () => station(9, mac));
+});
+
+test('while an epoch is written there is no token, and none is kept', () => {
+  const { tables, station, broadcast } = bench();
+  const [vector] = vectors as readonly [TokenVector];
+  install(tables, vector, 5);
+  writeEpoch(tables, 3, { version: 1 });
+  assert.equal(station(9, vector.mac), 'none');
+  assert.equal(broadcast(), 'none');
+  writeEpoch(tables, 3, { version: 2 });
+  assert.equal(station(9, vector.mac), vector.stationToken);
+  assert.equal(broadcast(), vector.broadcastToken);
+});
+
+test('a slot that never held an epoch has no token', () => {
+  const { station, broadcast } = bench();
+  assert.equal(station(0, '000000000000'), 'none');
+  assert.equal(broadcast(), 'none');
+});

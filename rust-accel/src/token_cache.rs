@@ -1,0 +1,69 @@
+//! The tokens that one worker sends under, derived when a station is first sent to in a period and kept; the reasons are in
+//! dataplane/pipeline/token-cache.ts. One engine's alone.
+
+use crate::layout::*;
+use crate::tables::{Slot, words_of};
+use crate::token;
+use core::mem::offset_of;
+
+/// Of what a token was derived, and the token: epoch's serial, period, the MAC's two words, token. Words rather than a
+/// structure, so that a fresh cache is zero pages which are not touched before they are used.
+type Line = [u32; 8];
+
+/// See the module.
+pub struct TokenCache(Vec<Line>);
+
+impl TokenCache {
+    pub fn new() -> TokenCache {
+        TokenCache(vec![[0; 8]; LIMIT_STATIONS + LIMIT_EPOCHS])
+    }
+
+    /// The token of a station under a live epoch; None while main writes the epoch's slot.
+    #[inline]
+    pub fn station(&mut self, (slot, station): (u32, Slot<'static>), epoch: Slot<'static>) -> Option<[u32; 4]> {
+        let mac = [
+            station.get(offset_of!(Station, mac_low)),
+            station.get(offset_of!(Station, mac_high)),
+        ];
+        self.get(slot as usize, mac, epoch, TOKEN_KIND_STATION)
+    }
+
+    /// The token of everything that is flooded under an epoch.
+    #[inline]
+    pub fn broadcast(&mut self, slot: u32, epoch: Slot<'static>) -> Option<[u32; 4]> {
+        self.get(LIMIT_STATIONS + slot as usize, [0; 2], epoch, TOKEN_KIND_BROADCAST)
+    }
+
+    #[inline]
+    fn get(&mut self, line: usize, mac: [u32; 2], epoch: Slot<'static>, kind: u32) -> Option<[u32; 4]> {
+        let line = &mut self.0[line];
+        let serial = epoch.get(offset_of!(Epoch, serial));
+        let name = [serial, epoch.get(offset_of!(Epoch, period)), mac[0], mac[1]];
+        if line[..4] != name || serial == 0 {
+            derive(line, name, epoch, kind)?;
+        }
+        Some([line[4], line[5], line[6], line[7]])
+    }
+}
+
+/// Fills a line anew; it stays as it was when main writes the slot meanwhile.
+#[cold]
+fn derive(line: &mut Line, name: [u32; 4], epoch: Slot<'static>, kind: u32) -> Option<()> {
+    let (serial, key, segment) = epoch.stable(|| {
+        (
+            epoch.get(offset_of!(Epoch, serial)),
+            epoch.bytes::<32>(offset_of!(Epoch, token_key)),
+            epoch.bytes::<16>(offset_of!(Epoch, segment)),
+        )
+    })?;
+    if serial == 0 || serial != name[0] {
+        return None;
+    }
+    let mut mac = [0; 6];
+    mac[..4].copy_from_slice(&name[2].to_le_bytes());
+    mac[4..].copy_from_slice(&name[3].to_le_bytes()[..2]);
+    let value = if kind == TOKEN_KIND_STATION { &mac[..] } else { &[] };
+    line[..4].copy_from_slice(&name);
+    line[4..].copy_from_slice(&words_of(&token::token((&key, &segment), (name[1], kind as u8), value)));
+    Some(())
+}
