@@ -3,7 +3,9 @@
  *
  *   write FILE.tmp → fsync → rename to FILE → fsync the directory
  *
- * Main thread only, synchronous: state is on disk before it is used. Must never truncate the old file.
+ * Main thread only. Synchronous for what is small and seldom changes: it is on disk before it is used. The other form
+ * is for what changes while frames flow: a disk may take longer than the event loop has. Must never truncate the old
+ * file.
  */
 import {
   closeSync,
@@ -15,6 +17,7 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 const OWNER_ONLY_FILE = 0o600;
@@ -38,6 +41,28 @@ export function replaceFile(path: string, contents: Uint8Array): void {
     throw error;
   }
   syncDirectory(dirname(path));
+}
+
+/**
+ * As {@link replaceFile}, without holding the caller's thread. Two writers of one file must wait for each other.
+ *
+ * @returns when the new contents are on disk
+ * @throws the system's error; the old file is then as it was
+ */
+export async function replaceFileAsync(path: string, contents: Uint8Array): Promise<void> {
+  const temporary = `${path}.tmp`;
+  await mkdir(dirname(path), { recursive: true, mode: OWNER_ONLY_DIRECTORY });
+  try {
+    await using file = await open(temporary, 'w', OWNER_ONLY_FILE);
+    await file.writeFile(contents);
+    await file.sync();
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  await rename(temporary, path);
+  await using directory = await open(dirname(path), 'r');
+  await directory.sync();
 }
 
 /** The file's contents, or `undefined` when there is none. Other errors are thrown. */
