@@ -3,6 +3,7 @@
  *
  * Nothing happens by itself; a test changes the lists, or overrides what it wants to be otherwise.
  */
+import { formatInvite, parseInvite } from '../vlan/invite.ts';
 import {
   type AdmissionRequestReport,
   type BrowsedVlan,
@@ -26,8 +27,14 @@ export const VLAN_ID = 'a'.repeat(26);
 export const OWN_PEER = '12D3KooWGRUaUvFz6UAZfmYkTQRNA3eCxxZsuF3KVvFMkNfFPEv6';
 export const OTHER_PEER = '12D3KooWAHoEkEqnKzM5PXFygh2movVBCSX3k8tDsT2cneU68Gyn';
 export const THIRD_PEER = '12D3KooWAHoEkEqnKzM5PXFygh2movVBCSX3k8tDsT2cneU68Gyv';
-/** What leads to {@link VLAN_ID}. */
-export const INVITE = 'peertap1-invite-to-a-vlan';
+/** Another VLAN than {@link VLAN_ID}, as an id is the hash of a key. */
+export const INVITE = formatInvite({
+  kind: 'private',
+  publicKey: new Uint8Array(32).fill(7),
+  name: 'lab',
+  admins: [{ peer: OWN_PEER, addresses: ['/ip4/192.0.2.1/tcp/7946'] }],
+});
+const INVITED_ID = idOfInvite(INVITE);
 export const SWARM_KEY = 'swarm-key-1';
 
 const NO_SWARM: SwarmReport = {
@@ -51,7 +58,7 @@ export function vlanReport(changes: Partial<VlanReport>): VlanReport {
     members: 0,
     stations: 0,
     kind: 'open',
-    state: changes.interface == null ? 'no-interface' : 'active',
+    state: (changes.interface ?? null) === null ? 'no-interface' : 'active',
     epoch: null,
     description: null,
     subnet: null,
@@ -72,6 +79,7 @@ export class ListDaemon implements DaemonControl {
   browsedList: BrowsedVlan[] = [];
   swarmReport: SwarmReport = NO_SWARM;
   statusChanges: Partial<DaemonStatus> = {};
+  expiredInvites = new Set<string>();
   /** What was asked for, in order. */
   readonly asked: unknown[] = [];
 
@@ -114,13 +122,16 @@ export class ListDaemon implements DaemonControl {
 
   joinVlan(request: JoinRequest): Promise<VlanReport> {
     this.asked.push(request);
-    if (request.invite !== undefined && request.invite !== INVITE) {
-      return Promise.reject(new ControlError('invalid-invite', 'This invite was cut; ask for it again.'));
+    if (this.expiredInvites.has(request.invite ?? '')) {
+      return Promise.reject(
+        new ControlError('invalid-invite', 'This invite has expired; ask for a new one.'),
+      );
     }
-    const id = request.id ?? VLAN_ID;
+    const id = request.id ?? INVITED_ID;
     const present = this.vlanList.find((vlan) => vlan.id === id);
-    const { invite: _, ...attachment } = request;
-    const vlan = { ...(present ?? vlanReport({ id })), ...attachment, id, state: 'active' as const };
+    const { interface: name, addresses, mtuBytes } = request;
+    const attached = { interface: name, addresses, mtuBytes, state: 'active' as const };
+    const vlan = { ...(present ?? vlanReport({ id })), ...attached };
     this.vlanList = [...this.vlanList.filter((other) => other.id !== id), vlan];
     return Promise.resolve(vlan);
   }
@@ -223,4 +234,9 @@ export class ListDaemon implements DaemonControl {
       throw new ControlError('not-private', 'This VLAN is open: whoever has its id is a member.');
     }
   }
+}
+
+function idOfInvite(text: string): string {
+  const parsed = parseInvite(text);
+  return parsed.ok ? parsed.invite.id : '';
 }

@@ -18,6 +18,12 @@ export class CommandError extends Error {
   readonly code = 'command-failed';
 }
 
+/** Used wrongly, in a way that only a command itself can see. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+  readonly code = 'used-wrongly';
+}
+
 /**
  * Says what went wrong.
  *
@@ -37,7 +43,7 @@ export function reportError(error: unknown, io: CommandIo): number {
     io.err('peertap: unexpected error, please report it:');
     io.err(error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
-  return EXIT_FAILED;
+  return error instanceof UsageError ? EXIT_USED_WRONGLY : EXIT_FAILED;
 }
 
 /** Our error classes carry a lower-case code; Node's and the system's are in upper case. */

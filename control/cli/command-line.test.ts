@@ -5,25 +5,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { parseConfigText } from '../config/load-config.ts';
-import type { CommandIo } from './command-io.ts';
-import { runCommandLine } from './program.ts';
+import { runCommand } from './command-fixture.ts';
 
 const ID = 'a'.repeat(26);
+const VLAN_COMMANDS = [
+  ...['create', 'join', 'leave', 'list', 'browse', 'set'],
+  ...['invite', 'requests', 'approve', 'remove', 'members'],
+];
+const SWARM_COMMANDS = ['configure', 'exchange', 'join', 'leave', 'rotate', 'status'];
 const root = await mkdtemp(join(tmpdir(), 'peertap-cli-'));
 after(() => rm(root, { recursive: true }));
 
-/** Runs one command line with streams in memory and no daemon. */
-async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const out: string[] = [];
-  const err: string[] = [];
-  const io: CommandIo = {
-    out: (line) => out.push(line),
-    err: (line) => err.push(line),
-    nowMs: () => 0,
-    sleep: () => Promise.resolve(),
-  };
-  const code = await runCommandLine(args, io);
-  return { code, out: out.join('\n'), err: err.join('\n') };
+function run(...args: string[]) {
+  return runCommand(args);
 }
 
 async function assertUsedWrongly(args: readonly string[], message: RegExp): Promise<void> {
@@ -51,10 +45,29 @@ test('the version is that of the package', async () => {
 
 test('every command takes --socket', async () => {
   const commands = ['daemon', 'init', 'id', 'status', 'peers', 'doctor'].map((name) => [name]);
-  for (const name of ['create', 'join', 'leave', 'list']) commands.push(['vlan', name]);
+  commands.push(
+    ...VLAN_COMMANDS.map((name) => ['vlan', name]),
+    ...SWARM_COMMANDS.map((name) => ['swarm', name]),
+  );
   for (const command of commands) {
     assert.match((await run(...command, '--help')).out, /--socket <path>/, command.join(' '));
   }
+});
+
+test('every command that shows or changes something speaks JSON, too', async () => {
+  const commands = ['status', 'peers', 'doctor'].map((name) => [name]);
+  commands.push(
+    ...VLAN_COMMANDS.map((name) => ['vlan', name]),
+    ...SWARM_COMMANDS.map((name) => ['swarm', name]),
+  );
+  for (const command of commands) {
+    assert.match((await run(...command, '--help')).out, /--json/, command.join(' '));
+  }
+});
+
+test('the help of VLANs and swarms shows the way in', async () => {
+  assert.match((await run('vlan', '--help')).out, /vlan invite home/);
+  assert.match((await run('swarm', '--help')).out, /peertap swarm join KEY/);
 });
 
 test('wrong use ends with 2 and a reason', async () => {
@@ -66,11 +79,28 @@ test('wrong use ends with 2 and a reason', async () => {
   await assertUsedWrongly(['status', 'now'], /too many arguments/);
   await assertUsedWrongly(['vlan', 'create'], /missing required argument 'name'/);
   await assertUsedWrongly(['vlan', 'join', ID], /required option '--interface <name>'/);
+  await assertUsedWrongly(['vlan', 'crate'], /Did you mean create/);
+  await assertUsedWrongly(['vlan', 'aprove', ID, 'peer'], /Did you mean approve/);
+  await assertUsedWrongly(['swarm'], /Usage: peertap swarm/);
+  await assertUsedWrongly(['swarm', 'jion', 'key'], /Did you mean join/);
+  await assertUsedWrongly(['vlan', 'approve', ID], /missing required argument 'peer'/);
 });
 
 test('a malformed argument ends with 2 before any daemon is asked', async () => {
   const join = (...rest: string[]) => ['vlan', 'join', ID, '--interface', 'ptap0', ...rest];
-  await assertUsedWrongly(['vlan', 'join', 'abc', '--interface', 'x'], /26 characters, got 3/);
+  await assertUsedWrongly(['vlan', 'join', 'peertap1abc', '--interface', 'x'], /the invite was cut/);
+  await assertUsedWrongly(
+    ['vlan', 'create', 'x', '--subnet', '10.7.0.1/24'],
+    /expected a subnet, as 10\.7\.0\.0\/24/,
+  );
+  await assertUsedWrongly(['vlan', 'invite', ID, '--uses', '0'], /1\.\.1000/);
+  await assertUsedWrongly(
+    ['vlan', 'invite', ID, '--expires', 'soon'],
+    /a duration like 30min, 12h or 7d, got 'soon'/,
+  );
+  await assertUsedWrongly(['vlan', 'invite', ID, '--expires', '5s'], /expected 1min\.\.365d/);
+  await assertUsedWrongly(['vlan', 'approve', ID, 'x'], /expected a PeerId \(12D3KooW…\)/);
+  await assertUsedWrongly(['vlan', 'members', 'bad\u0007name'], /without control characters/);
   await assertUsedWrongly(['vlan', 'create', ''], /a name of 1\.\.64 bytes/);
   await assertUsedWrongly(['vlan', 'leave', `${ID.slice(1)}b`], /spare bits/);
   await assertUsedWrongly(['vlan', 'join', ID.toUpperCase(), '--interface', 'x'], /lower case/);
@@ -87,6 +117,9 @@ test('without a daemon a command fails and says what to do', async () => {
     ['vlan', 'list'],
     ['vlan', 'create', 'home'],
     ['vlan', 'leave', ID],
+    ['vlan', 'join', 'home', '--interface', 'ptap0'],
+    ['vlan', 'set', ID, 'name=x'],
+    ['swarm', 'configure'],
   ];
   for (const command of commands) {
     const { code, err, out } = await run(...command, '--socket', socket);

@@ -86,6 +86,7 @@ test('the command prints a finding a line, or JSON, and fails on a bad config', 
   const io: CommandIo = {
     out: (line) => out.push(line),
     err: (line) => out.push(line),
+    read: () => Promise.resolve(''),
     nowMs: () => 0,
     sleep: () => Promise.resolve(),
   };

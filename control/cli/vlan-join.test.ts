@@ -1,187 +1,173 @@
-/** Behaviour of `vlan join` and of the tables against a daemon in this process: the wait for a first member. */
+/** Behaviour of `vlan join`: what it asks for, what it waits for, and what it says meanwhile. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, test } from 'node:test';
-import { startAdminServer } from '../admin/admin-server.ts';
-import type {
-  DaemonControl,
-  DaemonStatus,
-  JoinRequest,
-  PeerReport,
-  VlanReport,
-} from '../admin/daemon-control.ts';
-import { runCommandLine } from './program.ts';
+import { test } from 'node:test';
+import type { VlanReport } from '../admin/daemon-control.ts';
+import { INVITE, type ListDaemon, OWN_PEER, VLAN_ID, vlanReport } from '../admin/daemon-control-fixture.ts';
+import { type CommandBench, withDaemon } from './command-fixture.ts';
 
-const ID = 'a'.repeat(26);
+const JOIN = ['vlan', 'join', VLAN_ID, '--interface', 'ptap0'] as const;
 
-/** Members appear when the virtual clock reaches `memberAtMs`. */
-class VirtualDaemon implements DaemonControl {
-  timeMs = 0;
-  memberAtMs = Number.POSITIVE_INFINITY;
-  joined: JoinRequest | undefined;
-
-  status(): DaemonStatus {
-    return {
-      peerId: '12D3KooWTest',
-      version: '1.2.3',
-      engine: 'typescript',
-      engineReason: 'no addon for this machine',
-      workers: 1,
-      uptimeSeconds: 3725,
-      residentBytes: 150_000_000,
-      eventLoopDelay: { maxMs: 0, p99Ms: 0 },
-      clockOffsetMs: 45_200,
-      listen: { libp2p: ['/ip4/0.0.0.0/tcp/7946'], datagram: ['0.0.0.0:7947'] },
-      trunks: this.peers(),
-      vlans: this.vlans(),
-      counters: { framesSealed: 12, framesOpened: 0 },
-      drops: { 'token-unknown': 3, 'link-replay': 0 },
-    };
-  }
-
-  peers(): readonly PeerReport[] {
-    const peer: PeerReport = {
-      peer: '12D3KooWOther',
-      state: 'down',
-      carrier: null,
-      rttMs: null,
-      datagramMtuBytes: null,
-      lossRatio: null,
-      address: null,
-      lanes: 0,
-      bytesSent: 0,
-      bytesReceived: 1536,
-      lastError: 'refused\u001b[31m',
-      configured: true,
-      addresses: ['/ip4/192.0.2.1/tcp/7946'],
-      sharedVlans: [],
-    };
-    return [peer];
-  }
-
-  vlans(): readonly VlanReport[] {
-    if (this.joined === undefined) return [];
-    const members = this.timeMs >= this.memberAtMs ? 2 : 0;
-    return [{ ...this.joined, name: null, source: 'joined', owned: false, members, stations: 4 }];
-  }
-
-  createVlan(name: string): Promise<VlanReport> {
-    const shape = { addresses: [], mtuBytes: 1500, members: 0, stations: 0, interface: null };
-    return Promise.resolve({ id: ID, name, source: 'owned', owned: true, ...shape });
-  }
-
-  joinVlan(request: JoinRequest): Promise<VlanReport> {
-    this.joined = request;
-    const [vlan] = this.vlans();
-    return vlan === undefined ? Promise.reject(new Error('not joined')) : Promise.resolve(vlan);
-  }
-
-  leaveVlan(): Promise<void> {
-    this.joined = undefined;
-    return Promise.resolve();
-  }
-
-  error(): void {
-    assert.fail('a handler met a bug');
-  }
-}
-
-const root = await mkdtemp(join(tmpdir(), 'peertap-join-'));
-after(() => rm(root, { recursive: true }));
-let count = 0;
-
-async function withDaemon(act: (daemon: VirtualDaemon, run: Run) => Promise<void>): Promise<void> {
-  const daemon = new VirtualDaemon();
-  const path = join(root, `${count++}.sock`);
-  const server = await startAdminServer({ path, daemon, log: daemon });
-  const run: Run = async (...args) => {
-    const out: string[] = [];
-    const err: string[] = [];
-    const code = await runCommandLine([...args, '--socket', path], {
-      out: (line) => out.push(line),
-      err: (line) => err.push(line),
-      nowMs: () => daemon.timeMs,
-      sleep: (durationMs) => {
-        daemon.timeMs += durationMs;
-        return Promise.resolve();
-      },
-    });
-    return { code, out: out.join('\n'), err: err.join('\n') };
+/** Gives the VLANs of a daemon new values as the clock passes given times. */
+function changeAt(
+  { clock, daemon }: CommandBench,
+  changes: Readonly<Record<number, Partial<VlanReport>>>,
+): void {
+  const pending = Object.entries(changes);
+  clock.onTick = (timeMs) => {
+    for (const [atMs, change] of pending) if (timeMs >= Number(atMs)) changeAll(daemon, change);
   };
-  try {
-    await act(daemon, run);
-  } finally {
-    await server.close();
-  }
 }
 
-type Run = (...args: string[]) => Promise<{ code: number; out: string; err: string }>;
+function changeAll(daemon: ListDaemon, change: Partial<VlanReport>): void {
+  daemon.vlanList = daemon.vlanList.map((vlan) => ({ ...vlan, ...change }));
+}
+
+/** A daemon that has to ask others before it lets a join through. */
+function refuseAtFirst(daemon: ListDaemon, state: VlanReport['state']): void {
+  const join = daemon.joinVlan.bind(daemon);
+  daemon.joinVlan = async (request) => {
+    await join(request);
+    changeAll(daemon, { kind: 'private', state });
+    const [vlan] = daemon.vlanList;
+    assert.ok(vlan);
+    return vlan;
+  };
+}
 
 test('a join waits for the first member', async () => {
-  await withDaemon(async (daemon, run) => {
-    daemon.memberAtMs = 3_000;
-    const result = await run('vlan', 'join', ID, '--interface', 'ptap0', '--address', '10.7.0.1/24');
+  await withDaemon(async (bench) => {
+    changeAt(bench, { 3_000: { members: 2 } });
+    const result = await bench.run(...JOIN, '--address', '10.7.0.1/24');
     assert.equal(result.code, 0, result.err);
     assert.match(result.out, /^joined a{26} on ptap0 \(10\.7\.0\.1\/24, MTU 1500\)\nfound 2 other members$/);
-    assert.equal(daemon.timeMs, 3_000);
+    assert.equal(bench.clock.timeMs, 3_000);
   });
 });
 
 test('a join that finds nobody says so after ten seconds and is no failure', async () => {
-  await withDaemon(async (daemon, run) => {
-    const result = await run('vlan', 'join', ID, '--interface', 'ptap0');
+  await withDaemon(async ({ run, clock }) => {
+    const result = await run(...JOIN);
     assert.equal(result.code, 0);
     assert.match(result.err, /no other member was found within 10 s/);
-    assert.equal(daemon.timeMs, 10_000);
+    assert.equal(clock.timeMs, 10_000);
   });
 });
 
 test('a join does not wait when told so', async () => {
-  await withDaemon(async (daemon, run) => {
-    await run('vlan', 'join', ID, '--interface', 'ptap0', '--no-wait');
-    assert.equal(daemon.timeMs, 0);
-    assert.deepEqual(daemon.joined, { id: ID, interface: 'ptap0', addresses: [], mtuBytes: 1500 });
+  await withDaemon(async ({ run, clock, daemon }) => {
+    await run(...JOIN, '--no-wait');
+    assert.equal(clock.timeMs, 0);
+    const asked = { id: VLAN_ID, interface: 'ptap0', addresses: [], mtuBytes: 1500 };
+    assert.deepEqual(daemon.asked, [asked]);
   });
 });
 
-test('creating prints the id alone on stdout', async () => {
-  await withDaemon(async (_daemon, run) => {
-    const { out, err } = await run('vlan', 'create', 'home');
-    assert.equal(out, ID);
-    assert.match(err, /peertap vlan join a{26}/);
+test('an invite is handed on as it is, and a cut one is told before any daemon is asked', async () => {
+  await withDaemon(async ({ run, daemon }) => {
+    const joined = await run('vlan', 'join', INVITE, '--interface', 'ptap0', '--no-wait');
+    assert.equal(joined.code, 0, joined.err);
+    const asked = { invite: INVITE, interface: 'ptap0', addresses: [], mtuBytes: 1500 };
+    assert.deepEqual(daemon.asked, [asked]);
+    const cut = await run('vlan', 'join', INVITE.slice(0, -4), '--interface', 'ptap1');
+    assert.equal(cut.code, 2);
+    assert.match(
+      cut.err,
+      /^peertap: the invite was cut: \d+ of \d+ characters are there; copy the whole line$/,
+    );
+    assert.equal(daemon.asked.length, 1);
+    daemon.expiredInvites.add(INVITE);
+    const expired = await run('vlan', 'join', INVITE, '--interface', 'ptap1');
+    assert.deepEqual(
+      [expired.code, expired.err],
+      [1, 'peertap: This invite has expired; ask for a new one.'],
+    );
   });
 });
 
-test('status is for people, or JSON with every documented key', async () => {
-  await withDaemon(async (daemon, run) => {
-    await run('vlan', 'join', ID, '--interface', 'ptap0', '--no-wait');
-    const { out } = await run('status');
-    assert.match(out, /up 1 h 2 min, 143 MiB resident/);
-    assert.match(out, /typescript \(no addon for this machine\), 1 worker$/m);
-    assert.match(out, /token-unknown {2}3/);
-    assert.match(out, /^clock {6}45\.2 s behind the peers': find out/m);
-    assert.ok(!out.includes('link-replay'));
-    const json = JSON.parse((await run('status', '--json')).out) as DaemonStatus;
-    assert.deepEqual(json, daemon.status());
+test('a join that needs an approval says by which command, and goes on when it is given', async () => {
+  await withDaemon(async (bench) => {
+    refuseAtFirst(bench.daemon, 'joining');
+    changeAt(bench, { 2_000: { state: 'waiting-for-approval' }, 30_000: { state: 'active', members: 4 } });
+    const { code, out, err } = await bench.run(...JOIN);
+    assert.equal(code, 0);
+    assert.equal(
+      err.match(/waits for an admin's approval; the request stays when this command is ended/g)?.length,
+      1,
+    );
+    assert.ok(err.includes(`  peertap vlan approve aaaaaaaa ${OWN_PEER}`), err);
+    assert.match(out, /^joined a{26} on ptap0 \(no address, MTU 1500\)\nfound 4 other members$/);
+    assert.ok(bench.clock.timeMs >= 30_000);
   });
 });
 
-test('what a peer sent cannot steer the terminal', async () => {
-  await withDaemon(async (_daemon, run) => {
-    const { out } = await run('peers');
-    assert.match(out, /12D3KooWOther {2}down/);
-    assert.ok(!out.includes('\u001b'));
+test('a join of a private VLAN that nobody answers says so once, and waits on', async () => {
+  await withDaemon(async (bench) => {
+    refuseAtFirst(bench.daemon, 'joining');
+    changeAt(bench, { 60_000: { state: 'active', members: 1 } });
+    const { code, err } = await bench.run(...JOIN);
+    assert.equal(code, 0);
+    assert.equal(err.match(/no member has answered yet, and the request stays/g)?.length, 1);
   });
 });
 
-test('VLANs are listed and left', async () => {
-  await withDaemon(async (_daemon, run) => {
-    assert.match((await run('vlan', 'list')).out, /no VLANs; `peertap vlan create NAME`/);
-    await run('vlan', 'join', ID, '--interface', 'ptap0', '--no-wait');
-    assert.match((await run('vlan', 'list')).out, /a{26} {2}- +ptap0/);
-    assert.equal((await run('vlan', 'leave', ID)).out, `left ${ID}`);
-    assert.deepEqual(JSON.parse((await run('vlan', 'list', '--json')).out), { vlans: [] });
+test('a join that does not wait says what it is waiting for', async () => {
+  await withDaemon(async ({ run, daemon }) => {
+    refuseAtFirst(daemon, 'waiting-for-approval');
+    const { code, out, err } = await run(...JOIN, '--no-wait');
+    assert.equal(code, 0);
+    assert.equal(out, '');
+    assert.match(err, /peertap vlan approve aaaaaaaa/);
+  });
+});
+
+test('a node that was removed is told how to come back, and a request that was withdrawn ends the wait', async () => {
+  await withDaemon(async (bench) => {
+    refuseAtFirst(bench.daemon, 'waiting-for-approval');
+    changeAt(bench, { 1_000: { state: 'expelled' } });
+    const expelled = await bench.run(...JOIN);
+    assert.equal(expelled.code, 1);
+    assert.match(
+      expelled.err,
+      /an admin has removed this node from ptap0\. Ask one of them.*vlan leave aaaaaaaa/,
+    );
+    bench.clock.onTick = () => {
+      bench.daemon.vlanList = [];
+    };
+    const withdrawn = await bench.run(...JOIN);
+    assert.equal(withdrawn.code, 1);
+    assert.match(withdrawn.err, /was left meanwhile; `peertap vlan join` asks again/);
+  });
+});
+
+test('a join without an address says which subnet the VLAN has and how to be in it', async () => {
+  await withDaemon(async ({ run, daemon }) => {
+    daemon.vlanList = [vlanReport({ subnet: '10.7.0.0/24', members: 1 })];
+    const { err } = await run(...JOIN);
+    assert.match(err, /the VLAN's subnet is 10\.7\.0\.0\/24, and ptap0 has no address in it/);
+    assert.match(err, /^ {2}ip address add 10\.7\.0\.17\/24 dev ptap0$/m);
+    daemon.vlanList = [vlanReport({ subnet: 'fd07::/64', members: 1 })];
+    assert.match((await run(...JOIN)).err, /ip address add fd07::11\/64 dev ptap0/);
+    const addressed = await run(...JOIN, '--address', 'fd07::1/64');
+    assert.equal(addressed.err, '');
+  });
+});
+
+test('a VLAN that this node owns is attached by its name', async () => {
+  await withDaemon(async ({ run, daemon }) => {
+    daemon.vlanList = [vlanReport({ name: 'home', owned: true, source: 'owned' })];
+    const { code, out } = await run('vlan', 'join', 'home', '--interface', 'ptap0', '--no-wait');
+    assert.equal(code, 0);
+    assert.match(out, /^joined a{26} on ptap0/);
+    const other = await run('vlan', 'join', 'hone', '--interface', 'ptap0');
+    assert.equal(other.code, 1);
+    assert.match(other.err, /no VLAN here goes by 'hone'\. Did you mean home\?/);
+  });
+});
+
+test('for scripts a join prints the VLAN as it is in the end, and nothing else', async () => {
+  await withDaemon(async (bench) => {
+    changeAt(bench, { 400: { members: 1 } });
+    const { out } = await bench.run(...JOIN, '--json');
+    assert.deepEqual(JSON.parse(out), bench.daemon.vlanList[0]);
   });
 });

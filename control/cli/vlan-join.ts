@@ -1,44 +1,149 @@
 /**
- * `peertap vlan join ID --interface NAME`: attaches this machine to a VLAN and looks for a first member.
+ * `peertap vlan join ID|INVITE --interface NAME`: attaches this machine to a VLAN, waits until it is admitted, and
+ * looks for a first member.
+ *
+ *   asked ──▶ joining ──▶ waiting for approval ──▶ active ──▶ a member found, or 10 s over
  *
  * An open VLAN has no list to look an id up in: a mistyped but well-formed id is a VLAN without members, so
- * silence for ten seconds is said, and is no failure.
+ * silence for ten seconds is said, and is no failure. A private one is waited for without end; the request is the
+ * daemon's, so the command may be ended meanwhile.
  */
 import { AdminClient } from '../admin/admin-client.ts';
-import type { JoinRequest } from '../admin/daemon-control.ts';
+import type { JoinRequest, VlanReport, VlanState } from '../admin/daemon-control.ts';
+import { looksLikeInvite, parseInvite } from '../vlan/invite.ts';
+import type { QueryOptions } from './arguments.ts';
+import { CommandError, UsageError } from './command-error.ts';
 import type { CommandIo } from './command-io.ts';
+import { nameOf, shortId, vlanIdOf } from './named.ts';
+import { hostInSubnet } from './subnet-host.ts';
 
 const FIRST_MEMBER_TIMEOUT_MS = 10_000;
 const POLL_INTERVAL_MS = 200;
+/** For one that joins by hand, after the first seconds. */
+const SLOW_POLL_INTERVAL_MS = 1_000;
+/** A number that the first few machines of a VLAN have not taken. */
+const EXAMPLE_HOST = 17;
 
-/** Joins, then waits for a member unless told not to. */
+const NO_MEMBER =
+  `no other member was found within ${FIRST_MEMBER_TIMEOUT_MS / 1000} s. The VLAN stays joined and takes ` +
+  'members as they come; check the id, and `peertap peers` for a trunk to one of them';
+
+/** What is joined, and how it is shown here. */
+export type WantedAttachment = Pick<JoinRequest, 'interface' | 'addresses' | 'mtuBytes'>;
+
+export interface JoinOptions extends QueryOptions {
+  readonly wait: boolean;
+}
+
+/** Joins, then waits to be let in and for a member unless told not to. */
 export async function runVlanJoin(
-  join: JoinRequest,
-  options: { socket: string; wait: boolean },
+  text: string,
+  attachment: WantedAttachment,
+  options: JoinOptions,
   io: CommandIo,
 ): Promise<void> {
   const client = new AdminClient(options.socket);
-  const vlan = await client.joinVlan(join);
-  const addresses = vlan.addresses.length === 0 ? 'no address' : vlan.addresses.join(', ');
-  io.out(`joined ${vlan.id} on ${vlan.interface ?? join.interface} (${addresses}, MTU ${vlan.mtuBytes})`);
-  if (!options.wait) return;
-  const members = await waitForMember(client, join.id, io);
-  if (members > 0) {
-    io.out(`found ${members} other member${members === 1 ? '' : 's'}`);
+  const target = looksLikeInvite(text) ? wholeInvite(text) : { id: vlanIdOf(text, await client.vlans()) };
+  const asked = await client.joinVlan({ ...target, ...attachment });
+  const say = (line: string): void => {
+    if (options.json === true) io.err(line);
+    else io.out(line);
+  };
+  const vlan = options.wait ? await waitUntilIn(client, asked, io) : asked;
+  if (isIn(vlan)) {
+    say(`joined ${vlan.id} on ${vlan.interface ?? attachment.interface} (${describe(vlan)})`);
+    tellSubnet(vlan, attachment, io);
+  } else {
+    await tellState(client, vlan, io);
+  }
+  const last = options.wait ? await waitForMember(client, vlan, io) : vlan;
+  if (options.wait && last.members > 0) {
+    say(`found ${last.members} other member${last.members === 1 ? '' : 's'}`);
+  } else if (options.wait) {
+    io.err(NO_MEMBER);
+  }
+  if (options.json === true) io.out(JSON.stringify(last, undefined, 2));
+}
+
+/** @throws UsageError when it was cut or mistyped: no daemon could do anything with it */
+function wholeInvite(text: string): Pick<JoinRequest, 'invite'> {
+  const parsed = parseInvite(text);
+  if (!parsed.ok) throw new UsageError(parsed.reason);
+  return { invite: text };
+}
+
+/** Polls until the node is admitted, and says what it waits for. @throws CommandError when that will not be */
+async function waitUntilIn(client: AdminClient, asked: VlanReport, io: CommandIo): Promise<VlanReport> {
+  const startMs = io.nowMs();
+  let vlan = asked;
+  let told: VlanState | undefined;
+  for (;;) {
+    if (isIn(vlan)) return vlan;
+    const isOverdue = io.nowMs() - startMs >= FIRST_MEMBER_TIMEOUT_MS;
+    // A member that is there answers within seconds; only silence is worth a word.
+    if (told !== vlan.state && (vlan.state !== 'joining' || isOverdue)) {
+      await tellState(client, vlan, io);
+      told = vlan.state;
+    }
+    await io.sleep(isOverdue ? SLOW_POLL_INTERVAL_MS : POLL_INTERVAL_MS);
+    vlan = await current(client, asked);
+  }
+}
+
+async function tellState(client: AdminClient, vlan: VlanReport, io: CommandIo): Promise<void> {
+  if (vlan.state === 'expelled') {
+    throw new CommandError(
+      `an admin has removed this node from ${nameOf(vlan)}. Ask one of them to let it in again; then ` +
+        `\`peertap vlan leave ${shortId(vlan.id)}\` and join anew`,
+    );
+  }
+  if (vlan.state === 'joining') {
+    io.err(
+      'no member has answered yet, and the request stays. `peertap peers` shows whether there is a trunk to one; ' +
+        'name one in "bootstrap" of the config, or join by an invite, which brings addresses along',
+    );
     return;
   }
+  const { peerId } = await client.status();
   io.err(
-    `no other member was found within ${FIRST_MEMBER_TIMEOUT_MS / 1000} s. The VLAN stays joined and takes ` +
-      'members as they come; check the id, and `peertap peers` for a trunk to one of them',
+    "this node waits for an admin's approval; the request stays when this command is ended. On an admin's node:",
+  );
+  io.err(`  peertap vlan approve ${shortId(vlan.id)} ${peerId}`);
+}
+
+/** DHCP comes later, so somebody has to choose an address. */
+function tellSubnet(vlan: VlanReport, attachment: WantedAttachment, io: CommandIo): void {
+  if (vlan.subnet === null || attachment.addresses.length > 0) return;
+  const example = hostInSubnet(vlan.subnet, EXAMPLE_HOST);
+  io.err(
+    `the VLAN's subnet is ${vlan.subnet}, and ${attachment.interface} has no address in it. To give it one:`,
+  );
+  io.err(`  ip address add ${example} dev ${attachment.interface}`);
+  io.err(
+    'choose one that no other machine has; `vlan join … --address` gives it to the interface at each start',
   );
 }
 
-async function waitForMember(client: AdminClient, id: string, io: CommandIo): Promise<number> {
+async function waitForMember(client: AdminClient, joined: VlanReport, io: CommandIo): Promise<VlanReport> {
   const deadlineMs = io.nowMs() + FIRST_MEMBER_TIMEOUT_MS;
   for (;;) {
-    const vlan = (await client.vlans()).find((entry) => entry.id === id);
-    if (vlan !== undefined && vlan.members > 0) return vlan.members;
-    if (io.nowMs() >= deadlineMs) return 0;
+    const vlan = await current(client, joined);
+    if (vlan.members > 0 || io.nowMs() >= deadlineMs) return vlan;
     await io.sleep(POLL_INTERVAL_MS);
   }
+}
+
+async function current(client: AdminClient, asked: VlanReport): Promise<VlanReport> {
+  const vlan = (await client.vlans()).find((entry) => entry.id === asked.id);
+  if (vlan !== undefined) return vlan;
+  throw new CommandError(`${nameOf(asked)} was left meanwhile; \`peertap vlan join\` asks again`);
+}
+
+function isIn({ state }: VlanReport): boolean {
+  return state === 'active' || state === 'no-interface';
+}
+
+function describe(vlan: VlanReport): string {
+  const addresses = vlan.addresses.length === 0 ? 'no address' : vlan.addresses.join(', ');
+  return `${addresses}, MTU ${vlan.mtuBytes}`;
 }

@@ -1,16 +1,21 @@
-/** `peertap vlan leave ID`: detaches this machine from a VLAN; its interface goes. */
+/** `peertap vlan leave ID`: detaches this machine from a VLAN; its interface goes, and a request to join ends. */
 import { AdminClient } from '../admin/admin-client.ts';
+import type { QueryOptions } from './arguments.ts';
 import type { CommandIo } from './command-io.ts';
+import { vlanIdOf } from './named.ts';
 
 /** Leaves. */
-export async function runVlanLeave(id: string, options: { socket: string }, io: CommandIo): Promise<void> {
+export async function runVlanLeave(text: string, options: QueryOptions, io: CommandIo): Promise<void> {
   const client = new AdminClient(options.socket);
-  const vlan = (await client.vlans()).find((entry) => entry.id === id);
+  const vlans = await client.vlans();
+  const id = vlanIdOf(text, vlans);
   await client.leaveVlan(id);
-  io.out(`left ${id}`);
+  io.out(options.json === true ? JSON.stringify({ id }, undefined, 2) : `left ${id}`);
+  const vlan = vlans.find((entry) => entry.id === id);
   if (vlan?.source === 'config') {
     io.err(
       'it stands in the config file and comes back at the next start or reload, unless it is removed there',
     );
   }
+  if (vlan?.kind === 'private') io.err('to be in it again, this node has to be admitted anew');
 }

@@ -1,11 +1,13 @@
-/** `peertap vlan list`: the VLANs that this node is in. */
+/** `peertap vlan list`: the VLANs that this node is in, or asks to be in. */
 import { AdminClient } from '../admin/admin-client.ts';
 import type { VlanReport } from '../admin/daemon-control.ts';
+import type { QueryOptions } from './arguments.ts';
 import type { CommandIo } from './command-io.ts';
+import { nameOf, shortId } from './named.ts';
 import { cell, formatTable, printable } from './table.ts';
 
 /** Prints the VLANs. */
-export async function runVlanList(options: { socket: string; json?: boolean }, io: CommandIo): Promise<void> {
+export async function runVlanList(options: QueryOptions, io: CommandIo): Promise<void> {
   const vlans = await new AdminClient(options.socket).vlans();
   if (options.json === true) {
     io.out(JSON.stringify({ vlans }, undefined, 2));
@@ -18,6 +20,9 @@ export async function runVlanList(options: { socket: string; json?: boolean }, i
     return;
   }
   for (const line of vlanTable(vlans)) io.out(line);
+  for (const vlan of vlans) {
+    if (vlan.requests > 0) io.err(requestsLine(vlan));
+  }
 }
 
 /** VLANs as the lines of a table. */
@@ -25,6 +30,8 @@ export function vlanTable(vlans: readonly VlanReport[]): string[] {
   const rows = vlans.map((vlan) => [
     vlan.id,
     cell(vlan.name === null ? null : printable(vlan.name)),
+    vlan.kind,
+    vlan.state,
     cell(vlan.interface),
     cell(vlan.addresses.join(' ')),
     String(vlan.mtuBytes),
@@ -32,5 +39,22 @@ export function vlanTable(vlans: readonly VlanReport[]): string[] {
     String(vlan.stations),
     vlan.source,
   ]);
-  return formatTable(['ID', 'NAME', 'INTERFACE', 'ADDRESSES', 'MTU', 'MEMBERS', 'STATIONS', 'FROM'], rows);
+  const header = [
+    'ID',
+    'NAME',
+    'KIND',
+    'STATE',
+    'INTERFACE',
+    'ADDRESSES',
+    'MTU',
+    'MEMBERS',
+    'STATIONS',
+    'FROM',
+  ];
+  return formatTable(header, rows);
+}
+
+function requestsLine(vlan: VlanReport): string {
+  const who = vlan.requests === 1 ? '1 peer waits' : `${vlan.requests} peers wait`;
+  return `${who} to be admitted to ${nameOf(vlan)}: \`peertap vlan requests ${shortId(vlan.id)}\``;
 }

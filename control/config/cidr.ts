@@ -42,35 +42,6 @@ export function parseCidr(text: string): ParsedCidr {
   return { ok: true, value: { family, address, prefixLength } };
 }
 
-/** Two hosts and the network's own address at least. */
-const LONGEST_SUBNET_PREFIX = { 4: 30, 6: 126 } as const;
-
-/**
- * Checks a subnet: `10.7.0.0/24`, host bits zero, with room for two hosts.
- *
- * @returns undefined when it is good, else what was expected
- */
-export function subnetProblem(text: string): string | undefined {
-  const parsed = parseCidr(text);
-  if (!parsed.ok) return parsed.reason;
-  const { address, family, prefixLength } = parsed.value;
-  const longest = LONGEST_SUBNET_PREFIX[family];
-  if (prefixLength > longest) {
-    return `expected a subnet with room for hosts, a prefix length of 1..${longest}, got '${text}'`;
-  }
-  const network = networkAddress(address, prefixLength);
-  if (network.every((byte, index) => byte === address[index])) return undefined;
-  const shown = family === 4 ? network.join('.') : 'the network alone';
-  return `expected host bits of zero (${shown}/${prefixLength}), got '${text}'`;
-}
-
-function networkAddress(address: Uint8Array, prefixLength: number): Uint8Array {
-  return address.map((byte, index) => {
-    const kept = Math.min(8, Math.max(0, prefixLength - index * 8));
-    return byte & (0xff << (8 - kept));
-  });
-}
-
 function refuse(expected: string, text: string): ParsedCidr {
   return { ok: false, reason: `expected ${expected}, got '${text.slice(0, 64)}'` };
 }

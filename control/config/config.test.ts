@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { formatInvite } from '../vlan/invite.ts';
 import { parseConfig, workerCount } from './config.ts';
 import { ConfigError, type ConfigErrorCode } from './config-error.ts';
 import { loadConfig, parseConfigText } from './load-config.ts';
@@ -55,20 +56,29 @@ test('a VLAN needs its id and interface and gets the rest', () => {
 });
 
 test('a private VLAN may stand in a config, with the invite that leads to it', () => {
-  const vlan = { id: ID, interface: 'ptap0', private: true };
-  const [plain] = parseConfig({ vlans: [vlan] }).vlans;
+  const publicKey = new Uint8Array(32).fill(7);
+  const invite = formatInvite({ kind: 'private', publicKey, name: 'lab', admins: [] });
+  const vlan = { interface: 'ptap0', private: true };
+  const [plain] = parseConfig({ vlans: [{ ...vlan, id: ID }] }).vlans;
   assert.equal(plain?.private, true);
   assert.ok(!Object.hasOwn(plain, 'invite'));
-  assert.equal(
-    parseConfig({ vlans: [{ ...vlan, invite: 'peertap1-abc' }] }).vlans[0]?.invite,
-    'peertap1-abc',
-  );
+  const [invited] = parseConfig({ vlans: [{ ...vlan, invite }] }).vlans;
+  assert.equal(invited?.invite, invite);
+  assert.match(invited.id, /^[a-z2-7]{26}$/);
+  assert.equal(parseConfig({ vlans: [{ ...vlan, invite, id: invited.id }] }).vlans[0]?.id, invited.id);
   assertRefused(
-    { vlans: [{ ...vlan, invite: 'peertap1-two words' }] },
-    'vlans[0].invite: expected an invite, one word without blanks; was it wrapped?',
+    { vlans: [{ ...vlan, invite, id: ID }] },
+    `vlans[0].invite: leads to another VLAN than the id, ${invited.id}`,
   );
+  const open = formatInvite({ kind: 'open', publicKey, name: 'lab', admins: [] });
   assertRefused(
-    { vlans: [{ ...vlan, private: 'yes' }] },
+    { vlans: [{ ...vlan, invite: open }] },
+    'vlans[0].private: is true, but the invite leads to an open VLAN',
+  );
+  const cut = refusal(() => parseConfig({ vlans: [{ ...vlan, id: ID, invite: invite.slice(0, -3) }] }));
+  assert.match(cut.message, /^vlans\[0\]\.invite: the invite was cut: /);
+  assertRefused(
+    { vlans: [{ ...vlan, id: ID, private: 'yes' }] },
     "vlans[0].private: expected true or false, got 'yes'",
   );
 });

@@ -7,6 +7,7 @@
  */
 import { isIPv6 } from 'node:net';
 import * as v from 'valibot';
+import { parseInvite } from '../vlan/invite.ts';
 import { ConfigError, type ConfigProblem } from './config-error.ts';
 import { listenPort } from './libp2p-address.ts';
 import { configSchema } from './schema.ts';
@@ -35,7 +36,12 @@ export type Config = DeepReadonly<v.InferOutput<typeof configSchema>>;
  */
 export function parseConfig(document: unknown): Config {
   const config = parseWith(configSchema, document);
-  const problems = [...duplicateProblems(config), ...mtuProblems(config), ...portProblems(config)];
+  const problems = [
+    ...duplicateProblems(config),
+    ...inviteProblems(config),
+    ...mtuProblems(config),
+    ...portProblems(config),
+  ];
   if (problems.length > 0) throw new ConfigError('invalid', problems);
   return config;
 }
@@ -91,6 +97,21 @@ function duplicateProblems(config: Config): ConfigProblem[] {
     }
   }
   return problems;
+}
+
+function inviteProblems(config: Config): ConfigProblem[] {
+  return config.vlans.flatMap((vlan, index) => {
+    const parsed = vlan.invite === undefined ? undefined : parseInvite(vlan.invite);
+    if (parsed?.ok !== true) return [];
+    const path = `vlans[${index}]`;
+    if (parsed.invite.id !== vlan.id) {
+      return [{ path: `${path}.invite`, message: `leads to another VLAN than the id, ${parsed.invite.id}` }];
+    }
+    const isOpen = vlan.private && parsed.invite.kind === 'open';
+    return isOpen
+      ? [{ path: `${path}.private`, message: 'is true, but the invite leads to an open VLAN' }]
+      : [];
+  });
 }
 
 function mtuProblems(config: Config): ConfigProblem[] {

@@ -5,11 +5,12 @@
  * line holds.
  */
 import * as v from 'valibot';
+import { parseInvite } from '../vlan/invite.ts';
+import { parseSubnet } from '../vlan/subnet.ts';
 import { parseVlanId } from '../vlan/vlan-id.ts';
-import { parseCidr, subnetProblem } from './cidr.ts';
+import { parseCidr } from './cidr.ts';
 import { DEFAULT_MTU_BYTES } from './defaults.ts';
 import { interfaceNameProblem } from './interface-name.ts';
-import { inviteProblem } from './invite-text.ts';
 import { nearestName } from './nearest-name.ts';
 import { vlanNameProblem } from './vlan-name.ts';
 
@@ -70,8 +71,15 @@ export function list<const Item extends v.BaseSchema<unknown, unknown, v.BaseIss
   return v.pipe(v.array(item, expecting('a list')), v.maxLength(most, tooMany));
 }
 
-/** An object without unknown keys; a mistyped one is answered with the key that it resembles. */
-export function section<const Entries extends v.ObjectEntries>(entries: Entries) {
+/**
+ * An object without unknown keys; a mistyped one is answered with the key that it resembles.
+ *
+ * @param complete - fills in what follows from other keys, before any of them is looked at
+ */
+export function section<const Entries extends v.ObjectEntries>(
+  entries: Entries,
+  complete: (document: object) => object = (document) => document,
+) {
   const known = Object.keys(entries);
   const strict = v.strictObject(entries, (issue) => {
     const key = issue.path?.at(-1)?.key;
@@ -79,7 +87,11 @@ export function section<const Entries extends v.ObjectEntries>(entries: Entries)
     return typeof key === 'string' ? 'is missing' : 'expected an object';
   });
   // valibot takes a list for an object, so that is asked first.
-  return v.pipe(v.unknown(), v.check(isPlainObject, expecting('an object')), strict);
+  return v.pipe(v.unknown(), v.check(isPlainObject, expecting('an object')), v.transform(completed), strict);
+
+  function completed(document: unknown): unknown {
+    return isPlainObject(document) ? complete(document as object) : document;
+  }
 }
 
 function isPlainObject(value: unknown): boolean {
@@ -103,6 +115,17 @@ function cidrProblem(text: string): string | undefined {
   return parsed.ok ? undefined : parsed.reason;
 }
 
+function subnetProblem(text: string): string | undefined {
+  const parsed = parseSubnet(text);
+  return parsed.ok ? undefined : parsed.reason;
+}
+
+/** Whether it is still good is for those to say who gave it. */
+function inviteProblem(text: string): string | undefined {
+  const parsed = parseInvite(text);
+  return parsed.ok ? undefined : parsed.reason;
+}
+
 /** A VLAN's id as text. */
 export const vlanIdSchema = checkedText('a VLAN id of 26 characters', vlanIdProblem);
 
@@ -121,7 +144,7 @@ const mtuBytesSchema = integer(576, 9000);
 /** The addresses that a VLAN's hosts have. */
 export const subnetSchema = checkedText('a subnet like 10.7.0.0/24', subnetProblem);
 
-/** An invite; whether it is a good one is for those to say who gave it. */
+/** An invite as text. */
 export const inviteSchema = checkedText('an invite', inviteProblem);
 
 /** How a VLAN is shown on this machine: in an entry of `vlans`, and in a request to join. */

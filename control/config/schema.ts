@@ -6,6 +6,7 @@
  */
 import { isIP } from 'node:net';
 import * as v from 'valibot';
+import { parseInvite } from '../vlan/invite.ts';
 import { DEFAULT_CONTROL_SOCKET, DEFAULT_STATE_DIRECTORY } from './defaults.ts';
 import { dialAddressProblem, listenAddressProblem } from './libp2p-address.ts';
 import {
@@ -54,13 +55,23 @@ function ipProblem(text: string): string | undefined {
   return isIP(text) === 0 ? `expected an IPv4 or IPv6 address, got ${shown(text)}` : undefined;
 }
 
+/** An invite says which VLAN it leads to, so that the id may be left out. */
+function withIdOfInvite(document: object): object {
+  if (!('invite' in document) || 'id' in document || typeof document.invite !== 'string') return document;
+  const parsed = parseInvite(document.invite);
+  return parsed.ok ? { id: parsed.invite.id, ...document } : document;
+}
+
 /** A VLAN to be in. An invite is used until the VLAN has admitted this node, and is no matter after that. */
-const vlanSchema = section({
-  id: vlanIdSchema,
-  ...attachmentEntries,
-  private: v.optional(flag(), false),
-  invite: v.exactOptional(inviteSchema),
-});
+const vlanSchema = section(
+  {
+    id: vlanIdSchema,
+    ...attachmentEntries,
+    private: v.optional(flag(), false),
+    invite: v.exactOptional(inviteSchema),
+  },
+  withIdOfInvite,
+);
 
 const listenSchema = section({
   libp2p: v.optional(list(checkedText('a libp2p address', listenAddressProblem), 16), DEFAULT_LIBP2P_LISTEN),
