@@ -17,7 +17,8 @@ export function startingConfig(paths: { stateDirectory: string; controlSocket: s
   "controlSocket": ${JSON.stringify(paths.controlSocket)},
 
   "listen": {
-    // Connections from other nodes, over TCP.
+    // Connections from other nodes: over TCP; "/ip4/0.0.0.0/udp/7946/quic-v1" adds QUIC,
+    // "/ip4/0.0.0.0/tcp/7980/ws" WebSocket.
     "libp2p": ["/ip4/0.0.0.0/tcp/7946"],
     // Frames, over UDP: this port and the next ones, one for each worker. Let both through a firewall.
     "datagram": { "address": "0.0.0.0", "port": 7947 }
@@ -28,8 +29,12 @@ export function startingConfig(paths: { stateDirectory: string; controlSocket: s
     // "/ip4/192.0.2.1/tcp/7946/p2p/12D3KooW…"
   ],
 
-  // Trunks to other nodes at most: 1..1024.
+  // How nodes of the same VLANs find each other besides: mdns on the LAN, dht through the nodes above.
+  "discovery": { "mdns": true, "dht": true },
+
+  // Trunks to other nodes at most: 1..1024. Further ones are kept warm by a heartbeat each so often: 1000..3600000.
   "connectionLimit": 256,
+  "heartbeatIntervalMs": 60000,
 
   "dataplane": {
     // "native" (Rust), "typescript", or "auto": native where it can be loaded.
@@ -43,9 +48,11 @@ export function startingConfig(paths: { stateDirectory: string; controlSocket: s
   // level: trace, debug, info, warn, error, fatal, silent. format: auto (pretty on a terminal), json, pretty.
   "log": { "level": "info", "format": "auto" },
 
-  // Segments to be in: an id from \`peertap vlan create NAME\`, and the interface that shows it here.
+  // Segments to be in: an id from \`peertap vlan create NAME\`, and the interface that shows it here. For a private
+  // one say so ("private": true), or give an invite in place of the id; it is needed until this node was admitted.
   "vlans": [
-    // { "id": "…", "interface": "ptap0", "addresses": ["10.7.0.1/24"], "mtuBytes": 1500 }
+    // { "id": "…", "interface": "ptap0", "addresses": ["10.7.0.1/24"], "mtuBytes": 1500 },
+    // { "invite": "peertap1…", "interface": "ptap1" }
   ]
 }
 `;
