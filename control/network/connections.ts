@@ -9,6 +9,8 @@ import { canonicalIp } from '../trunk/ip-text.ts';
 /** What a connection is asked after a change of address, and how long it may take: a slow path's round trips. */
 const CHECK_PROTOCOL = '/peertap/alive/1.0.0';
 const CHECK_TIMEOUT_MS = 1_500;
+/** How long a closing connection may take to send what is queued. */
+const CLOSE_TIMEOUT_MS = 2_000;
 
 /**
  * Cuts a connection that gives no sign of life: TCP itself would wait for minutes. A peer answers a protocol that it
@@ -48,4 +50,11 @@ export function rootMessage(cause: unknown): string {
     return cause.cause instanceof Error ? rootMessage(cause.cause) : cause.message;
   }
   return String(cause);
+}
+
+/** Closes a connection in order, and cuts it when that takes too long. */
+export function closeConnection(connection: Connection): void {
+  connection.close({ signal: AbortSignal.timeout(CLOSE_TIMEOUT_MS) }).catch((cause: unknown) => {
+    connection.abort(cause instanceof Error ? cause : new Error('close failed'));
+  });
 }

@@ -2,19 +2,13 @@
  * The libp2p node: listening, dialling, and the two protocols of a trunk, told as `NetworkInput`s. Every other
  * protocol goes by `streams`.
  *
- * Main thread; this folder is the only importer of libp2p. No libp2p type leaves it. It runs the smallest node
- * that can do this: TCP, Noise, yamux; no identify (the dialer opens the trunk stream at once), no discovery,
- * no automatic dialling (the trunk machine decides whom to dial and when).
+ * Main thread; this folder is the only importer of libp2p, and no libp2p type leaves it. The node itself is made in
+ * libp2p-node.ts; what is refused by the private swarm's gate is never seen here.
  *
  *   /peertap/trunk/1.0.0     messages, varint length prefix, at most 64 KiB
  *   /peertap/carrier/1.0.0   link datagrams, u16 length prefix, batched
  */
-import { noise } from '@chainsafe/libp2p-noise';
-import { yamux } from '@chainsafe/libp2p-yamux';
-import { privateKeyFromRaw } from '@libp2p/crypto/keys';
 import type { Connection, Libp2p, Stream } from '@libp2p/interface';
-import { tcp } from '@libp2p/tcp';
-import { createLibp2p } from 'libp2p';
 import type {
   BindCarrier,
   ConnectionId,
@@ -25,44 +19,23 @@ import type {
   TrunkNetworkHost,
 } from '../trunk/network-port.ts';
 import type { PeerIdText } from '../trunk/trunk-port.ts';
-import { checkConnection, isUnsupported, remoteIp, rootMessage } from './connections.ts';
+import { checkConnection, closeConnection, isUnsupported, remoteIp, rootMessage } from './connections.ts';
 import { Libp2pMessageStreams } from './libp2p-message-streams.ts';
+import { type CreatedNode, createNode, DIAL_TIMEOUT_MS, type NetworkOptions } from './libp2p-node.ts';
 import type { MessageStreams } from './message-streams.ts';
 import { namedAddress, parseAddress } from './multiaddrs.ts';
 import { NetworkError } from './network-error.ts';
 import { CarrierChannel, type Channel, ControlChannel } from './stream-channel.ts';
 
-export interface NetworkOptions {
-  /** Ed25519 seed ‖ public key, 64 bytes. */
-  readonly privateKey: Uint8Array;
-  /** Multiaddrs to listen on; none: only dials. */
-  readonly listen: readonly string[];
-  /** Trunks that the node keeps; each needs a connection, and some more are for those that come and go. */
-  readonly trunksMax?: number;
-}
-
 const PROTOCOLS: Readonly<Record<StreamProtocol, string>> = {
   trunk: '/peertap/trunk/1.0.0',
   carrier: '/peertap/carrier/1.0.0',
 };
-const TRUNKS_MAX = 256;
-/** Handshakes, races of two connections, strangers that say nothing for 10 s; a connection costs about 172 kB. */
-const CONNECTION_RESERVE = 64;
-const DIAL_TIMEOUT_MS = 5_000;
 const OPEN_TIMEOUT_MS = 5_000;
-const CLOSE_TIMEOUT_MS = 2_000;
 /** A connection that no trunk needs is closed when it has carried no stream for this long. */
 const IDLE_MS = 10_000;
-/** A connection whose peer answers nothing is aborted by the second of these at the latest. */
-const PING_INTERVAL_MS = 10_000;
 /** A peer opens one stream of each kind; two more may be on their way out. */
 const STREAMS_PER_PROTOCOL_MAX = 4;
-/** yamux's own default is no limit at all. A carrier batch is 64 KiB, and one is sent when it has drained. */
-const WRITE_BUFFER_MAX_BYTES = 2_097_152;
-/** Connections that one host may open in a second, and that may be in their handshake. */
-const INBOUND_PER_SECOND_MAX = 32;
-const INBOUND_PENDING_MAX = 64;
-
 const EMPTY_HOST: TrunkNetworkHost = { input: () => undefined, carrierDatagram: () => undefined };
 
 /**
@@ -87,24 +60,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Libp2pNetw
     parseAddress(address);
   }
   try {
-    const node = await createLibp2p({
-      start: false,
-      privateKey: privateKeyFromRaw(options.privateKey),
-      addresses: { listen: [...options.listen] },
-      transports: [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })],
-      connectionEncrypters: [noise()],
-      streamMuxers: [yamux({ streamOptions: { maxWriteBufferLength: WRITE_BUFFER_MAX_BYTES } })],
-      connectionManager: {
-        maxConnections: (options.trunksMax ?? TRUNKS_MAX) + CONNECTION_RESERVE,
-        dialTimeout: DIAL_TIMEOUT_MS,
-        addressDialTimeout: DIAL_TIMEOUT_MS,
-        reconnectRetries: 0,
-        inboundConnectionThreshold: INBOUND_PER_SECOND_MAX,
-        maxIncomingPendingConnections: INBOUND_PENDING_MAX,
-      },
-      connectionMonitor: { enabled: true, pingInterval: PING_INTERVAL_MS },
-    });
-    return await Libp2pNetwork.adopt(node, options.listen);
+    return await Libp2pNetwork.adopt(await createNode(options), options.listen);
   } catch (cause) {
     throw startError(options.listen, cause);
   }
@@ -123,6 +79,8 @@ function startError(addresses: readonly string[], cause: unknown): NetworkError 
 
 export class Libp2pNetwork implements TrunkNetwork {
   readonly peerId: PeerIdText;
+  /** What does not work on this machine, for the log. */
+  readonly warnings: readonly string[];
   /** What is neither a trunk nor a carrier. */
   readonly streams: MessageStreams;
   readonly #node: Libp2p;
@@ -138,8 +96,9 @@ export class Libp2pNetwork implements TrunkNetwork {
   #nextId = 1;
   #isStopped = false;
 
-  private constructor(node: Libp2p, listen: readonly string[]) {
+  private constructor({ node, warnings }: CreatedNode, listen: readonly string[]) {
     this.#node = node;
+    this.warnings = warnings;
     this.#listen = listen;
     this.peerId = node.peerId.toString();
     this.#messageStreams = new Libp2pMessageStreams(node);
@@ -147,8 +106,12 @@ export class Libp2pNetwork implements TrunkNetwork {
     this.streams = this.#messageStreams;
   }
 
-  static async adopt(node: Libp2p, listen: readonly string[]): Promise<Libp2pNetwork> {
-    const network = new Libp2pNetwork(node, listen);
+  static async adopt(created: CreatedNode, listen: readonly string[]): Promise<Libp2pNetwork> {
+    const { node, gate } = created;
+    const network = new Libp2pNetwork(created, listen);
+    if (gate !== undefined) {
+      gate.onAuthorised = (peers) => network.#host.input({ kind: 'authorised', peers });
+    }
     node.addEventListener('connection:open', ({ detail }) => {
       if (detail.direction === 'inbound') {
         network.#idOf(detail);
@@ -391,10 +354,4 @@ export class Libp2pNetwork implements TrunkNetwork {
       this.#host.input({ kind: 'disconnected', peer: connection.remotePeer.toString(), connection: id });
     }
   }
-}
-
-function closeConnection(connection: Connection): void {
-  connection.close({ signal: AbortSignal.timeout(CLOSE_TIMEOUT_MS) }).catch((cause: unknown) => {
-    connection.abort(cause instanceof Error ? cause : new Error('close failed'));
-  });
 }

@@ -6,7 +6,9 @@ export type NetworkErrorCode =
   | 'start-failed'
   | 'unreachable'
   /** The peer does not speak the protocol. */
-  | 'unsupported';
+  | 'unsupported'
+  /** The private swarm does not let the peer in, or the peer's does not let us in. */
+  | 'refused';
 
 export class NetworkError extends Error {
   readonly code: NetworkErrorCode;

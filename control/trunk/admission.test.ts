@@ -73,3 +73,18 @@ test('a member keeps its place against strangers', () => {
   assert.deepEqual(byes(hello(harness, TWO)), ['too-many-trunks']);
   assert.deepEqual(trunks(harness), [ONE]);
 });
+
+test('a peer that is no longer authorised is told, and loses its trunk and its connection; the others keep theirs', () => {
+  const harness = new Harness();
+  configure(harness, TWO);
+  hello(harness, ONE);
+  hello(harness, TWO);
+  const { connection } = harness.open(THREE);
+  const effects = harness.send({ kind: 'authorised', peers: [ONE] });
+  assert.deepEqual(byes(effects), ['rejected', 'rejected']);
+  assert.deepEqual(trunks(harness), [ONE]);
+  const ended = effects.flatMap((effect) => (effect.kind === 'disconnect' ? [effect.connection] : []));
+  assert.ok(ended.length === 2 && ended.includes(connection));
+  assert.equal(effects.filter(({ kind }) => kind === 'remove-trunk').length, 1);
+  assert.match(harness.machine.status().find(({ peer }) => peer === TWO)?.lastError ?? '', /private swarm/);
+});

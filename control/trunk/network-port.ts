@@ -119,6 +119,12 @@ export interface StreamClosedInput {
   readonly reason: string;
 }
 
+/** The private swarm's keys have changed: these peers alone may stay; connections of others are being closed. */
+export interface AuthorisedInput {
+  readonly kind: 'authorised';
+  readonly peers: readonly PeerIdText[];
+}
+
 export type NetworkInput =
   | ConnectedInput
   | PeerNamedInput
@@ -127,7 +133,8 @@ export type NetworkInput =
   | StreamOpenedInput
   | StreamFailedInput
   | MessageInput
-  | StreamClosedInput;
+  | StreamClosedInput
+  | AuthorisedInput;
 
 /**
  * The network as the trunk driver sees it; implemented by control/network.

@@ -186,6 +186,18 @@ export function failPeer(context: TrunkContext, peer: Peer, code: TrunkErrorCode
   penalise(context, peer);
 }
 
+/** The peer may not be connected any more: it is told, and its trunk and connections end. */
+export function expelPeer(context: TrunkContext, table: PeerTable, peer: Peer): void {
+  if (peer.trunk === undefined && peer.connections.size === 0) {
+    return;
+  }
+  failPeer(context, peer, 'rejected', 'it has no key of this node’s private swarm');
+  endTrunk(context, table, peer, 'rejected');
+  for (const connection of peer.connections.keys()) {
+    context.emit({ kind: 'disconnect', connection });
+  }
+}
+
 /** Ends the peer's trunk, and closes its carrier stream. */
 export function endTrunk(
   context: TrunkContext,

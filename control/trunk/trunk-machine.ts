@@ -11,7 +11,7 @@ import { handleDataplane } from './dataplane-inputs.ts';
 import { findShared, sendMeet } from './meet.ts';
 import { meetKeyOf } from './meet-tags.ts';
 import type { DialFailedInput } from './network-port.ts';
-import { dropPending, endTrunk, type Peer, PeerTable, sendMessage } from './peer.ts';
+import { dropPending, endTrunk, expelPeer, type Peer, PeerTable, sendMessage } from './peer.ts';
 import {
   closeStream,
   handleConnected,
@@ -28,6 +28,7 @@ import { DEFAULT_TRUNK_CONFIG, type TrunkConfig } from './trunk-config.ts';
 import { hexText, TrunkContext, type TrunkCounter, type TrunkPorts } from './trunk-context.ts';
 import type {
   LocalInput,
+  PeerIdText,
   SetPeersInput,
   SetVlansInput,
   TrunkEffect,
@@ -148,6 +149,9 @@ export class TrunkMachine {
         }
         return;
       }
+      case 'authorised':
+        this.#expelOthers(new Set(input.peers));
+        return;
       case 'message':
         this.#touch(handleMessage(context, table, input));
         return;
@@ -215,6 +219,16 @@ export class TrunkMachine {
       peer.configured = wanted.has(peer.id);
       peer.addresses = wanted.get(peer.id) ?? [];
       this.#touch(peer);
+    }
+  }
+
+  /** A peer that has lost its right to connect keeps no trunk either, though its datagrams need no connection. */
+  #expelOthers(authorised: ReadonlySet<PeerIdText>): void {
+    for (const peer of this.#table.peers.values()) {
+      if (!authorised.has(peer.id)) {
+        expelPeer(this.#context, this.#table, peer);
+        this.#touch(peer);
+      }
     }
   }
 

@@ -1,0 +1,85 @@
+/**
+ * Makes the libp2p node: transports, encryption, muxer, limits, and the guard before all of them.
+ *
+ * Main thread. It runs the smallest node that can do its work: no identify (the dialler opens the trunk stream at
+ * once), no discovery, no automatic dialling (the trunk machine decides whom to dial and when).
+ */
+import { noise } from '@chainsafe/libp2p-noise';
+import { yamux } from '@chainsafe/libp2p-yamux';
+import { privateKeyFromRaw } from '@libp2p/crypto/keys';
+import { peerIdFromPrivateKey } from '@libp2p/peer-id';
+import { createLibp2p, type Libp2p, type Libp2pOptions } from 'libp2p';
+import type { SwarmAuthority } from '../swarm/swarm.ts';
+import { type ConnectionGuard, GuardedConnections } from './guarded-connections.ts';
+import { SwarmGate } from './swarm-gate.ts';
+import { loadTransports } from './transports.ts';
+
+export interface NetworkOptions {
+  /** Ed25519 seed ‖ public key, 64 bytes. */
+  readonly privateKey: Uint8Array;
+  /** Multiaddrs to listen on; none: only dials. */
+  readonly listen: readonly string[];
+  /** Trunks that the node keeps; each needs a connection, and some more are for those that come and go. */
+  readonly trunksMax?: number;
+  /** libp2p services that run beside ours; guarded as everything is. */
+  readonly services?: ServiceFactories;
+  /** The private swarm that guards every connection; absent: everybody may connect. */
+  readonly swarm?: SwarmAuthority;
+}
+
+/** libp2p's `services`, by the names under which the node has them; each takes the components that it needs. */
+export type ServiceFactories = Readonly<Record<string, (components: never) => unknown>>;
+
+/** What {@link createNode} made. */
+export interface CreatedNode {
+  readonly node: Libp2p;
+  readonly gate: SwarmGate | undefined;
+  /** What does not work on this machine, for the log. */
+  readonly warnings: readonly string[];
+}
+
+const TRUNKS_MAX = 256;
+/** Handshakes, races of two connections, strangers that say nothing for 10 s; a connection costs about 172 kB. */
+const CONNECTION_RESERVE = 64;
+/** For one address, and for all of a peer: they are tried one after the other. */
+const ADDRESS_DIAL_TIMEOUT_MS = 4_000;
+export const DIAL_TIMEOUT_MS = 12_000;
+/** yamux's own default is no limit at all. A carrier batch is 64 KiB, and one is sent when it has drained. */
+const WRITE_BUFFER_MAX_BYTES = 2_097_152;
+/** Connections that one host may open in a second, and that may be in their handshake. */
+const INBOUND_PER_SECOND_MAX = 32;
+const INBOUND_PENDING_MAX = 64;
+
+const OPEN_GUARD: ConnectionGuard = { isActive: () => false, admit: () => Promise.resolve() };
+
+/** Makes the node, which neither listens nor dials before its `start`. */
+export async function createNode(options: NetworkOptions): Promise<CreatedNode> {
+  const privateKey = privateKeyFromRaw(options.privateKey);
+  const self = peerIdFromPrivateKey(privateKey).toString();
+  const gate = options.swarm === undefined ? undefined : new SwarmGate(options.swarm, self);
+  const guarded = new GuardedConnections(gate ?? OPEN_GUARD);
+  const { transports, missing, canListen } = await loadTransports();
+  const node = await createLibp2p({
+    start: false,
+    privateKey,
+    addresses: { listen: options.listen.filter(canListen) },
+    transports: transports.map((transport) => guarded.guardTransport(transport)),
+    connectionEncrypters: [guarded.guardEncrypter(noise())],
+    streamMuxers: [
+      guarded.guardMuxer(yamux({ streamOptions: { maxWriteBufferLength: WRITE_BUFFER_MAX_BYTES } })),
+    ],
+    connectionGater: guarded.gater(),
+    connectionManager: {
+      maxConnections: (options.trunksMax ?? TRUNKS_MAX) + CONNECTION_RESERVE,
+      dialTimeout: DIAL_TIMEOUT_MS,
+      addressDialTimeout: ADDRESS_DIAL_TIMEOUT_MS,
+      reconnectRetries: 0,
+      inboundConnectionThreshold: INBOUND_PER_SECOND_MAX,
+      maxIncomingPendingConnections: INBOUND_PENDING_MAX,
+    },
+    services: { ...options.services } as NonNullable<Libp2pOptions['services']>,
+    connectionMonitor: { enabled: true, pingInterval: 10_000 },
+  });
+  await gate?.attach(node);
+  return { node, gate, warnings: missing };
+}

@@ -1,0 +1,82 @@
+/**
+ * What connections are made over: TCP, WebSocket, and QUIC where its addon loads.
+ *
+ * Main thread. Each is guarded (guarded-connections.ts). Datagrams of trunks do not go by any of these but when
+ * nothing better works.
+ */
+import { lookup } from 'node:dns/promises';
+import type * as quicPackage from '@chainsafe/libp2p-quic';
+import type { Transport } from '@libp2p/interface';
+import { tcp } from '@libp2p/tcp';
+import { webSockets } from '@libp2p/websockets';
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
+import type { Libp2pOptions } from 'libp2p';
+import { rootMessage } from './connections.ts';
+
+/** More than the pause between two pings of an idle connection: it lives by those, not by this. */
+const SOCKET_SILENCE_MS = 300_000;
+/** A peer that is gone is noticed by QUIC after this; NATs forget a UDP flow after 30 s or more. */
+const QUIC_IDLE_MS = 60_000;
+const QUIC_KEEP_ALIVE_MS = 20_000;
+/** A trunk's streams, those of the VLANs that are shared, and of other protocols. */
+const QUIC_STREAMS_MAX = 256;
+
+/** Makes a transport of libp2p's components. */
+export type TransportFactory = NonNullable<Libp2pOptions['transports']>[number];
+
+/** The transports that work here. */
+export interface LoadedTransports {
+  readonly transports: readonly TransportFactory[];
+  /** Why one of them does not, for the log. */
+  readonly missing: readonly string[];
+  /** Whether an address can be listened on. */
+  readonly canListen: (address: string) => boolean;
+}
+
+/** @param load - test seam; the default imports the QUIC package, whose addon may not fit this machine */
+export async function loadTransports(
+  load: () => Promise<Pick<typeof quicPackage, 'quic'>> = () => import('@chainsafe/libp2p-quic'),
+): Promise<LoadedTransports> {
+  const socket = {
+    inboundSocketInactivityTimeout: SOCKET_SILENCE_MS,
+    outboundSocketInactivityTimeout: SOCKET_SILENCE_MS,
+  };
+  const transports: TransportFactory[] = [
+    tcp({ ...socket, dialOpts: { noDelay: true }, listenOpts: { noDelay: true } }),
+    webSockets(),
+  ];
+  try {
+    const { quic } = await load();
+    const options = {
+      maxIdleTimeout: QUIC_IDLE_MS,
+      keepAliveInterval: QUIC_KEEP_ALIVE_MS,
+      maxConcurrentStreamLimit: QUIC_STREAMS_MAX,
+    };
+    transports.push((components: quicPackage.QuicComponents) => resolvingNames(quic(options)(components)));
+    return { transports, missing: [], canListen: () => true };
+  } catch (cause) {
+    const reason = `QUIC cannot be used here, its addon does not load (${rootMessage(cause)}); TCP and WebSocket go on without it`;
+    return { transports, missing: [reason], canListen: (address) => !address.includes('/quic-v1') };
+  }
+}
+
+/** libp2p's QUIC takes addresses only. */
+function resolvingNames(transport: Transport): Transport {
+  const dial = transport.dial.bind(transport);
+  transport.dial = async (address, options) => dial(await resolved(address), options);
+  return transport;
+}
+
+async function resolved(address: Multiaddr): Promise<Multiaddr> {
+  const components = address.getComponents();
+  const name = components.find((component) => /^dns[46]?$/.test(component.name));
+  if (name?.value === undefined) {
+    return address;
+  }
+  const family = name.name === 'dns4' ? 4 : name.name === 'dns6' ? 6 : 0;
+  const found = await lookup(name.value, { family });
+  const text = address
+    .toString()
+    .replace(`/${name.name}/${name.value}/`, `/ip${found.family}/${found.address}/`);
+  return multiaddr(text);
+}
