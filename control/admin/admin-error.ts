@@ -29,6 +29,7 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   'in-swarm': 409,
   'no-swarm': 409,
   'interface-taken': 409,
+  'too-many-invites': 409,
   'too-many-vlans': 409,
   'body-too-large': 413,
   stopping: 503,

@@ -59,6 +59,7 @@ export function vlanReport(changes: Partial<VlanReport>): VlanReport {
     stations: 0,
     kind: 'open',
     state: (changes.interface ?? null) === null ? 'no-interface' : 'active',
+    reason: null,
     epoch: null,
     description: null,
     subnet: null,

@@ -47,9 +47,16 @@ export type MemberRole = 'owner' | 'admin' | 'member';
 
 /**
  * `active`: it has keys and an interface; `no-interface`: keys alone; `waiting-for-approval`: an admin has to approve
- * this node; `joining`: no member was reached yet, or the Welcome is on its way; `expelled`: an admin removed this node.
+ * this node; `joining`: no member was reached yet, or the Welcome is on its way; `refused`: an admin refused, or the
+ * invite holds no more, see `reason`; `expelled`: an admin removed this node.
  */
-export type VlanState = 'active' | 'waiting-for-approval' | 'joining' | 'expelled' | 'no-interface';
+export type VlanState =
+  | 'active'
+  | 'waiting-for-approval'
+  | 'joining'
+  | 'refused'
+  | 'expelled'
+  | 'no-interface';
 
 /** A VLAN that this node is in, or asks to be in. */
 export interface VlanReport {
@@ -69,6 +76,8 @@ export interface VlanReport {
   readonly stations: number;
   readonly kind: VlanKind;
   readonly state: VlanState;
+  /** Why it is refused, or why it is not in yet, in words of our own; null otherwise. */
+  readonly reason: string | null;
   /** Number of the group's epoch; null in an open VLAN, and before the Welcome. */
   readonly epoch: number | null;
   /** From its signed record. */

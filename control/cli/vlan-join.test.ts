@@ -87,16 +87,21 @@ test('an invite is handed on as it is, and a cut one is told before any daemon i
 test('a join that needs an approval says by which command, and goes on when it is given', async () => {
   await withDaemon(async (bench) => {
     refuseAtFirst(bench.daemon, 'joining');
-    changeAt(bench, { 2_000: { state: 'waiting-for-approval' }, 30_000: { state: 'active', members: 4 } });
+    changeAt(bench, {
+      2_000: { state: 'waiting-for-approval' },
+      30_000: { state: 'joining' },
+      40_000: { state: 'active', members: 4 },
+    });
     const { code, out, err } = await bench.run(...JOIN);
     assert.equal(code, 0);
     assert.equal(
       err.match(/waits for an admin's approval; the request stays when this command is ended/g)?.length,
       1,
     );
+    assert.match(err, /^approved; the keys are on their way$/m);
     assert.ok(err.includes(`  peertap vlan approve aaaaaaaa ${OWN_PEER}`), err);
     assert.match(out, /^joined a{26} on ptap0 \(no address, MTU 1500\)\nfound 4 other members$/);
-    assert.ok(bench.clock.timeMs >= 30_000);
+    assert.ok(bench.clock.timeMs >= 40_000);
   });
 });
 
@@ -120,16 +125,23 @@ test('a join that does not wait says what it is waiting for', async () => {
   });
 });
 
+test('a refusal ends the wait with its reason', async () => {
+  await withDaemon(async (bench) => {
+    refuseAtFirst(bench.daemon, 'joining');
+    changeAt(bench, { 1_000: { state: 'refused', reason: 'the invite has been used; ask for a new one' } });
+    const { code, err } = await bench.run(...JOIN);
+    assert.equal(code, 1);
+    assert.match(err, /^peertap: the invite has been used; ask for a new one\. The interface stays as it is/);
+  });
+});
+
 test('a node that was removed is told how to come back, and a request that was withdrawn ends the wait', async () => {
   await withDaemon(async (bench) => {
     refuseAtFirst(bench.daemon, 'waiting-for-approval');
     changeAt(bench, { 1_000: { state: 'expelled' } });
     const expelled = await bench.run(...JOIN);
     assert.equal(expelled.code, 1);
-    assert.match(
-      expelled.err,
-      /an admin has removed this node from ptap0\. Ask one of them.*vlan leave aaaaaaaa/,
-    );
+    assert.match(expelled.err, /an admin has removed this node from ptap0\. Ask one of them for an invite/);
     bench.clock.onTick = () => {
       bench.daemon.vlanList = [];
     };

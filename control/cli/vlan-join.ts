@@ -28,6 +28,10 @@ const NO_MEMBER =
   `no other member was found within ${FIRST_MEMBER_TIMEOUT_MS / 1000} s. The VLAN stays joined and takes ` +
   'members as they come; check the id, and `peertap peers` for a trunk to one of them';
 
+const NO_ANSWER =
+  'no member has answered yet, and the request stays. `peertap peers` shows whether there is a trunk to one; ' +
+  'name one in "bootstrap" of the config, or join by an invite, which brings addresses along';
+
 /** What is joined, and how it is shown here. */
 export type WantedAttachment = Pick<JoinRequest, 'interface' | 'addresses' | 'mtuBytes'>;
 
@@ -80,6 +84,10 @@ async function waitUntilIn(client: AdminClient, asked: VlanReport, io: CommandIo
   for (;;) {
     if (isIn(vlan)) return vlan;
     const isOverdue = io.nowMs() - startMs >= FIRST_MEMBER_TIMEOUT_MS;
+    if (vlan.state === 'joining' && told === 'waiting-for-approval') {
+      io.err('approved; the keys are on their way');
+      told = vlan.state;
+    }
     // A member that is there answers within seconds; only silence is worth a word.
     if (told !== vlan.state && (vlan.state !== 'joining' || isOverdue)) {
       await tellState(client, vlan, io);
@@ -91,24 +99,26 @@ async function waitUntilIn(client: AdminClient, asked: VlanReport, io: CommandIo
 }
 
 async function tellState(client: AdminClient, vlan: VlanReport, io: CommandIo): Promise<void> {
-  if (vlan.state === 'expelled') {
-    throw new CommandError(
-      `an admin has removed this node from ${nameOf(vlan)}. Ask one of them to let it in again; then ` +
-        `\`peertap vlan leave ${shortId(vlan.id)}\` and join anew`,
-    );
+  switch (vlan.state) {
+    case 'expelled':
+      throw new CommandError(
+        `an admin has removed this node from ${nameOf(vlan)}. Ask one of them for an invite, and join by that`,
+      );
+    case 'refused':
+      throw new CommandError(
+        `${vlan.reason ?? 'an admin refused'}. The interface stays as it is; join anew by an invite`,
+      );
+    case 'waiting-for-approval': {
+      const { peerId } = await client.status();
+      io.err(
+        "this node waits for an admin's approval; the request stays when this command is ended. On an admin's node:",
+      );
+      io.err(`  peertap vlan approve ${shortId(vlan.id)} ${peerId}`);
+      return;
+    }
+    default:
+      io.err(vlan.reason ?? NO_ANSWER);
   }
-  if (vlan.state === 'joining') {
-    io.err(
-      'no member has answered yet, and the request stays. `peertap peers` shows whether there is a trunk to one; ' +
-        'name one in "bootstrap" of the config, or join by an invite, which brings addresses along',
-    );
-    return;
-  }
-  const { peerId } = await client.status();
-  io.err(
-    "this node waits for an admin's approval; the request stays when this command is ended. On an admin's node:",
-  );
-  io.err(`  peertap vlan approve ${shortId(vlan.id)} ${peerId}`);
 }
 
 /** DHCP comes later, so somebody has to choose an address. */
