@@ -1,5 +1,6 @@
 /** What the data plane is made of and asked for, as control/daemon.ts says it. Types only. */
 import type { EngineName } from '../../dataplane/contract/engine.ts';
+import type { MovingHosts, VlanKind } from '../membership/membership-port.ts';
 import type { MemoryOptions } from './dataplane-memory.ts';
 
 /** Something to log. */
@@ -38,9 +39,24 @@ export interface VlanAttachmentRequest {
   readonly mtuBytes: number;
 }
 
+/** What of a VLAN's record concerns its frames. */
+export interface VlanPolicy {
+  readonly kind: VlanKind;
+  /** 1 AES-256-GCM (default), 2 ChaCha20-Poly1305. */
+  readonly cipher?: number;
+  /** 60 or more, divides a day; default: the daemon's. */
+  readonly tokenPeriodSeconds?: number;
+  /** Default `refuse`. */
+  readonly movingHosts?: MovingHosts;
+  /** Other nodes in the roster. */
+  readonly membersMax?: number;
+}
+
 /** A VLAN to take part in; a registry entry has this shape. */
 export interface VlanRequest {
   readonly idBytes: Uint8Array;
+  /** Absent: an open VLAN with all defaults. */
+  readonly policy?: VlanPolicy;
   /** Absent: a member without an interface. */
   readonly attachment?: VlanAttachmentRequest;
 }

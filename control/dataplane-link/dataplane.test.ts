@@ -171,7 +171,7 @@ test('members find each other through workers and sockets', async () => {
 
   const host = planes[0].dataplane.vlans.find(VLAN);
   const control = { kind: 3, flags: 0, class: 7 };
-  host?.input({ kind: 'control', day: 0, control, payload: new Uint8Array(100) });
+  host?.input({ kind: 'control', epoch: 0, control, payload: new Uint8Array(100) });
   assert.equal(planes[0].dataplane.totals().drops['control-invalid'], 1);
   for (const line of planes[0].logged)
     assert.ok(!line.includes(VLAN), `the id, which admits, is logged: ${line}`);

@@ -223,7 +223,8 @@ export class Dataplane {
         this.vlans.findBySlot(vlan)?.input({ kind: 'station-seen', mac: macFromWords(macLow, macHigh) });
       },
       senderUnknown: (epoch, leafLane) => {
-        this.vlans.findByEpoch(epoch)?.host.input({ kind: 'sender-unknown', leaf: leafLane & LEAF_MASK });
+        const found = this.vlans.findByEpoch(epoch);
+        found?.host.input({ kind: 'sender-unknown', epoch: found.epoch, leaf: leafLane & LEAF_MASK });
       },
       carrier: (_lane, trunk, payload) => {
         this.#trunkLink.carrierDatagram(trunk, payload);
@@ -235,7 +236,7 @@ export class Dataplane {
     const found = this.vlans.findByEpoch(epoch);
     found?.host.input({
       kind: 'control',
-      day: found.day,
+      epoch: found.epoch,
       control: { kind: controlKind(control), flags: controlFlags(control), class: controlClass(control) },
       payload: bytes.slice(offset, offset + length),
     });

@@ -7,6 +7,7 @@
  *
  * Main thread only.
  */
+import type { EpochId } from '../membership/epoch.ts';
 import type { MemberId } from '../membership/membership-port.ts';
 import type { FrameKeyTable, TxKey } from './key-tables.ts';
 
@@ -18,20 +19,20 @@ interface Run {
   readonly keys: readonly (TxKey | undefined)[];
 }
 
-/** Runs of keys, by member and day. */
+/** Runs of keys, by member and epoch. */
 export class TxKeys {
   readonly #table: FrameKeyTable;
   readonly #cipher: number;
-  readonly #runs = new Map<MemberId, Map<number, Run>>();
+  readonly #runs = new Map<MemberId, Map<EpochId, Run>>();
 
   constructor(table: FrameKeyTable, cipher: number) {
     this.#table = table;
     this.#cipher = cipher;
   }
 
-  /** First slot of the run towards a member (or the group) under a day's epoch. */
-  find(member: MemberId, day: number): number | undefined {
-    return this.#runs.get(member)?.get(day)?.first;
+  /** First slot of the run towards a member (or the group) under an epoch. */
+  find(member: MemberId, epoch: EpochId): number | undefined {
+    return this.#runs.get(member)?.get(epoch)?.first;
   }
 
   /**
@@ -41,18 +42,18 @@ export class TxKeys {
    * @returns the run's first slot; undefined when the table is full: then there is no run, since the old one
    *   may hold a key under a salt that is about to go
    */
-  put(member: MemberId, day: number, keys: ReadonlyMap<number, TxKey>): number | undefined {
-    const runs = this.#runs.get(member) ?? new Map<number, Run>();
-    const old = runs.get(day);
+  put(member: MemberId, epoch: EpochId, keys: ReadonlyMap<number, TxKey>): number | undefined {
+    const runs = this.#runs.get(member) ?? new Map<EpochId, Run>();
+    const old = runs.get(epoch);
     const merged = [...(old?.keys ?? [])];
     for (const [worker, key] of keys) {
       merged[worker] = key;
     }
     const first = this.#table.addTx(merged, this.#cipher);
     if (first === undefined) {
-      runs.delete(day);
+      runs.delete(epoch);
     } else {
-      runs.set(day, { first, keys: merged });
+      runs.set(epoch, { first, keys: merged });
       this.#runs.set(member, runs);
     }
     if (old !== undefined) {
@@ -69,12 +70,12 @@ export class TxKeys {
     this.#runs.delete(member);
   }
 
-  /** Forgets the keys of all days but these. */
-  keepDays(days: readonly number[]): void {
+  /** Forgets the keys of all epochs before one. */
+  keepFrom(first: EpochId): void {
     for (const runs of this.#runs.values()) {
-      for (const [day, run] of [...runs]) {
-        if (!days.includes(day)) {
-          runs.delete(day);
+      for (const [epoch, run] of [...runs]) {
+        if (epoch < first) {
+          runs.delete(epoch);
           this.#table.removeTx(run.first);
         }
       }

@@ -7,6 +7,8 @@
  * Main thread only.
  */
 import { DROP } from '../../dataplane/base/drop-code.ts';
+import type { EpochId } from '../membership/epoch.ts';
+import type { GroupState } from '../membership/group/group-port.ts';
 import { MembershipMachine } from '../membership/membership-machine.ts';
 import type {
   MemberStatus,
@@ -75,9 +77,24 @@ export class VlanHost {
     return this.#tap?.device.name;
   }
 
-  /** Day of an epoch slot of this VLAN, or undefined when the slot is another's. */
-  dayOf(epochSlot: number): number | undefined {
-    return this.#parts.link.dayOf(epochSlot);
+  /** The epoch of a slot; undefined when the slot is another VLAN's. */
+  epochOf(epochSlot: number): EpochId | undefined {
+    return this.#parts.link.epochOf(epochSlot);
+  }
+
+  /** Number of the present epoch: the UTC day, or the group's; undefined before a private VLAN's first. */
+  get epoch(): number | undefined {
+    return this.#machine.epoch?.number;
+  }
+
+  /**
+   * Goes over to a state on which a private VLAN's group has settled; to the one that it has: nothing happens.
+   *
+   * @param removedAtOnce - it settles a Remove: nothing is sealed under the epochs before any more, and what is
+   * sealed under them by others is opened for a second at most
+   */
+  setGroupEpoch(state: GroupState, removedAtOnce: boolean): void {
+    this.input({ kind: 'group-epoch', epoch: state, removedAtOnce });
   }
 
   start(): void {

@@ -31,7 +31,7 @@ import {
 } from '../../dataplane/shm/tables.ts';
 import { controlClass, controlFlags, controlKind } from '../../dataplane/wire/link-datagram.ts';
 import { formatPeerId } from '../identity/peer-id.ts';
-import { NOON_UNIX_MS, SeededRandom } from '../membership/membership-fixture.ts';
+import { NOON_UNIX_MS, OPEN_OPTIONS, SeededRandom } from '../membership/membership-fixture.ts';
 import { MembershipMachine } from '../membership/membership-machine.ts';
 import type { MembershipInput } from '../membership/membership-port.ts';
 import { createNodePorts } from '../membership/node-ports.ts';
@@ -69,11 +69,10 @@ class Node {
     this.quiescence = new Quiescence(this.arenas, () => undefined);
     this.writers = createTableWriters(this.tables, this.quiescence, () => 1);
     const parts = {
+      ...OPEN_OPTIONS,
       writers: this.writers,
       injector: new Injector(this.arenas, () => undefined, this.drops),
       workerCount: WORKERS,
-      cipher: 1,
-      tokenPeriodSeconds: 3_600,
       deriveTokens: undefined,
       drops: this.drops,
       trunkOf: (peer: string) => this.trunks.get(peer),
@@ -85,11 +84,10 @@ class Node {
     assert.ok(link);
     this.link = link;
     const options = {
+      ...OPEN_OPTIONS,
       vlanId: VLAN_ID,
       publicKey,
       workerCount: WORKERS,
-      cipher: 1,
-      tokenPeriodSeconds: 3_600,
       unixOffsetMs: clock.unixOffsetMs,
     };
     this.machine = new MembershipMachine(options, createNodePorts(seed, link), clock.nowMs);
@@ -194,10 +192,10 @@ function carry(from: Node, to: Node): void {
     const slot = to.token(payload);
     assert.notEqual(slot, NONE, 'the receiver does not know the control token');
     assert.equal(to.u32('tokens', Token, slot, Token.at.flags), TOKEN_CONTROL);
-    const day = to.link.dayOf(to.u32('tokens', Token, slot, Token.at.epoch));
-    assert.ok(day !== undefined);
+    const epoch = to.link.epochOf(to.u32('tokens', Token, slot, Token.at.epoch));
+    assert.ok(epoch !== undefined);
     const header = { kind: controlKind(control), flags: controlFlags(control), class: controlClass(control) };
-    to.input({ kind: 'control', day, control: header, payload });
+    to.input({ kind: 'control', epoch, control: header, payload });
   }
 }
 

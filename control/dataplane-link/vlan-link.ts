@@ -13,48 +13,46 @@
 import { DROP, type DropName } from '../../dataplane/base/drop-code.ts';
 import { INITIAL_HOPS, KIND_CONTROL, NONE } from '../../dataplane/shm/layout.ts';
 import { controlWord } from '../../dataplane/wire/link-datagram.ts';
+import type { Epoch, EpochId } from '../membership/epoch.ts';
 import type {
   AddEpoch,
-  AddSalt,
   MemberId,
   MembershipEffect,
+  MovingHosts,
   OpenSender,
   SaltId,
   SendControl,
   UseSalt,
+  VlanKind,
 } from '../membership/membership-port.ts';
-import type { OpenEpoch } from '../vlan/open-epoch.ts';
+import { utcDay } from '../vlan/open-epoch.ts';
+import { EpochTokens } from './epoch-tokens.ts';
+import { FloodSet } from './flood-set.ts';
 import type { Injector } from './injector.ts';
 import type { TokenDeriver } from './station-tokens.ts';
 import type { TableWriters } from './table-writers.ts';
 import { GROUP, TxKeys } from './tx-keys.ts';
+import { VlanSalts } from './vlan-salts.ts';
 import { VlanSenders } from './vlan-senders.ts';
 import { type StationRoute, VlanStations } from './vlan-stations.ts';
-import { sendingPeriod, VlanTokens } from './vlan-tokens.ts';
+import { sendingPeriod } from './vlan-tokens.ts';
 
-/** Frames under one salt after which its successor is asked for; the hard stop is 2^32. */
-const SALT_LOW = 3 * 2 ** 30;
 const TWO_31 = 2 ** 31;
 
 interface EpochEntry {
   readonly slot: number;
-  readonly secrets: OpenEpoch;
-}
-
-interface SaltEntry {
-  readonly slot: number;
-  readonly day: number;
-  readonly worker: number;
-  reportedLow: boolean;
+  readonly secrets: Epoch;
 }
 
 /** What a VLAN's link works on. */
 export interface VlanLinkParts {
+  readonly kind: VlanKind;
   readonly writers: TableWriters;
   readonly injector: Injector;
   readonly workerCount: number;
   readonly cipher: number;
   readonly tokenPeriodSeconds: number;
+  readonly movingHosts: MovingHosts;
   readonly deriveTokens: TokenDeriver | undefined;
   /** Drops on the main thread, f64 by drop code. */
   readonly drops: Float64Array;
@@ -72,28 +70,37 @@ export class VlanLink {
   /** The VLAN's slot. */
   readonly slot: number;
   readonly #parts: VlanLinkParts;
-  readonly #tokens: VlanTokens;
+  readonly #tokens: EpochTokens;
   readonly #txKeys: TxKeys;
-  readonly #epochs = new Map<number, EpochEntry>();
-  readonly #salts = new Map<SaltId, SaltEntry>();
+  readonly #epochs = new Map<EpochId, EpochEntry>();
+  /** Members that what goes to them alone is sealed for under a later epoch than the rest. */
+  readonly #ahead = new Map<MemberId, EpochId>();
+  readonly #salts: VlanSalts;
   readonly #senders: VlanSenders;
   readonly #stations: VlanStations;
-  #neighbours: readonly string[] = [];
-  #floodSet = NONE;
-  #sealingDay = -1;
+  readonly #floodSet: FloodSet;
+  #sealing: EpochId = -1;
   #sendingPeriod = -1;
 
   /** @returns undefined when there is no slot for another VLAN */
   static open(parts: VlanLinkParts, mtuBytes: number): VlanLink | undefined {
-    const slot = parts.writers.vlans.add(mtuBytes);
-    return slot === undefined ? undefined : new VlanLink(parts, slot);
+    const { vlans } = parts.writers;
+    const slot = vlans.add(mtuBytes);
+    if (slot === undefined) {
+      return undefined;
+    }
+    vlans.setHostsMove(slot, parts.movingHosts === 'allow');
+    return new VlanLink(parts, slot);
   }
 
   private constructor(parts: VlanLinkParts, slot: number) {
     this.slot = slot;
     this.#parts = parts;
-    this.#tokens = new VlanTokens(parts.writers.tokens, parts.tokenPeriodSeconds, parts.deriveTokens);
+    const { kind, writers } = parts;
+    this.#floodSet = new FloodSet({ vlan: slot, kind, writers, trunkOf: (peer) => parts.trunkOf(peer) });
+    this.#tokens = new EpochTokens(parts.writers.tokens, parts.tokenPeriodSeconds, parts.deriveTokens);
     this.#txKeys = new TxKeys(parts.writers.frameKeys, parts.cipher);
+    this.#salts = new VlanSalts(parts.writers.salts);
     this.#senders = new VlanSenders(parts.writers.senders, parts.writers.frameKeys, parts.cipher);
     this.#stations = new VlanStations({
       vlan: slot,
@@ -112,16 +119,11 @@ export class VlanLink {
     return this.#stations.count;
   }
 
-  /** Tokens that found no room. */
-  get tokensRefused(): number {
-    return this.#tokens.refused;
-  }
-
-  /** Whether an epoch slot is one of this VLAN's. @returns its day */
-  dayOf(epochSlot: number): number | undefined {
-    for (const [day, epoch] of this.#epochs) {
+  /** The epoch of a slot; undefined when the slot is another VLAN's. */
+  epochOf(epochSlot: number): EpochId | undefined {
+    for (const [id, epoch] of this.#epochs) {
       if (epoch.slot === epochSlot) {
-        return day;
+        return id;
       }
     }
     return undefined;
@@ -131,22 +133,15 @@ export class VlanLink {
     this.#parts.writers.vlans.setMtu(this.slot, mtuBytes);
   }
 
-  /** The peers to flood to: those that share this VLAN. Call it too when a trunk of theirs came or went. */
+  /** The peers that share this VLAN. Call it too when a trunk of theirs came or went. */
   setNeighbours(peers: readonly string[]): void {
-    this.#neighbours = peers;
-    this.trunksChanged();
+    this.#floodSet.setNeighbours(peers);
+    this.#stations.routeAll();
   }
 
   /** A peer's trunk came or went. */
   trunksChanged(): void {
-    const { sets, vlans } = this.#parts.writers;
-    const trunks = this.#neighbours.flatMap((peer) => this.#parts.trunkOf(peer) ?? []);
-    const old = this.#floodSet;
-    this.#floodSet = trunks.length === 0 ? NONE : (sets.add(trunks) ?? NONE);
-    vlans.setFloodSet(this.slot, this.#floodSet);
-    if (old !== NONE) {
-      sets.remove(old);
-    }
+    this.#floodSet.update();
     this.#stations.routeAll();
   }
 
@@ -154,7 +149,7 @@ export class VlanLink {
   roll(): void {
     this.#stations.step();
     const unixMs = this.#parts.unixMs();
-    const period = sendingPeriod(this.#sealingDay, unixMs, this.#parts.tokenPeriodSeconds);
+    const period = this.#periodIn(this.#epochs.get(this.#sealing)?.secrets, unixMs);
     if (period !== this.#sendingPeriod && this.#epochs.size > 0) {
       this.#sendingPeriod = period;
       this.#rollTokens(unixMs);
@@ -163,20 +158,12 @@ export class VlanLink {
 
   /** Salts whose successor should be issued; each is named once. */
   lowSalts(): readonly SaltId[] {
-    const low: SaltId[] = [];
-    for (const [id, salt] of this.#salts) {
-      if (!salt.reportedLow && this.#parts.writers.salts.counter(salt.slot) >= SALT_LOW) {
-        salt.reportedLow = true;
-        low.push(id);
-      }
-    }
-    return low;
+    return this.#salts.low();
   }
 
   /** The next frame's counter under a salt. */
   saltCounter(id: SaltId): number {
-    const salt = this.#salts.get(id);
-    return salt === undefined ? 0 : this.#parts.writers.salts.counter(salt.slot);
+    return this.#salts.counter(id);
   }
 
   /** When a frame of an own station last came, in `nowMs` time. */
@@ -195,11 +182,15 @@ export class VlanLink {
       case 'add-epoch':
         return this.#addEpoch(effect);
       case 'use-epoch':
-        return this.#useEpoch(effect.day);
+        return this.#useEpoch(effect.epoch);
+      case 'use-epoch-to':
+        return this.#useEpochTo(effect.member, effect.epoch);
       case 'remove-epoch':
-        return this.#removeEpoch(effect.day);
+        return this.#removeEpoch(effect.epoch);
+      case 'set-roster':
+        return this.#floodSet.setRoster(effect.peers);
       case 'add-salt':
-        return this.#addSalt(effect);
+        return this.#salts.add(effect);
       case 'use-salt':
         return this.#useSalt(effect);
       case 'remove-salt':
@@ -224,6 +215,7 @@ export class VlanLink {
       case 'member-up':
         return this.#stations.addMember(effect.member, effect.peer);
       case 'member-down':
+        this.#ahead.delete(effect.member);
         return this.#stations.removeMember(effect.member);
       case 'notice':
         return;
@@ -241,7 +233,7 @@ export class VlanLink {
   // ── Epochs, salts, keys ──────────────────────────────────────────────────────────────────────────────
 
   #addEpoch({ epoch }: AddEpoch): void {
-    const period = sendingPeriod(epoch.day, this.#parts.unixMs(), this.#parts.tokenPeriodSeconds);
+    const period = this.#periodIn(epoch, this.#parts.unixMs());
     const slot = this.#parts.writers.epochs.add({
       vlan: this.slot,
       cipher: this.#parts.cipher,
@@ -251,109 +243,118 @@ export class VlanLink {
       period,
     });
     if (slot !== undefined) {
-      this.#epochs.set(epoch.day, { slot, secrets: epoch });
-      this.#rollTokens(this.#parts.unixMs());
+      this.#epochs.set(epoch.id, { slot, secrets: epoch });
+      this.#tokens.add(epoch.id, { slot, secrets: epoch, day: epoch.day }, this.#parts.unixMs());
     }
   }
 
-  #useEpoch(day: number): void {
-    this.#sealingDay = day;
+  #useEpoch(id: EpochId): void {
+    this.#sealing = id;
     this.#sendingPeriod = -1;
+    for (const [member, ahead] of [...this.#ahead]) {
+      if (ahead <= id) {
+        this.#ahead.delete(member);
+      }
+    }
     this.roll();
-    this.#parts.writers.vlans.setTxEpoch(this.slot, this.#epochs.get(day)?.slot ?? NONE);
-    // When the stations point to the new day's keys, those of the day before go.
+    this.#parts.writers.vlans.setTxEpoch(this.slot, this.#epochs.get(id)?.slot ?? NONE);
+    // When the stations point to the new epoch's keys, those of the ones before go.
     this.#stations.routeAllSoon(() => {
-      this.#txKeys.keepDays([this.#sealingDay, this.#sealingDay + 1]);
+      this.#txKeys.keepFrom(this.#sealing);
     });
   }
 
-  #removeEpoch(day: number): void {
-    const epoch = this.#epochs.get(day);
+  #useEpochTo(member: MemberId, id: EpochId): void {
+    this.#ahead.set(member, id);
+    this.#stations.routeMember(member);
+  }
+
+  #removeEpoch(id: EpochId): void {
+    const epoch = this.#epochs.get(id);
     if (epoch === undefined) {
       return;
     }
-    if (day === this.#sealingDay) {
-      this.#sealingDay = -1;
+    if (id === this.#sealing) {
+      this.#sealing = -1;
       this.#parts.writers.vlans.setTxEpoch(this.slot, NONE);
     }
-    this.#epochs.delete(day);
-    this.#rollTokens(this.#parts.unixMs());
+    this.#epochs.delete(id);
+    this.#tokens.remove(id);
     this.#parts.writers.epochs.remove(epoch.slot);
   }
 
   /** Receives the live periods' tokens, and sends under the present one's. */
   #rollTokens(unixMs: number): void {
-    this.#tokens.roll(unixMs, (day) => this.#epochs.get(day));
-    for (const [day, { slot }] of this.#epochs) {
-      const period = sendingPeriod(day, unixMs, this.#parts.tokenPeriodSeconds);
-      this.#parts.writers.epochs.setPeriod(slot, period);
+    this.#tokens.roll(unixMs);
+    for (const { slot, secrets } of this.#epochs.values()) {
+      this.#parts.writers.epochs.setPeriod(slot, this.#periodIn(secrets, unixMs));
     }
   }
 
-  #addSalt({ salt, day, worker, leaf, value }: AddSalt): void {
-    const slot = this.#parts.writers.salts.add({ worker, leaf, value });
-    if (slot !== undefined) {
-      this.#salts.set(salt, { slot, day, worker, reportedLow: false });
-    }
+  /** The period to send in under an epoch now. */
+  #periodIn(epoch: Epoch | undefined, unixMs: number): number {
+    return sendingPeriod(epoch?.day ?? utcDay(unixMs), unixMs, this.#parts.tokenPeriodSeconds);
+  }
+
+  /** The epoch under which a member's stations are reached. */
+  #epochTo(member: MemberId): EpochId {
+    return this.#ahead.get(member) ?? this.#sealing;
   }
 
   #useSalt(effect: UseSalt): void {
-    const salt = this.#salts.get(effect.salt);
-    const epoch = salt === undefined ? undefined : this.#epochs.get(salt.day);
+    const salt = this.#salts.find(effect.salt);
+    const epoch = salt === undefined ? undefined : this.#epochs.get(salt.epoch);
     if (salt === undefined || epoch === undefined) {
       return;
     }
     const keyed = (key: Uint8Array): Map<number, { key: Uint8Array; salt: number }> =>
       new Map([[salt.worker, { key, salt: salt.slot }]]);
     for (const { member, key } of effect.pairKeys) {
-      this.#putPairKeys(member, salt.day, keyed(key));
+      this.#putPairKeys(member, salt.epoch, keyed(key));
     }
-    const first = this.#txKeys.put(GROUP, salt.day, keyed(effect.groupKey));
+    const first = this.#txKeys.put(GROUP, salt.epoch, keyed(effect.groupKey));
     for (let worker = 0; worker < this.#parts.workerCount; worker++) {
       this.#parts.writers.epochs.setGroupKey(epoch.slot, worker, first === undefined ? NONE : first + worker);
     }
   }
 
   #removeSalt(id: SaltId): void {
-    const salt = this.#salts.get(id);
-    if (salt !== undefined) {
-      // No key that a worker can reach may name a salt whose slot another one is going to take.
-      if (salt.day !== this.#sealingDay) {
-        this.#stations.finish();
-      }
-      this.#salts.delete(id);
-      this.#parts.writers.salts.remove(salt.slot);
+    const salt = this.#salts.find(id);
+    // No key that a worker can reach may name a salt whose slot another one is going to take.
+    if (salt !== undefined && salt.epoch !== this.#sealing) {
+      this.#stations.finish();
     }
+    this.#salts.remove(id);
   }
 
   #addPairKeys(member: MemberId, keys: readonly { readonly salt: SaltId; readonly key: Uint8Array }[]): void {
-    const byDay = new Map<number, Map<number, { key: Uint8Array; salt: number }>>();
+    const byEpoch = new Map<EpochId, Map<number, { key: Uint8Array; salt: number }>>();
     for (const { salt: id, key } of keys) {
-      const salt = this.#salts.get(id);
+      const salt = this.#salts.find(id);
       if (salt !== undefined) {
-        const day = byDay.get(salt.day) ?? new Map<number, { key: Uint8Array; salt: number }>();
-        day.set(salt.worker, { key, salt: salt.slot });
-        byDay.set(salt.day, day);
+        const workers = byEpoch.get(salt.epoch) ?? new Map<number, { key: Uint8Array; salt: number }>();
+        workers.set(salt.worker, { key, salt: salt.slot });
+        byEpoch.set(salt.epoch, workers);
       }
     }
-    for (const [day, workers] of byDay) {
-      this.#putPairKeys(member, day, workers);
+    for (const [epoch, workers] of byEpoch) {
+      this.#putPairKeys(member, epoch, workers);
     }
   }
 
   #putPairKeys(
     member: MemberId,
-    day: number,
+    epoch: EpochId,
     keys: ReadonlyMap<number, { readonly key: Uint8Array; readonly salt: number }>,
   ): void {
-    this.#txKeys.put(member, day, keys);
-    if (day === this.#sealingDay) {
+    this.#txKeys.put(member, epoch, keys);
+    if (epoch === this.#epochTo(member)) {
       this.#stations.routeMember(member);
     }
   }
 
   #openSender(effect: OpenSender): void {
-    const epoch = this.#epochs.get(effect.day);
+    const epoch = this.#epochs.get(effect.epoch);
     if (epoch === undefined || !this.#senders.open(effect, epoch.slot)) {
       this.#drop('sender-limit');
     }
@@ -361,13 +362,14 @@ export class VlanLink {
 
   /** How frames reach a member's stations now; undefined while no epoch is sealed under. */
   #routeTo(peer: string, member: MemberId): StationRoute | undefined {
-    const epoch = this.#epochs.get(this.#sealingDay);
+    const id = this.#epochTo(member);
+    const epoch = this.#epochs.get(id);
     if (epoch === undefined) {
       return undefined;
     }
     return {
       trunk: this.#parts.trunkOf(peer) ?? NONE,
-      pairKeys: this.#txKeys.find(member, this.#sealingDay) ?? NONE,
+      pairKeys: this.#txKeys.find(member, id) ?? NONE,
       epoch: epoch.slot,
     };
   }
@@ -375,9 +377,9 @@ export class VlanLink {
   // ── Control ──────────────────────────────────────────────────────────────────────────────────────────
 
   #sendControl({ payload, class: frameClass }: SendControl): void {
-    if (this.#floodSet !== NONE) {
+    if (this.#floodSet.slot !== NONE) {
       const control = controlWord(KIND_CONTROL, 0, INITIAL_HOPS, frameClass);
-      this.#parts.injector.sealed(this.#parts.anyWorker(), { set: this.#floodSet }, control, payload);
+      this.#parts.injector.sealed(this.#parts.anyWorker(), { set: this.#floodSet.slot }, control, payload);
     }
   }
 

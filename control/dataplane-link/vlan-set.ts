@@ -6,14 +6,17 @@
  */
 
 import { DEFAULT_MTU_BYTES } from '../config/defaults.ts';
+import type { EpochId } from '../membership/epoch.ts';
 import { CIPHER_AES_256_GCM } from '../membership/frame-keys.ts';
 import { createNodePorts } from '../membership/node-ports.ts';
+import { MEMBERSHIP_LIMIT } from '../membership/timing.ts';
 import { VlanError } from '../vlan/vlan-error.ts';
 import { formatVlanId, vlanLabel } from '../vlan/vlan-id.ts';
 import type {
   DataplaneIdentity,
   DataplaneLogEntry,
   VlanAttachmentRequest,
+  VlanPolicy,
   VlanRequest,
 } from './dataplane-options.ts';
 import type { Injector } from './injector.ts';
@@ -25,6 +28,14 @@ import { VlanHost, type VlanNotice } from './vlan-host.ts';
 import { VlanLink } from './vlan-link.ts';
 
 const SEED_BYTES = 32;
+
+/** What a VLAN is whose record says nothing else. */
+const OPEN_POLICY = {
+  kind: 'open',
+  cipher: CIPHER_AES_256_GCM,
+  movingHosts: 'refuse',
+  membersMax: MEMBERSHIP_LIMIT.members,
+} as const satisfies VlanPolicy;
 
 /** What the set works on. */
 export interface VlanSetParts {
@@ -79,12 +90,12 @@ export class VlanSet {
     return this.all().find((host) => host.slot === slot);
   }
 
-  /** The VLAN of an epoch slot, and the epoch's day. */
-  findByEpoch(epoch: number): { readonly host: VlanHost; readonly day: number } | undefined {
+  /** The VLAN of an epoch slot, and which of its epochs it is. */
+  findByEpoch(slot: number): { readonly host: VlanHost; readonly epoch: EpochId } | undefined {
     for (const host of this.#vlans.values()) {
-      const day = host.dayOf(epoch);
-      if (day !== undefined) {
-        return { host, day };
+      const epoch = host.epochOf(slot);
+      if (epoch !== undefined) {
+        return { host, epoch };
       }
     }
     return undefined;
@@ -213,14 +224,19 @@ export class VlanSet {
   }
 
   #create(id: string, request: VlanRequest): VlanHost {
-    const { identity, workerCount, tokenPeriodSeconds } = this.#parts;
+    const { identity, workerCount } = this.#parts;
+    const policy = { ...OPEN_POLICY, ...request.policy };
+    const { kind, cipher, movingHosts } = policy;
+    const tokenPeriodSeconds = policy.tokenPeriodSeconds ?? this.#parts.tokenPeriodSeconds;
     const link = VlanLink.open(
       {
+        kind,
         writers: this.#parts.writers,
         injector: this.#parts.injector,
         workerCount,
-        cipher: CIPHER_AES_256_GCM,
+        cipher,
         tokenPeriodSeconds,
+        movingHosts,
         deriveTokens: this.#parts.deriveTokens,
         drops: this.#parts.drops,
         trunkOf: (peer) => this.#neighbours.trunkOf(peer),
@@ -234,11 +250,14 @@ export class VlanSet {
       throw new VlanError('too-many-vlans', 'The tables have no room for another VLAN; leave one first.');
     }
     const options = {
+      kind,
       vlanId: request.idBytes,
       publicKey: identity.publicKey,
       workerCount,
-      cipher: CIPHER_AES_256_GCM,
+      cipher,
       tokenPeriodSeconds,
+      movingHosts,
+      membersMax: Math.min(policy.membersMax, MEMBERSHIP_LIMIT.members),
       unixOffsetMs: this.#parts.unixOffsetMs(),
     };
     return new VlanHost({

@@ -9,8 +9,8 @@
  */
 import type { MemberId } from '../membership/membership-port.ts';
 import { macNumber } from '../membership/station-claims.ts';
+import type { EpochTokens } from './epoch-tokens.ts';
 import type { StationTable } from './station-table.ts';
-import type { VlanTokens } from './vlan-tokens.ts';
 
 /** Stations whose way is written in one go: about 2 ms. */
 const STATIONS_A_STEP = 256;
@@ -30,7 +30,7 @@ export interface StationHost {
   /** The VLAN's slot. */
   readonly vlan: number;
   readonly table: StationTable;
-  readonly tokens: VlanTokens;
+  readonly tokens: Pick<EpochTokens, 'addStation' | 'removeStation'>;
   /** CLOCK_MONOTONIC in milliseconds. */
   nowMs(): number;
   routeTo(peer: string, member: MemberId): StationRoute | undefined;

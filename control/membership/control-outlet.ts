@@ -8,8 +8,8 @@
  */
 import { controlToken } from '../token/token.ts';
 import { livePeriods } from '../token/token-period.ts';
-import type { OpenEpoch } from '../vlan/open-epoch.ts';
 import { CONTROL_NONCE_BYTES, sealControl } from './control-seal.ts';
+import type { Epoch, EpochId } from './epoch.ts';
 import { encodeMessage, type MemberMessage, type MessageHeader } from './member-message.ts';
 import type { MembershipPorts, SendControl } from './membership-port.ts';
 import { MAIN_LANE, SALT_BYTES } from './sender-field.ts';
@@ -29,7 +29,6 @@ export class ControlOutlet {
   readonly #ports: MembershipPorts;
   readonly #vlanId: Uint8Array;
   readonly #publicKey: Uint8Array;
-  readonly #leaf: number;
   readonly #incarnation: number;
   readonly #periodSeconds: number;
   readonly #lanes = new Map<number, { readonly salt: Uint8Array; counter: number }>();
@@ -39,7 +38,6 @@ export class ControlOutlet {
     readonly ports: MembershipPorts;
     readonly vlanId: Uint8Array;
     readonly publicKey: Uint8Array;
-    readonly leaf: number;
     readonly tokenPeriodSeconds: number;
     /** Unix time of this start in milliseconds. */
     readonly incarnation: number;
@@ -47,7 +45,6 @@ export class ControlOutlet {
     this.#ports = options.ports;
     this.#vlanId = options.vlanId;
     this.#publicKey = options.publicKey;
-    this.#leaf = options.leaf;
     this.#periodSeconds = options.tokenPeriodSeconds;
     this.#incarnation = options.incarnation;
     this.#sequence = options.incarnation;
@@ -64,14 +61,14 @@ export class ControlOutlet {
   }
 
   /** Signs and seals one message under an epoch's control token of the current period. */
-  say(epoch: OpenEpoch, unixMs: number, sequence: number, message: Unaddressed): SendControl {
+  say(epoch: Epoch, unixMs: number, sequence: number, message: Unaddressed): SendControl {
     const header = { publicKey: this.#publicKey, incarnation: this.#incarnation, sequence };
     const context = { vlanId: this.#vlanId, epochTag: epoch.tag };
     const body = encodeMessage({ ...header, ...message }, context, (bytes) => this.#ports.sign(bytes));
-    const lane = this.#laneOf(epoch.day);
+    const lane = this.#laneOf(epoch.id);
     const payload = sealControl(epoch, {
       token: controlToken(epoch, this.#periodOf(epoch, unixMs)),
-      sender: { leaf: this.#leaf, lane: MAIN_LANE, salt: lane.salt },
+      sender: { leaf: epoch.ownLeaf, lane: MAIN_LANE, salt: lane.salt },
       counter: lane.counter++,
       nonce: this.#ports.randomBytes(CONTROL_NONCE_BYTES),
       class: CONTROL_CLASS,
@@ -81,22 +78,25 @@ export class ControlOutlet {
   }
 
   /** Forgets the lane of an epoch that is over. */
-  forgetDay(day: number): void {
-    this.#lanes.delete(day);
+  forgetEpoch(epoch: EpochId): void {
+    this.#lanes.delete(epoch);
   }
 
-  /** The current period, or the nearest of the epoch's own: an epoch is announced before its day starts. */
-  #periodOf(epoch: OpenEpoch, unixMs: number): number {
+  /** The current period, or the nearest of the epoch's own: an open epoch is announced before its day starts. */
+  #periodOf(epoch: Epoch, unixMs: number): number {
     const { previous, current, next } = livePeriods(unixMs, this.#periodSeconds);
+    if (epoch.day === undefined) {
+      return current.period;
+    }
     const own = [current, next, previous].find((candidate) => candidate.day === epoch.day);
     return (own ?? current).period;
   }
 
-  #laneOf(day: number): { readonly salt: Uint8Array; counter: number } {
-    let lane = this.#lanes.get(day);
+  #laneOf(epoch: EpochId): { readonly salt: Uint8Array; counter: number } {
+    let lane = this.#lanes.get(epoch);
     if (lane === undefined) {
       lane = { salt: Uint8Array.from(this.#ports.randomBytes(SALT_BYTES)), counter: 0 };
-      this.#lanes.set(day, lane);
+      this.#lanes.set(epoch, lane);
     }
     return lane;
   }

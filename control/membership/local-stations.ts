@@ -29,6 +29,11 @@ export class LocalStations {
     return this.#stations.has(macNumber(mac));
   }
 
+  /** Whether an address of ours stands behind the TAP, and is not the TAP's own. */
+  isLearned(mac: Uint8Array): boolean {
+    return this.#stations.get(macNumber(mac))?.learned ?? false;
+  }
+
   /** Addresses as they are announced. */
   macs(): readonly Uint8Array[] {
     return [...this.#stations.values()].map((station) => station.mac);

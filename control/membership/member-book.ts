@@ -8,7 +8,7 @@
  *
  * @see docs/protocol.md, "Sealed frame"
  */
-import type { OpenEpoch } from '../vlan/open-epoch.ts';
+import { type Epoch, type EpochId, isInEpoch } from './epoch.ts';
 import { LocalStations } from './local-stations.ts';
 import type { MemberKeys } from './member-keys.ts';
 import { type Announce, type AnnouncedLane, MESSAGE_LIMIT } from './member-message.ts';
@@ -17,6 +17,7 @@ import type {
   MembershipCounters,
   MembershipEffect,
   MembershipPorts,
+  MovingHosts,
   NoticeCode,
   SenderId,
 } from './membership-port.ts';
@@ -28,13 +29,14 @@ import { MEMBERSHIP_LIMIT } from './timing.ts';
 
 /** What the book needs of the machine that keeps it. */
 export interface BookHost {
+  readonly movingHosts: MovingHosts;
   readonly ports: MembershipPorts;
   readonly keys: MemberKeys;
   readonly salts: OwnSalts;
   readonly counters: MembershipCounters;
   emit(effect: MembershipEffect): void;
   notice(code: NoticeCode, message: string): void;
-  epochOf(day: number): OpenEpoch | undefined;
+  epochOf(id: EpochId): Epoch | undefined;
   nextSenderId(): SenderId;
 }
 
@@ -43,18 +45,18 @@ export class MemberBook {
   readonly local = new LocalStations();
   readonly #host: BookHost;
   readonly #claims = new StationClaims();
-  /** Who is bound to a sender's name, by day and name. */
+  /** Who is bound to a sender's name, by epoch and name. */
   readonly #bound = new Map<string, Member>();
 
   constructor(host: BookHost) {
     this.#host = host;
   }
 
-  /** A member has proven itself: keys to it under all our salts in use. */
+  /** A member has proven itself: keys to it under all our salts in use, of its epochs. */
   welcome(member: Member): void {
     const keys = this.#host.salts.active().flatMap((salt) => {
-      const epoch = this.#host.epochOf(salt.day);
-      return epoch === undefined
+      const epoch = this.#host.epochOf(salt.epoch);
+      return epoch === undefined || !isInEpoch(epoch, member.key)
         ? []
         : [{ salt: salt.id, key: this.#host.keys.pairKeyTo(epoch, member, salt) }];
     });
@@ -81,12 +83,12 @@ export class MemberBook {
    * @param fresh - the announcement signs our present challenge: only then is a sender opened
    * @returns whether senders remain that were not opened
    */
-  syncSenders(member: Member, epoch: OpenEpoch, announce: Announce, fresh: boolean): boolean {
+  syncSenders(member: Member, epoch: Epoch, announce: Announce, fresh: boolean): boolean {
     const named = new Set<string>();
     let unopened = false;
     for (const lane of announce.lanes) {
-      const name = { leaf: member.leaf, lane: lane.lane, salt: lane.salt };
-      const key = senderKey(epoch.day, name);
+      const name = { leaf: announce.leaf, lane: lane.lane, salt: lane.salt };
+      const key = senderKey(epoch.id, name);
       named.add(key);
       if (lane.lane === MAIN_LANE || member.senders.has(key)) {
         continue;
@@ -98,18 +100,26 @@ export class MemberBook {
       }
     }
     for (const [key, sender] of [...member.senders]) {
-      if (sender.day === epoch.day && !named.has(key)) {
+      if (sender.epoch === epoch.id && !named.has(key)) {
         this.#close(member, key);
       }
     }
     return unopened;
   }
 
+  /** Whether all senders that an announcement names are open here. */
+  hasOpened(member: Member, epoch: Epoch, announce: Announce): boolean {
+    return announce.lanes.every(({ lane, salt }) => {
+      const key = senderKey(epoch.id, { leaf: announce.leaf, lane, salt });
+      return lane === MAIN_LANE || member.senders.has(key);
+    });
+  }
+
   /** Closes all senders of an epoch that is over. */
-  closeDay(members: readonly Member[], day: number): void {
+  closeEpoch(members: readonly Member[], epoch: EpochId): void {
     for (const member of members) {
       for (const [key, sender] of [...member.senders]) {
-        if (sender.day === day) {
+        if (sender.epoch === epoch) {
           this.#close(member, key);
         }
       }
@@ -121,21 +131,23 @@ export class MemberBook {
    *
    * @returns whether one of our own stations was given up: it has moved to that member
    */
-  syncStations(member: Member, announce: Announce, nowMs: number): boolean {
+  syncStations(member: Member, announce: Announce, facts: { epoch: EpochId; nowMs: number }): boolean {
+    const takesOver = this.#host.movingHosts === 'allow';
     let yielded = false;
     for (const mac of announce.macs) {
       const claim = member.macs.get(macNumber(mac));
+      const moves = takesOver && claim === undefined;
       if (claim !== undefined) {
         claim.sequence = announce.sequence;
       } else if (!isStationMac(mac) || member.macs.size >= MEMBERSHIP_LIMIT.macsPerMember) {
         this.#host.counters.claimsRefused++;
       } else {
         member.macs.set(macNumber(mac), { mac, sequence: announce.sequence });
-        this.#change(this.#claims.add(mac, member.id));
+        this.#change(this.#claims.add(mac, member.id, { takesOver }));
       }
-      yielded = this.#yieldOwn(mac, nowMs) || yielded;
+      yielded = this.#yieldOwn(mac, { moves, nowMs: facts.nowMs }) || yielded;
     }
-    if (hasAllParts(member, announce.parts)) {
+    if (hasAllParts(member, facts.epoch, announce.parts)) {
       this.#dropUnnamed(member);
     }
     return yielded;
@@ -168,11 +180,11 @@ export class MemberBook {
 
   #open(
     member: Member,
-    epoch: OpenEpoch,
+    epoch: Epoch,
     input: { readonly name: SenderName; readonly key: string; readonly lane: AnnouncedLane },
   ): void {
     const { name, key, lane } = input;
-    const taken = this.#bound.get(key) !== undefined || this.#host.salts.isOwn(epoch.day, name);
+    const taken = this.#bound.get(key) !== undefined || this.#host.salts.isOwn(epoch.id, name);
     if (taken || member.senders.size >= MESSAGE_LIMIT.lanes) {
       this.#host.counters.sendersRefused++;
       if (taken) {
@@ -185,7 +197,7 @@ export class MemberBook {
     }
     const sender: BoundSender = {
       id: this.#host.nextSenderId(),
-      day: epoch.day,
+      epoch: epoch.id,
       lane: lane.lane,
       salt: lane.salt,
     };
@@ -194,7 +206,7 @@ export class MemberBook {
     this.#host.emit({
       kind: 'open-sender',
       sender: sender.id,
-      day: epoch.day,
+      epoch: epoch.id,
       member: member.id,
       ...name,
       firstCounter: lane.counter,
@@ -222,11 +234,13 @@ export class MemberBook {
     }
   }
 
-  #yieldOwn(mac: Uint8Array, nowMs: number): boolean {
+  /** @param facts - moves: the claim is a new one, and a new claim takes over what was learned here */
+  #yieldOwn(mac: Uint8Array, facts: { readonly moves: boolean; readonly nowMs: number }): boolean {
     if (!this.local.has(mac)) {
       return false;
     }
-    if (this.local.holds(mac, nowMs, (station) => this.#host.ports.stationLastSeenMs(station))) {
+    const held = this.local.holds(mac, facts.nowMs, (station) => this.#host.ports.stationLastSeenMs(station));
+    if (held && !(facts.moves && this.local.isLearned(mac))) {
       this.#host.counters.addressConflicts++;
       const text = Buffer.from(mac)
         .toString('hex')
@@ -250,6 +264,6 @@ export class MemberBook {
   }
 }
 
-function senderKey(day: number, name: SenderName): string {
-  return `${day}:${keyText(encodeSenderName(name))}`;
+function senderKey(epoch: EpochId, name: SenderName): string {
+  return `${epoch}:${keyText(encodeSenderName(name))}`;
 }

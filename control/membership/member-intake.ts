@@ -1,7 +1,8 @@
 /**
  * Takes what other members say: opens, decodes, verifies, and then lets it count.
  *
- *   control datagram → open under the epoch's K_control → decode → budget → signature → announce │ pull │ withdraw
+ *   control datagram → open under the epoch's K_control → decode → roster → budget → signature
+ *                    → announce │ pull │ withdraw
  *
  * Nothing of a message counts before its signature has been verified. Bad input is counted, never thrown.
  *
@@ -11,8 +12,8 @@
  */
 
 import { TokenBucket } from '../limit/token-bucket.ts';
-import type { OpenEpoch } from '../vlan/open-epoch.ts';
 import { openControl } from './control-seal.ts';
+import { type Epoch, type EpochId, type EpochKeeper, isInEpoch } from './epoch.ts';
 import type { MemberBook } from './member-book.ts';
 import type { MemberKeys } from './member-keys.ts';
 import {
@@ -24,6 +25,7 @@ import {
 } from './member-message.ts';
 import type {
   ControlInput,
+  MemberDown,
   MembershipCounters,
   MembershipOptions,
   MembershipPorts,
@@ -43,10 +45,10 @@ export interface IntakeHost {
   readonly book: MemberBook;
   readonly keys: MemberKeys;
   readonly speaker: Speaker;
+  readonly epochs: EpochKeeper;
   readonly counters: MembershipCounters;
   /** Of this start; another one under our own key is another process. */
   readonly incarnation: number;
-  readonly leaf: number;
   notice(code: NoticeCode, message: string): void;
 }
 
@@ -67,7 +69,7 @@ export class MemberIntake {
   }
 
   /** Takes one control datagram; `epoch` is the one that its token named, if it is live. */
-  take(input: ControlInput, epoch: OpenEpoch | undefined, nowMs: number): void {
+  take(input: ControlInput, epoch: Epoch | undefined, nowMs: number): void {
     const opened = epoch === undefined ? undefined : openControl(epoch, input.payload, input.control);
     if (epoch === undefined || opened === undefined) {
       this.#host.counters.controlInvalid++;
@@ -80,16 +82,29 @@ export class MemberIntake {
     if (message.type === 'announce') {
       this.#announced(message, epoch, nowMs);
     } else if (message.type === 'pull') {
-      this.#pulled(message, nowMs);
+      this.#pulled(message, epoch, nowMs);
     } else {
       this.#withdrawn(message);
     }
   }
 
   /** A worker dropped a frame of an unknown sender: ask, if the leaf is somebody's. */
-  senderUnknown(leaf: number, nowMs: number): void {
-    if (this.#host.roster.hasLeaf(leaf)) {
-      this.#host.speaker.pull(leaf, nowMs);
+  senderUnknown(id: EpochId, leaf: number, nowMs: number): void {
+    const { roster, epochs, speaker } = this.#host;
+    const leaves = epochs.find(id)?.roster;
+    const member =
+      leaves === undefined ? roster.ofLeaf(leaf) : roster.all().find((each) => leaves.get(each.key) === leaf);
+    if (member !== undefined) {
+      speaker.pull(member, nowMs);
+    }
+  }
+
+  /** Takes a member or candidate out of the roster, with all that was its. */
+  dismiss(member: Member, reason: MemberDown['reason']): void {
+    this.#host.roster.remove(member);
+    this.#host.epochs.dismissed(member);
+    if (member.proven) {
+      this.#host.book.dismiss(member, reason);
     }
   }
 
@@ -105,14 +120,14 @@ export class MemberIntake {
       if (member.nextPullMs <= nowMs && member.pullTries < MEMBERSHIP_LIMIT.pullTries) {
         member.pullTries++;
         member.nextPullMs = nowMs + TIMING.pullGapMs * 2 ** member.pullTries;
-        this.#host.speaker.pull(member.leaf, nowMs);
+        this.#host.speaker.pull(member, nowMs);
       }
     }
   }
 
   #verified(
     body: Uint8Array,
-    facts: { readonly epoch: OpenEpoch; readonly leaf: number; readonly nowMs: number },
+    facts: { readonly epoch: Epoch; readonly leaf: number; readonly nowMs: number },
   ): MemberMessage | undefined {
     const { options, counters, ports } = this.#host;
     const decoded = decodeMessage(body, { vlanId: options.vlanId, epochTag: facts.epoch.tag });
@@ -121,6 +136,10 @@ export class MemberIntake {
       return undefined;
     }
     const { message } = decoded;
+    if (!this.#isInRoster(message, facts.epoch, facts.leaf)) {
+      counters.notInRoster++;
+      return undefined;
+    }
     const own = keyText(message.publicKey) === keyText(options.publicKey);
     if (own && message.incarnation === this.#host.incarnation) {
       return undefined;
@@ -140,6 +159,16 @@ export class MemberIntake {
     return message;
   }
 
+  /** In a private VLAN: whether the leaf is its speaker's, and the speaker is in the group still. */
+  #isInRoster(message: MemberMessage, epoch: Epoch, leaf: number): boolean {
+    if (epoch.roster === undefined) {
+      return true;
+    }
+    const key = keyText(message.publicKey);
+    const newest = this.#host.epochs.newest();
+    return epoch.roster.get(key) === leaf && newest !== undefined && isInEpoch(newest, key);
+  }
+
   /** A recording of a former start of ours is harmless; a later start under our key is another process. */
   #ownKeyElsewhere(message: MemberMessage): void {
     if (message.incarnation > this.#host.incarnation) {
@@ -152,10 +181,10 @@ export class MemberIntake {
 
   // ── Announcements ────────────────────────────────────────────────────────────────────────────────────
 
-  #announced(announce: Announce, epoch: OpenEpoch, nowMs: number): void {
+  #announced(announce: Announce, epoch: Epoch, nowMs: number): void {
     const { roster, counters, speaker } = this.#host;
     const fresh = speaker.isAnswered(announce.answers);
-    const result = roster.accept(announce, fresh, nowMs);
+    const result = roster.accept(announce, { epoch: epoch.id, answersUs: fresh, nowMs });
     switch (result.kind) {
       case 'ignored':
         return;
@@ -167,11 +196,12 @@ export class MemberIntake {
         return;
       case 'rival':
         this.#challenged(result.member, nowMs);
-        speaker.pull(result.member.leaf, nowMs);
+        speaker.pull(result.member, nowMs);
         return;
       case 'accepted':
         if (result.replaced !== undefined) {
           this.#host.book.dismiss(result.replaced, 'restarted');
+          this.#host.epochs.dismissed(result.replaced);
           speaker.rotateChallenge();
         }
         this.#accepted(result.member, announce, { epoch, fresh, joined: result.joined, nowMs });
@@ -182,13 +212,13 @@ export class MemberIntake {
     member: Member,
     announce: Announce,
     facts: {
-      readonly epoch: OpenEpoch;
+      readonly epoch: Epoch;
       readonly fresh: boolean;
       readonly joined: boolean;
       readonly nowMs: number;
     },
   ): void {
-    const { book, keys, counters, speaker, roster } = this.#host;
+    const { book, keys, counters, speaker, roster, epochs } = this.#host;
     if (!keys.agree(member)) {
       // An X25519 key that yields all zeros is an attack (RFC 7748 §6.1): nobody joins with it.
       roster.remove(member);
@@ -196,18 +226,24 @@ export class MemberIntake {
       return;
     }
     counters.announcesAccepted++;
-    if (facts.joined) {
+    const { epoch, fresh, joined, nowMs } = facts;
+    if (joined) {
       book.welcome(member);
+      epochs.welcomed(member, epoch);
     }
-    const unopened = book.syncSenders(member, facts.epoch, announce, facts.fresh);
-    if (book.syncStations(member, announce, facts.nowMs)) {
-      speaker.announceSoon(facts.nowMs);
+    const unopened = book.syncSenders(member, epoch, announce, fresh);
+    // What stands behind a member is what it said last, in whichever epoch.
+    const isLatest = announce.sequence === member.sequence;
+    if (isLatest && book.syncStations(member, announce, { epoch: epoch.id, nowMs })) {
+      speaker.announceSoon(nowMs);
     }
-    this.#scheduleRepair(
-      member,
-      unopened || (facts.joined && !hasAllParts(member, announce.parts)),
-      facts.nowMs,
-    );
+    const incomplete = joined && !hasAllParts(member, epoch.id, announce.parts);
+    this.#scheduleRepair(member, unopened || incomplete, nowMs);
+    epochs.heard(member, epoch, announce, {
+      fresh,
+      opened: book.hasOpened(member, epoch, announce),
+      nowMs,
+    });
     this.#challenged(member, facts.nowMs);
   }
 
@@ -239,23 +275,20 @@ export class MemberIntake {
 
   // ── Pulls and withdrawals ────────────────────────────────────────────────────────────────────────────
 
-  #pulled(pull: Pull, nowMs: number): void {
+  #pulled(pull: Pull, epoch: Epoch, nowMs: number): void {
     const { roster, speaker, counters } = this.#host;
     const member = roster.find(pull.publicKey);
     const welcome =
       member === undefined || member.incarnation !== pull.incarnation
         ? this.#strangerPulls.take(nowMs)
         : roster.acceptHeader(member, pull);
-    if (!welcome || !this.#isMeant(pull.targets)) {
+    const isMeant = pull.targets.length === 0 || pull.targets.includes(epoch.ownLeaf);
+    if (!welcome || !isMeant) {
       return;
     }
     counters.pullsAnswered++;
     speaker.answer(pull.challenge);
     speaker.announceSoon(nowMs);
-  }
-
-  #isMeant(targets: readonly number[]): boolean {
-    return targets.length === 0 || targets.includes(this.#host.leaf);
   }
 
   #withdrawn(withdraw: Withdraw): void {
@@ -270,9 +303,8 @@ export class MemberIntake {
   }
 
   #remove(member: Member, reason: 'left' | 'silent'): void {
-    this.#host.roster.remove(member);
+    this.dismiss(member, reason);
     if (member.proven) {
-      this.#host.book.dismiss(member, reason);
       this.#host.speaker.rotateChallenge();
     }
   }

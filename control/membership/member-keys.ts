@@ -5,7 +5,7 @@
  *
  * @see docs/protocol.md, "Sealed frame"
  */
-import type { OpenEpoch } from '../vlan/open-epoch.ts';
+import type { Epoch } from './epoch.ts';
 import { groupKey, pairwiseKey } from './frame-keys.ts';
 import type { KeyAgreement } from './membership-port.ts';
 import type { Member } from './roster.ts';
@@ -39,7 +39,7 @@ export class MemberKeys {
   }
 
   /** The key of our group-sealed frames under a salt. */
-  ownGroupKey(epoch: OpenEpoch, sender: SenderName): Uint8Array {
+  ownGroupKey(epoch: Epoch, sender: SenderName): Uint8Array {
     return groupKey({
       frameKey: epoch.frameKey,
       cipher: this.#cipher,
@@ -49,7 +49,7 @@ export class MemberKeys {
   }
 
   /** The key of a member's group-sealed frames under one of its salts. */
-  groupKeyOf(epoch: OpenEpoch, member: Member, sender: SenderName): Uint8Array {
+  groupKeyOf(epoch: Epoch, member: Member, sender: SenderName): Uint8Array {
     return groupKey({
       frameKey: epoch.frameKey,
       cipher: this.#cipher,
@@ -59,17 +59,17 @@ export class MemberKeys {
   }
 
   /** The key of our unicast frames to a member, under a salt of ours. */
-  pairKeyTo(epoch: OpenEpoch, member: Member, sender: SenderName): Uint8Array {
+  pairKeyTo(epoch: Epoch, member: Member, sender: SenderName): Uint8Array {
     return this.#pairKey(epoch, member, { sender, fromUs: true });
   }
 
   /** The key of a member's unicast frames to us, under a salt of its. */
-  pairKeyFrom(epoch: OpenEpoch, member: Member, sender: SenderName): Uint8Array {
+  pairKeyFrom(epoch: Epoch, member: Member, sender: SenderName): Uint8Array {
     return this.#pairKey(epoch, member, { sender, fromUs: false });
   }
 
   #pairKey(
-    epoch: OpenEpoch,
+    epoch: Epoch,
     member: Member,
     direction: { readonly sender: SenderName; readonly fromUs: boolean },
   ): Uint8Array {

@@ -11,13 +11,14 @@ import { formatPeerId } from '../identity/peer-id.ts';
 import { controlToken } from '../token/token.ts';
 import { livePeriods } from '../token/token-period.ts';
 import { keyedHash } from '../vlan/hash.ts';
-import { deriveOpenEpoch, utcDay } from '../vlan/open-epoch.ts';
 import { privateKeyFromRaw, rawPublicKey } from '../vlan/raw-keys.ts';
+import type { Epoch, EpochId } from './epoch.ts';
 import { CIPHER_AES_256_GCM } from './frame-keys.ts';
 import { MembershipMachine } from './membership-machine.ts';
 import type {
   MembershipEffect,
   MembershipInput,
+  MembershipOptions,
   MembershipPorts,
   OpenSender,
   PairKey,
@@ -37,6 +38,17 @@ export interface Wire {
 
 const GOOD_WIRE: Wire = { lossRatio: 0, leastDelayMs: 1, mostDelayMs: 2 };
 const MAIN_PAYLOAD_CLASS = 7;
+const TOKEN_PERIOD_SECONDS = 3_600;
+const TOKEN_BYTES = 16;
+
+/** A VLAN whose record says nothing special. */
+export const OPEN_OPTIONS = {
+  kind: 'open',
+  cipher: CIPHER_AES_256_GCM,
+  tokenPeriodSeconds: TOKEN_PERIOD_SECONDS,
+  movingHosts: 'refuse',
+  membersMax: 1_024,
+} as const;
 
 /** A repeatable stream of random bytes and numbers. */
 export class SeededRandom {
@@ -65,7 +77,8 @@ export class SeededRandom {
 /** A control datagram as it lay on the wire. */
 export interface Recorded {
   readonly from: string;
-  readonly day: number;
+  /** Where the receiver is to take its token for that of another epoch than it is. */
+  readonly epoch?: EpochId;
   readonly payload: Uint8Array;
 }
 
@@ -78,14 +91,18 @@ export class SimMember {
   readonly stations = new Map<number, number | 'own' | 'enforced'>();
   readonly salts = new Map<
     number,
-    { readonly day: number; readonly worker: number; readonly value: Uint8Array }
+    { readonly epoch: EpochId; readonly worker: number; readonly leaf: number; readonly value: Uint8Array }
   >();
   readonly groupKeys = new Map<number, Uint8Array>();
   readonly pairKeys = new Map<string, Uint8Array>();
   readonly effects: MembershipEffect[] = [];
   readonly counters = new Map<number, number>();
   readonly lastSeenMs = new Map<number, number>();
-  sealingDay = -1;
+  /** Epochs whose tokens are accepted. */
+  readonly epochs = new Map<EpochId, Epoch>();
+  /** Members that are sealed to under a later epoch than the rest. */
+  readonly ahead = new Map<number, EpochId>();
+  sealing: EpochId = -1;
 
   constructor(name: string, machine: MembershipMachine) {
     this.name = name;
@@ -105,6 +122,7 @@ export class SimMember {
         return;
       case 'member-down':
         this.peers.delete(effect.member);
+        this.ahead.delete(effect.member);
         return;
       case 'open-sender':
         this.senders.set(effect.sender, effect);
@@ -138,11 +156,31 @@ export class SimMember {
         this.groupKeys.delete(effect.salt);
         return;
       case 'use-epoch':
-        this.sealingDay = effect.day;
+        this.sealing = effect.epoch;
+        return;
+      case 'use-epoch-to':
+        this.ahead.set(effect.member, effect.epoch);
+        return;
+      case 'add-epoch':
+        this.epochs.set(effect.epoch.id, effect.epoch);
+        return;
+      case 'remove-epoch':
+        this.epochs.delete(effect.epoch);
         return;
       default:
         return;
     }
+  }
+
+  /** The leaf under which it seals. */
+  get leaf(): number {
+    const [salt] = [...this.salts.values()].slice(-1);
+    return salt?.leaf ?? -1;
+  }
+
+  /** The epoch under which what goes to a member alone is sealed. */
+  epochTo(member: number): EpochId {
+    return Math.max(this.sealing, this.ahead.get(member) ?? -1);
   }
 
   #addPairKeys(salt: number, keys: readonly PairKey[]): void {
@@ -175,7 +213,12 @@ export class SimVlan {
   /** Adds a member; `overrides` replaces some of its ports. */
   add(
     name: string,
-    options: { workers?: number; ports?: Partial<MembershipPorts>; nodeKey?: string } = {},
+    options: {
+      workers?: number;
+      ports?: Partial<MembershipPorts>;
+      nodeKey?: string;
+      machine?: Partial<MembershipOptions>;
+    } = {},
   ): SimMember {
     const random = new SeededRandom(`${name}:${this.nowMs}:${this.#random.unit()}`);
     const nodeKey = privateKeyFromRaw(
@@ -186,12 +229,12 @@ export class SimVlan {
     const made: { member?: SimMember } = {};
     const machine = new MembershipMachine(
       {
+        ...OPEN_OPTIONS,
         vlanId: this.vlanId,
         publicKey,
         workerCount: options.workers ?? 2,
-        cipher: CIPHER_AES_256_GCM,
-        tokenPeriodSeconds: 3_600,
         unixOffsetMs: this.unixOffsetMs,
+        ...options.machine,
       },
       {
         randomBytes: (count) => random.bytes(count),
@@ -276,8 +319,7 @@ export class SimVlan {
   }
 
   #flood(from: SimMember, payload: Uint8Array): void {
-    const day = this.#dayOf(payload);
-    const recorded = { from: from.name, day, payload };
+    const recorded = { from: from.name, payload };
     this.recorded.push(recorded);
     for (const to of this.members.values()) {
       const apart = (this.#islands.get(from.name) ?? 0) !== (this.#islands.get(to.name) ?? 0);
@@ -297,24 +339,25 @@ export class SimVlan {
   }
 
   #deliver(to: SimMember, recorded: Recorded): void {
-    if (this.members.get(to.name) === to) {
+    const epoch = recorded.epoch ?? this.#epochOf(to, recorded.payload);
+    if (this.members.get(to.name) === to && epoch !== undefined) {
       const control = { kind: 3, flags: 0, class: MAIN_PAYLOAD_CLASS };
-      this.input(to, { kind: 'control', day: recorded.day, control, payload: recorded.payload });
+      this.input(to, { kind: 'control', epoch, control, payload: recorded.payload });
     }
   }
 
-  /** What the token table does: which epoch a token belongs to. */
-  #dayOf(payload: Uint8Array): number {
-    const token = Buffer.from(payload.subarray(0, 16)).toString('hex');
-    const unixMs = this.nowMs + this.unixOffsetMs;
-    const { previous, current, next } = livePeriods(unixMs, 3_600);
-    for (const { period, day } of [previous, current, next]) {
-      const epoch = deriveCached(this.vlanId, day);
-      if (Buffer.from(controlToken(epoch, period)).toString('hex') === token) {
-        return day;
+  /** What the token table does: which epoch of the receiver's a token belongs to, if any. */
+  #epochOf(to: SimMember, payload: Uint8Array): EpochId | undefined {
+    const { previous, current, next } = livePeriods(this.nowMs + this.unixOffsetMs, TOKEN_PERIOD_SECONDS);
+    for (const epoch of to.epochs.values()) {
+      for (const { period, day } of [previous, current, next]) {
+        const isLive = epoch.day === undefined || epoch.day === day;
+        if (isLive && Buffer.compare(tokenOf(epoch, period), payload.subarray(0, TOKEN_BYTES)) === 0) {
+          return epoch.id;
+        }
       }
     }
-    return utcDay(unixMs) - 10;
+    return undefined;
   }
 
   #runDue(): void {
@@ -349,25 +392,23 @@ export function hex(bytes: Uint8Array | undefined): string {
 export function assertKeysMeet(from: SimMember, to: SimMember): void {
   const memberAtFrom = [...from.peers.keys()];
   for (const [id, salt] of from.salts) {
-    if (salt.day !== from.sealingDay || !from.groupKeys.has(id)) continue;
+    if (salt.epoch !== from.sealing || !from.groupKeys.has(id)) continue;
     const opened = [...to.senders.values()].find((sender) => hex(sender.salt) === hex(salt.value));
     assert.ok(opened, `${to.name} does not open salt ${hex(salt.value)} of ${from.name}`);
     assert.equal(opened.lane, salt.worker);
-    assert.equal(opened.leaf, from.machine.leaf);
+    assert.equal(opened.leaf, salt.leaf);
     assert.equal(hex(opened.groupKey), hex(from.groupKeys.get(id)));
     const keys = memberAtFrom.map((member) => hex(from.pairKeys.get(`${id}/${member}`)));
     assert.ok(keys.includes(hex(opened.pairKey)), 'no pairwise key in common');
   }
 }
 
-const epochs = new Map<string, ReturnType<typeof deriveOpenEpoch>>();
+const tokens = new WeakMap<Epoch, Map<number, Uint8Array>>();
 
-function deriveCached(vlanId: Uint8Array, day: number): ReturnType<typeof deriveOpenEpoch> {
-  const key = `${Buffer.from(vlanId).toString('hex')}/${day}`;
-  let epoch = epochs.get(key);
-  if (epoch === undefined) {
-    epoch = deriveOpenEpoch(vlanId, day);
-    epochs.set(key, epoch);
-  }
-  return epoch;
+function tokenOf(epoch: Epoch, period: number): Uint8Array {
+  const known = tokens.get(epoch) ?? new Map<number, Uint8Array>();
+  tokens.set(epoch, known);
+  const token = known.get(period) ?? controlToken(epoch, period);
+  known.set(period, token);
+  return token;
 }

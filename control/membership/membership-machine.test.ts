@@ -202,12 +202,12 @@ test('at midnight everybody seals under the new day, and everybody knows the new
   const [a, b] = [vlan.join('a'), vlan.join('b')];
   vlan.run(4 * 60_000);
   const day = utcDay(Date.UTC(2026, 10, 22));
-  assert.ok([...b.senders.values()].some((sender) => sender.day === day));
+  assert.ok([...b.senders.values()].some((sender) => sender.epoch === day));
 
   vlan.run(61_000 + 500);
 
-  assert.equal(a.sealingDay, day);
-  assert.equal(b.sealingDay, day);
+  assert.equal(a.sealing, day);
+  assert.equal(b.sealing, day);
   assertKeysMeet(a, b);
   assertKeysMeet(b, a);
 });
@@ -227,8 +227,8 @@ test('a frame of an unknown sender makes a pull, at most one a second, and only 
   const pulls = (): number => b.machine.counters.pullsSent;
   const before = pulls();
   for (let index = 0; index < 50; index++) {
-    vlan.input(b, { kind: 'sender-unknown', leaf: a.machine.leaf });
-    vlan.input(b, { kind: 'sender-unknown', leaf: a.machine.leaf ^ 1 });
+    vlan.input(b, { kind: 'sender-unknown', epoch: b.sealing, leaf: a.leaf });
+    vlan.input(b, { kind: 'sender-unknown', epoch: b.sealing, leaf: a.leaf ^ 1 });
     vlan.run(20);
   }
 

@@ -1,5 +1,6 @@
 /**
- * Membership of one open VLAN: who is in it, under which keys they seal, and which stations stand behind them.
+ * Membership of one VLAN: who is in it, under which keys they seal, and which stations stand behind them. An open
+ * VLAN's epochs come from the calendar, a private one's from its group, whose members alone are listened to.
  *
  * Stages of `handle`: the input itself → epochs → salts → expiry → what is due to be said. Everything that is
  * to be done comes back as effects, in the order in which it must be carried out.
@@ -14,10 +15,13 @@
  * @see docs/protocol.md, "Sealed frame" and "Membership"
  */
 import { ControlOutlet } from './control-outlet.ts';
-import { EpochKeeper } from './epoch-keeper.ts';
+import type { Epoch, EpochId, EpochKeeper } from './epoch.ts';
+import type { EpochHost } from './epoch-lanes.ts';
+import { GroupEpochs } from './group-epochs.ts';
 import { MemberBook } from './member-book.ts';
 import { MemberIntake } from './member-intake.ts';
 import { MemberKeys } from './member-keys.ts';
+import { newCounters } from './membership-counters.ts';
 import type {
   MemberStatus,
   MembershipCounters,
@@ -27,8 +31,9 @@ import type {
   MembershipPorts,
   NoticeCode,
 } from './membership-port.ts';
+import { OpenCalendar } from './open-calendar.ts';
 import { OwnSalts } from './own-salts.ts';
-import { Roster } from './roster.ts';
+import { type Member, Roster } from './roster.ts';
 import { Speaker } from './speaker.ts';
 import { TIMING } from './timing.ts';
 
@@ -37,7 +42,6 @@ const LEAF_BYTES = 3;
 /** The machine of one VLAN; see the file's head. */
 export class MembershipMachine {
   readonly counters: MembershipCounters = newCounters();
-  readonly leaf: number;
   readonly #options: MembershipOptions;
   readonly #ports: MembershipPorts;
   readonly #keys: MemberKeys;
@@ -67,29 +71,16 @@ export class MembershipMachine {
     this.#ports = ports;
     this.#unixOffsetMs = options.unixOffsetMs;
     this.#nowMs = nowMs;
-    this.leaf = ports.randomBytes(LEAF_BYTES).reduce((value, byte) => (value << 8) | byte, 0);
+    const leaf = ports.randomBytes(LEAF_BYTES).reduce((value, byte) => (value << 8) | byte, 0);
     const nextId = (): number => ++this.#nextId;
     const agreement = ports.createAgreement();
     this.#keys = new MemberKeys({ publicKey: options.publicKey, agreement, cipher: options.cipher });
-    this.#salts = new OwnSalts({ leaf: this.leaf, randomBytes: (count) => ports.randomBytes(count), nextId });
-    this.#roster = new Roster(nextId);
+    this.#salts = new OwnSalts({ randomBytes: (count) => ports.randomBytes(count), nextId });
+    this.#roster = new Roster({ nextId, kind: options.kind, membersMax: options.membersMax });
     this.#book = new MemberBook(this.#bookHost(nextId));
-    this.#epochs = this.#createEpochKeeper();
+    this.#epochs = this.#createEpochs(leaf);
     this.#speaker = this.#createSpeaker(Math.floor(nowMs + options.unixOffsetMs));
-    this.#intake = new MemberIntake({
-      options,
-      ports,
-      roster: this.#roster,
-      book: this.#book,
-      keys: this.#keys,
-      speaker: this.#speaker,
-      counters: this.counters,
-      incarnation: this.#speaker.incarnation,
-      leaf: this.leaf,
-      notice: (code, message) => {
-        this.#notice(code, message);
-      },
-    });
+    this.#intake = this.#createIntake();
   }
 
   /**
@@ -113,7 +104,7 @@ export class MembershipMachine {
   /** When `tick` is due; infinite before the start and after leaving. */
   nextTimeoutMs(): number {
     return this.#state === 'running'
-      ? Math.min(this.#housekeepingMs, this.#speaker.nextTimeoutMs())
+      ? Math.min(this.#housekeepingMs, this.#speaker.nextTimeoutMs(), this.#epochs.nextTimeoutMs())
       : Number.POSITIVE_INFINITY;
   }
 
@@ -125,7 +116,23 @@ export class MembershipMachine {
       leaf: member.leaf,
       stations: member.macs.size,
       lastHeardMs: member.lastHeardMs,
+      epoch: this.#newestOf(member),
     }));
+  }
+
+  /** The epoch that this node takes for the present one; undefined before a private VLAN's first. */
+  get epoch(): Epoch | undefined {
+    return this.#epochs.newest();
+  }
+
+  /** Number of the newest live epoch in which a member announced itself. */
+  #newestOf(member: Member): number {
+    const epochs = [...member.streams.keys()].flatMap((id) => this.#epochs.find(id) ?? []);
+    const newest = epochs.reduce<Epoch | undefined>(
+      (best, epoch) => (best === undefined || epoch.id > best.id ? epoch : best),
+      undefined,
+    );
+    return newest?.number ?? 0;
   }
 
   #start(): void {
@@ -146,17 +153,21 @@ export class MembershipMachine {
       case 'neighbour':
         return this.#announceToAll();
       case 'control':
-        return this.#intake.take(input, this.#epochs.find(input.day), this.#nowMs);
+        return this.#intake.take(input, this.#epochs.find(input.epoch), this.#nowMs);
       case 'interface-mac':
         return this.#setInterface(input.mac);
       case 'station-seen':
         return this.#stationSeen(input.mac);
       case 'sender-unknown':
-        return this.#intake.senderUnknown(input.leaf, this.#nowMs);
+        return this.#intake.senderUnknown(input.epoch, input.leaf, this.#nowMs);
       case 'salt-low':
         return this.#epochs.succeed(input.salt, this.#nowMs);
       case 'worker-restarted':
         return this.#epochs.restartWorker(input.worker);
+      case 'group-epoch': {
+        const { epoch, removedAtOnce } = input;
+        return this.#epochs.adopt(epoch, { removedAtOnce, nowMs: this.#nowMs });
+      }
       case 'start':
       case 'tick':
         return;
@@ -170,6 +181,7 @@ export class MembershipMachine {
     if (this.#nowMs >= this.#housekeepingMs) {
       this.#keepHouse();
     }
+    this.#epochs.step(this.#nowMs);
     this.#speakDue();
   }
 
@@ -245,10 +257,7 @@ export class MembershipMachine {
   }
 
   #leave(): void {
-    const epoch = this.#epochs.sealing();
-    if (epoch !== undefined) {
-      this.#speaker.withdraw(epoch);
-    }
+    this.#speaker.withdraw();
     this.#setStateLeft();
     for (const member of this.#roster.proven()) {
       this.#book.dismiss(member, 'stopped');
@@ -277,6 +286,7 @@ export class MembershipMachine {
 
   #bookHost(nextSenderId: () => number): ConstructorParameters<typeof MemberBook>[0] {
     return {
+      movingHosts: this.#options.movingHosts,
       ports: this.#ports,
       keys: this.#keys,
       salts: this.#salts,
@@ -287,54 +297,95 @@ export class MembershipMachine {
       notice: (code, message) => {
         this.#notice(code, message);
       },
-      epochOf: (day) => this.#epochs.find(day),
+      epochOf: (id) => this.#epochs.find(id),
       nextSenderId,
     };
   }
 
-  #createEpochKeeper(): EpochKeeper {
-    return new EpochKeeper({
+  #createEpochs(leaf: number): EpochKeeper {
+    const host: EpochHost = {
       options: this.#options,
       salts: this.#salts,
       keys: this.#keys,
+      members: () => this.#roster.all(),
       proven: () => this.#roster.proven(),
-      closeSenders: (day) => {
-        this.#book.closeDay(this.#roster.all(), day);
+      dismiss: (member, reason) => {
+        this.#intake.dismiss(member, reason);
+      },
+      closeSenders: (epoch) => {
+        this.#book.closeEpoch(this.#roster.all(), epoch);
       },
       lanesChanged: () => {
         this.#announceToAll();
       },
-      forgetDay: (day) => {
-        this.#speaker.forgetDay(day);
+      forgetEpoch: (epoch) => {
+        this.#forgetEpoch(epoch);
       },
+      emit: (effect) => {
+        this.#effects.push(effect);
+      },
+    };
+    return this.#options.kind === 'open'
+      ? new OpenCalendar(host, leaf)
+      : new GroupEpochs({
+          ...host,
+          answer: (value, epoch) => {
+            this.#speaker.answer(value, epoch);
+          },
+          announceSoon: (nowMs, epoch) => {
+            this.#speaker.announceSoon(nowMs, epoch);
+          },
+        });
+  }
+
+  #forgetEpoch(epoch: EpochId): void {
+    this.#speaker.forgetEpoch(epoch);
+    for (const member of this.#roster.all()) {
+      member.streams.delete(epoch);
+    }
+  }
+
+  #createSpeaker(incarnation: number): Speaker {
+    const { vlanId, publicKey, tokenPeriodSeconds } = this.#options;
+    const ports = this.#ports;
+    return new Speaker({
+      outlet: new ControlOutlet({ ports, vlanId, publicKey, tokenPeriodSeconds, incarnation }),
+      ports,
+      counters: this.counters,
+      agreementKey: this.#keys.agreementKey,
+      epochs: this.#epochs,
+      salts: (epoch) => this.#salts.ofEpoch(epoch),
+      local: this.#book.local,
+      announceGapMs: () => this.#announceGapMs(),
+      unixMs: () => this.#unixMs(),
       emit: (effect) => {
         this.#effects.push(effect);
       },
     });
   }
 
-  #createSpeaker(incarnation: number): Speaker {
-    const { vlanId, publicKey, tokenPeriodSeconds } = this.#options;
-    const outlet = new ControlOutlet({
+  /** In a private VLAN everybody announces at a change of epoch, again for each that comes to it. */
+  #announceGapMs(): number {
+    const perMemberMs = this.#options.kind === 'open' ? 0 : TIMING.announceGapPerMemberMs;
+    return Math.min(
+      TIMING.announceGapMostMs,
+      Math.max(TIMING.announceGapMs, perMemberMs * this.#roster.size),
+    );
+  }
+
+  #createIntake(): MemberIntake {
+    return new MemberIntake({
+      options: this.#options,
       ports: this.#ports,
-      vlanId,
-      publicKey,
-      leaf: this.leaf,
-      tokenPeriodSeconds,
-      incarnation,
-    });
-    return new Speaker({
-      outlet,
-      ports: this.#ports,
+      roster: this.#roster,
+      book: this.#book,
+      keys: this.#keys,
+      speaker: this.#speaker,
+      epochs: this.#epochs,
       counters: this.counters,
-      leaf: this.leaf,
-      agreementKey: this.#keys.agreementKey,
-      epochs: () => this.#epochs.announced(),
-      salts: (day) => this.#salts.ofDay(day),
-      local: this.#book.local,
-      unixMs: () => this.#unixMs(),
-      emit: (effect) => {
-        this.#effects.push(effect);
+      incarnation: this.#speaker.incarnation,
+      notice: (code, message) => {
+        this.#notice(code, message);
       },
     });
   }
@@ -345,20 +396,4 @@ function noMemberMessage(waitedMs: number): string {
     `no other member was found in ${Math.round(waitedMs / 1_000)} s. Has another machine joined with the same id, ` +
     'and does `peertap peers` show a trunk to it? This node goes on looking.'
   );
-}
-
-function newCounters(): MembershipCounters {
-  return {
-    announcesSent: 0,
-    announcesAccepted: 0,
-    pullsSent: 0,
-    pullsAnswered: 0,
-    controlInvalid: 0,
-    announcementInvalid: 0,
-    verificationsRefused: 0,
-    membersRefused: 0,
-    claimsRefused: 0,
-    addressConflicts: 0,
-    sendersRefused: 0,
-  };
 }

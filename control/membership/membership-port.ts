@@ -7,7 +7,8 @@
  * milliseconds, and Unix time is that plus the last `clock` input's offset. So a thousand members run in one
  * process on virtual time. Types only.
  */
-import type { OpenEpoch } from '../vlan/open-epoch.ts';
+import type { Epoch, EpochId } from './epoch.ts';
+import type { GroupState } from './group/group-port.ts';
 
 /** Names a salt of ours between the machine and the tables; small, never used twice in a process. */
 export type SaltId = number;
@@ -44,14 +45,28 @@ export interface KeyAgreement {
   agree(theirs: Uint8Array): Uint8Array | undefined;
 }
 
+/** An open VLAN's secrets come from its id and the day, a private one's from its group. */
+export type VlanKind = 'open' | 'private';
+
+/** What becomes of an address that one member claims while another one holds it. */
+export type MovingHosts =
+  /** It stays with its holder until that one gives it up, as it does when no frame comes from it any more. */
+  | 'refuse'
+  /** It moves to whoever claimed it last. */
+  | 'allow';
+
 /** What a machine is made for. */
 export interface MembershipOptions {
+  readonly kind: VlanKind;
   readonly vlanId: Uint8Array;
   /** The node key, 32 bytes. */
   readonly publicKey: Uint8Array;
   readonly workerCount: number;
   readonly cipher: number;
   readonly tokenPeriodSeconds: number;
+  readonly movingHosts: MovingHosts;
+  /** Other nodes that may be in the roster, candidates included. */
+  readonly membersMax: number;
   /** Unix time minus `nowMs` at the start. */
   readonly unixOffsetMs: number;
 }
@@ -88,8 +103,8 @@ export interface NeighbourInput {
 /** A members' control datagram came in; its token was one of ours. */
 export interface ControlInput {
   readonly kind: 'control';
-  /** Day of the epoch that its token named. */
-  readonly day: number;
+  /** The epoch that its token named. */
+  readonly epoch: EpochId;
   readonly control: { readonly kind: number; readonly flags: number; readonly class: number };
   /** token ‖ masked sender ‖ r ‖ ciphertext ‖ tag. */
   readonly payload: Uint8Array;
@@ -111,6 +126,7 @@ export interface StationSeenInput {
 /** A worker dropped a frame of a sender that nobody announced. */
 export interface SenderUnknownInput {
   readonly kind: 'sender-unknown';
+  readonly epoch: EpochId;
   readonly leaf: number;
 }
 
@@ -126,6 +142,14 @@ export interface WorkerRestartedInput {
   readonly worker: number;
 }
 
+/** The group of a private VLAN has settled on another state. */
+export interface GroupEpochInput {
+  readonly kind: 'group-epoch';
+  readonly epoch: GroupState;
+  /** It settles a Remove: nothing is sealed under the epochs before any more. */
+  readonly removedAtOnce: boolean;
+}
+
 export type MembershipInput =
   | StartInput
   | LeaveInput
@@ -137,31 +161,47 @@ export type MembershipInput =
   | StationSeenInput
   | SenderUnknownInput
   | SaltLowInput
-  | WorkerRestartedInput;
+  | WorkerRestartedInput
+  | GroupEpochInput;
 
 // ── Effects ────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Accept this epoch's tokens. */
 export interface AddEpoch {
   readonly kind: 'add-epoch';
-  readonly epoch: OpenEpoch;
+  readonly epoch: Epoch;
 }
-/** Seal under this epoch from now; its salts and keys were given before. */
+/**
+ * Seal under this epoch from now, but to members that were switched to a later one; its salts and keys were given
+ * before. Nothing is sealed under an earlier one after it.
+ */
 export interface UseEpoch {
   readonly kind: 'use-epoch';
-  readonly day: number;
+  readonly epoch: EpochId;
+}
+/** Seal what goes to one member alone under this epoch from now: it can open it, others may not yet. */
+export interface UseEpochTo {
+  readonly kind: 'use-epoch-to';
+  readonly member: MemberId;
+  readonly epoch: EpochId;
 }
 /** Forget the epoch. Its salts, senders and pair keys were removed before. */
 export interface RemoveEpoch {
   readonly kind: 'remove-epoch';
-  readonly day: number;
+  readonly epoch: EpochId;
+}
+/** Nothing of the VLAN goes to nodes that are not among these: the nodes of a private VLAN's newest epoch. */
+export interface SetRoster {
+  readonly kind: 'set-roster';
+  /** PeerIds, text form. */
+  readonly peers: ReadonlySet<string>;
 }
 
 /** A new salt for a worker, not yet in use. */
 export interface AddSalt {
   readonly kind: 'add-salt';
   readonly salt: SaltId;
-  readonly day: number;
+  readonly epoch: EpochId;
   readonly worker: number;
   readonly leaf: number;
   /** 6 bytes. */
@@ -200,7 +240,7 @@ export interface RemovePairKeys {
 export interface OpenSender {
   readonly kind: 'open-sender';
   readonly sender: SenderId;
-  readonly day: number;
+  readonly epoch: EpochId;
   readonly member: MemberId;
   readonly leaf: number;
   readonly lane: number;
@@ -249,12 +289,12 @@ export interface MemberUp {
   /** PeerId, text form. */
   readonly peer: string;
 }
-/** A member left, or was not heard for too long. */
+/** A member left, was taken out of the group, or was not heard for too long. */
 export interface MemberDown {
   readonly kind: 'member-down';
   readonly member: MemberId;
   readonly peer: string;
-  readonly reason: 'left' | 'silent' | 'restarted' | 'stopped';
+  readonly reason: 'left' | 'silent' | 'restarted' | 'removed' | 'stopped';
 }
 /** Why a {@link MembershipNotice} is given. */
 export type NoticeCode =
@@ -274,7 +314,9 @@ export interface MembershipNotice {
 export type MembershipEffect =
   | AddEpoch
   | UseEpoch
+  | UseEpochTo
   | RemoveEpoch
+  | SetRoster
   | AddSalt
   | UseSalt
   | RemoveSalt
@@ -301,6 +343,8 @@ export interface MembershipCounters {
   /** Sealed otherwise, malformed, of a wrong signature, or over the verification budget. */
   controlInvalid: number;
   announcementInvalid: number;
+  /** Of a node that is not in the epoch, or under another one's leaf. */
+  notInRoster: number;
   verificationsRefused: number;
   membersRefused: number;
   /** Claims beyond the limit of one member. */
@@ -316,4 +360,6 @@ export interface MemberStatus {
   readonly leaf: number;
   readonly stations: number;
   readonly lastHeardMs: number;
+  /** Number of the newest epoch in which it announced itself: the UTC day, or the group's. */
+  readonly epoch: number;
 }

@@ -11,6 +11,7 @@
  *
  * @see docs/protocol.md, "Sealed frame"
  */
+import type { EpochId } from './epoch.ts';
 import type { SaltId } from './membership-port.ts';
 import { SALT_BYTES, type SenderName } from './sender-field.ts';
 import { TIMING } from './timing.ts';
@@ -18,10 +19,19 @@ import { TIMING } from './timing.ts';
 /** A salt of ours. */
 export interface OwnSalt extends SenderName {
   readonly id: SaltId;
-  readonly day: number;
+  readonly epoch: EpochId;
   state: 'successor' | 'active' | 'retired';
   /** When a successor becomes active, or a retired one goes. */
   changeAtMs: number;
+}
+
+/** Whose a salt is to be. */
+export interface SaltPlace {
+  readonly epoch: EpochId;
+  /** Ours in that epoch. */
+  readonly leaf: number;
+  /** The worker. */
+  readonly lane: number;
 }
 
 /** What changed with time. */
@@ -32,25 +42,22 @@ export interface SaltChanges {
 
 /** Salts of one VLAN; see the file's head. */
 export class OwnSalts {
-  readonly #leaf: number;
   readonly #randomBytes: (count: number) => Uint8Array;
   readonly #nextId: () => SaltId;
   readonly #drawn = new Set<string>();
   #salts: OwnSalt[] = [];
 
   constructor(options: {
-    readonly leaf: number;
     readonly randomBytes: (count: number) => Uint8Array;
     readonly nextId: () => SaltId;
   }) {
-    this.#leaf = options.leaf;
     this.#randomBytes = options.randomBytes;
     this.#nextId = options.nextId;
   }
 
   /** All salts of an epoch, retired ones included: what an announcement names. */
-  ofDay(day: number): readonly OwnSalt[] {
-    return this.#salts.filter((salt) => salt.day === day);
+  ofEpoch(epoch: EpochId): readonly OwnSalt[] {
+    return this.#salts.filter((salt) => salt.epoch === epoch);
   }
 
   /** The salts that workers seal under, of all epochs. */
@@ -59,20 +66,21 @@ export class OwnSalts {
   }
 
   /** Whether a sender's name is one of ours. */
-  isOwn(day: number, name: SenderName): boolean {
+  isOwn(epoch: EpochId, name: SenderName): boolean {
     return this.#salts.some(
       (salt) =>
-        salt.day === day && salt.leaf === name.leaf && salt.lane === name.lane && equal(salt.salt, name.salt),
+        salt.epoch === epoch &&
+        salt.leaf === name.leaf &&
+        salt.lane === name.lane &&
+        equal(salt.salt, name.salt),
     );
   }
 
   /** A new salt for a worker: in use at once, or when it has been announced. */
-  issue(day: number, worker: number, changeAtMs: number | 'now'): OwnSalt {
+  issue(at: SaltPlace, changeAtMs: number | 'now'): OwnSalt {
     const salt: OwnSalt = {
       id: this.#nextId(),
-      day,
-      leaf: this.#leaf,
-      lane: worker,
+      ...at,
       salt: this.#draw(),
       state: changeAtMs === 'now' ? 'active' : 'successor',
       changeAtMs: changeAtMs === 'now' ? 0 : changeAtMs,
@@ -87,14 +95,18 @@ export class OwnSalts {
     if (old === undefined || this.#successorOf(old) !== undefined) {
       return undefined;
     }
-    return this.issue(old.day, old.lane, nowMs + TIMING.successorDelayMs);
+    const { epoch, leaf, lane } = old;
+    return this.issue({ epoch, leaf, lane }, nowMs + TIMING.successorDelayMs);
   }
 
   /** Carries out what is due: successors become active, their predecessors retire, retired ones go. */
   advance(nowMs: number): SaltChanges {
     const activated = this.#salts.filter((salt) => salt.state === 'successor' && salt.changeAtMs <= nowMs);
     for (const salt of activated) {
-      this.#retire((old) => old.day === salt.day && old.lane === salt.lane && old.state === 'active', nowMs);
+      this.#retire(
+        (old) => old.epoch === salt.epoch && old.lane === salt.lane && old.state === 'active',
+        nowMs,
+      );
       salt.state = 'active';
     }
     const removed = this.#take((salt) => salt.state === 'retired' && salt.changeAtMs <= nowMs);
@@ -102,8 +114,8 @@ export class OwnSalts {
   }
 
   /** Retires all salts of an epoch that is not sealed under any more. */
-  retireDay(day: number, nowMs: number): void {
-    this.#retire((salt) => salt.day === day && salt.state !== 'retired', nowMs);
+  retireEpoch(epoch: EpochId, nowMs: number): void {
+    this.#retire((salt) => salt.epoch === epoch && salt.state !== 'retired', nowMs);
   }
 
   /** Takes all salts of a worker away at once: the worker is dead, and its counters with it. */
@@ -112,13 +124,13 @@ export class OwnSalts {
   }
 
   /** Takes all salts of an epoch away. */
-  takeDay(day: number): readonly OwnSalt[] {
-    return this.#take((salt) => salt.day === day);
+  takeEpoch(epoch: EpochId): readonly OwnSalt[] {
+    return this.#take((salt) => salt.epoch === epoch);
   }
 
   #successorOf(old: OwnSalt): OwnSalt | undefined {
     return this.#salts.find(
-      (salt) => salt.day === old.day && salt.lane === old.lane && salt.state === 'successor',
+      (salt) => salt.epoch === old.epoch && salt.lane === old.lane && salt.state === 'successor',
     );
   }
 

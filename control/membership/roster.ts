@@ -13,33 +13,44 @@
  * @see docs/protocol.md, "Sealed frame"
  */
 import { formatPeerId } from '../identity/peer-id.ts';
+import type { EpochId } from './epoch.ts';
 import type { Announce, MessageHeader } from './member-message.ts';
-import type { MemberId, SenderId } from './membership-port.ts';
-import { MEMBERSHIP_LIMIT, TIMING } from './timing.ts';
+import type { MemberId, SenderId, VlanKind } from './membership-port.ts';
+import { TIMING } from './timing.ts';
 
 /** A sender of a member whose frames are opened. */
 export interface BoundSender {
   readonly id: SenderId;
-  readonly day: number;
+  readonly epoch: EpochId;
   readonly lane: number;
   readonly salt: Uint8Array;
+}
+
+/** How far a member's announcements in one epoch have come: those of two epochs may overtake each other. */
+export interface AnnounceStream {
+  sequence: number;
+  /** Bit i: part i of the announcement of this sequence number has come. */
+  partsSeen: number;
 }
 
 /** What is known of another node in the VLAN. */
 export interface Member {
   readonly id: MemberId;
   readonly publicKey: Uint8Array;
+  /** The node key as a key of maps, see {@link keyText}. */
+  readonly key: string;
   /** PeerId, text form. */
   readonly peer: string;
   readonly incarnation: number;
-  readonly leaf: number;
+  /** As it last announced it; in a private VLAN it is another one after the member has come in anew. */
+  leaf: number;
   readonly agreementKey: Uint8Array;
   proven: boolean;
   /** Result of the key agreement with it; set when it is proven. */
   shared: Uint8Array | undefined;
+  /** Highest of any epoch; what stands behind the member is taken from the announcement that has it. */
   sequence: number;
-  /** Bit i: part i of the announcement of this sequence number has come. */
-  partsSeen: number;
+  readonly streams: Map<EpochId, AnnounceStream>;
   pullSequence: number;
   challenge: Uint8Array;
   /** The challenge of this member that we signed last, as a key. */
@@ -67,13 +78,34 @@ export type Acceptance =
       readonly replaced: Member | undefined;
     };
 
+/** Where, when and how an announcement came. */
+export interface AnnounceFacts {
+  readonly epoch: EpochId;
+  /** It signs our present challenge. */
+  readonly answersUs: boolean;
+  readonly nowMs: number;
+}
+
 /** Members and candidates of one VLAN; see the file's head. */
 export class Roster {
   readonly #nextId: () => MemberId;
+  readonly #kind: VlanKind;
+  readonly #membersMax: number;
   readonly #byKey = new Map<string, Member>();
 
-  constructor(nextId: () => MemberId) {
-    this.#nextId = nextId;
+  constructor(options: {
+    readonly nextId: () => MemberId;
+    readonly kind: VlanKind;
+    readonly membersMax: number;
+  }) {
+    this.#nextId = options.nextId;
+    this.#kind = options.kind;
+    this.#membersMax = options.membersMax;
+  }
+
+  /** Members and candidates. */
+  get size(): number {
+    return this.#byKey.size;
   }
 
   find(publicKey: Uint8Array): Member | undefined {
@@ -88,13 +120,13 @@ export class Roster {
     return this.all().filter((member) => member.proven);
   }
 
-  /** Whether a leaf is some member's or candidate's. */
-  hasLeaf(leaf: number): boolean {
-    return this.all().some((member) => member.leaf === leaf);
+  /** The member or candidate of a leaf. */
+  ofLeaf(leaf: number): Member | undefined {
+    return this.all().find((member) => member.leaf === leaf);
   }
 
   remove(member: Member): void {
-    this.#byKey.delete(keyText(member.publicKey));
+    this.#byKey.delete(member.key);
   }
 
   /** Members and candidates that were not heard for too long; they are still in the roster. */
@@ -105,24 +137,25 @@ export class Roster {
   /**
    * Takes a verified announcement.
    *
-   * @param announce - its signature holds, and it is not our own
-   * @param answersUs - it signs our present challenge
+   * @param announce - its signature holds, and it is not our own; in a private VLAN its leaf is the epoch's for it
    */
-  accept(announce: Announce, answersUs: boolean, nowMs: number): Acceptance {
+  accept(announce: Announce, facts: AnnounceFacts): Acceptance {
     const present = this.find(announce.publicKey);
     if (present === undefined) {
-      return this.#admit(announce, answersUs, nowMs);
+      return this.#admit(announce, facts);
     }
     if (present.incarnation !== announce.incarnation) {
-      return this.#acceptOtherIncarnation(present, announce, { answersUs, nowMs });
+      return this.#acceptOtherIncarnation(present, announce, facts);
     }
-    if (present.leaf !== announce.leaf || !sameBytes(present.agreementKey, announce.agreementKey)) {
+    // The leaf of an open VLAN is drawn once a start; a group gives another one to who comes in anew.
+    const sameLeaf = this.#kind === 'private' || present.leaf === announce.leaf;
+    if (!sameLeaf || !sameBytes(present.agreementKey, announce.agreementKey)) {
       return { kind: 'refused' };
     }
-    if (!isNew(present, announce)) {
+    if (!isNew(present, announce, facts.epoch)) {
       return { kind: 'ignored' };
     }
-    return update(present, announce, { answersUs, nowMs });
+    return update(present, announce, facts);
   }
 
   /** Whether a pull or withdrawal of a member is a new one; notes it. */
@@ -134,41 +167,37 @@ export class Roster {
     return true;
   }
 
-  #acceptOtherIncarnation(
-    present: Member,
-    announce: Announce,
-    facts: { readonly answersUs: boolean; readonly nowMs: number },
-  ): Acceptance {
+  #acceptOtherIncarnation(present: Member, announce: Announce, facts: AnnounceFacts): Acceptance {
     if (!facts.answersUs) {
       // A former incarnation is most likely a recording; if it is not, it will answer our challenge.
       if (announce.incarnation < present.incarnation) {
         return { kind: 'ignored' };
       }
       if (present.proven) {
-        return { kind: 'rival', member: newMember(present.id, announce, facts.nowMs) };
+        return { kind: 'rival', member: newMember(present.id, announce, facts) };
       }
     }
     this.remove(present);
-    const accepted = this.#admit(announce, facts.answersUs, facts.nowMs);
+    const accepted = this.#admit(announce, facts);
     return accepted.kind === 'accepted' && present.proven ? { ...accepted, replaced: present } : accepted;
   }
 
-  #admit(announce: Announce, answersUs: boolean, nowMs: number): Acceptance {
-    if (this.#byKey.size >= MEMBERSHIP_LIMIT.members) {
+  #admit(announce: Announce, facts: AnnounceFacts): Acceptance {
+    if (this.#byKey.size >= this.#membersMax) {
       return { kind: 'refused' };
     }
-    const member = newMember(this.#nextId(), announce, nowMs);
-    member.proven = answersUs;
-    this.#byKey.set(keyText(member.publicKey), member);
-    return answersUs
+    const member = newMember(this.#nextId(), announce, facts);
+    member.proven = facts.answersUs;
+    this.#byKey.set(member.key, member);
+    return facts.answersUs
       ? { kind: 'accepted', member, joined: true, replaced: undefined }
       : { kind: 'candidate', member };
   }
 }
 
-/** Whether all parts of the member's last announcement have come. */
-export function hasAllParts(member: Member, parts: number): boolean {
-  return member.partsSeen === allParts(parts);
+/** Whether all parts of the member's last announcement in an epoch have come. */
+export function hasAllParts(member: Member, epoch: EpochId, parts: number): boolean {
+  return member.streams.get(epoch)?.partsSeen === allParts(parts);
 }
 
 /** Bytes as a key of a map. */
@@ -176,10 +205,12 @@ export function keyText(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 }
 
-function newMember(id: MemberId, announce: Announce, nowMs: number): Member {
+function newMember(id: MemberId, announce: Announce, { epoch, nowMs }: AnnounceFacts): Member {
+  const stream = { sequence: announce.sequence, partsSeen: partBit(announce.part) };
   return {
     id,
     publicKey: announce.publicKey,
+    key: keyText(announce.publicKey),
     peer: formatPeerId(announce.publicKey),
     incarnation: announce.incarnation,
     leaf: announce.leaf,
@@ -187,7 +218,7 @@ function newMember(id: MemberId, announce: Announce, nowMs: number): Member {
     proven: false,
     shared: undefined,
     sequence: announce.sequence,
-    partsSeen: partBit(announce.part),
+    streams: new Map([[epoch, stream]]),
     pullSequence: 0,
     challenge: announce.challenge,
     answered: '',
@@ -199,24 +230,22 @@ function newMember(id: MemberId, announce: Announce, nowMs: number): Member {
   };
 }
 
-function isNew(member: Member, announce: Announce): boolean {
-  if (announce.sequence !== member.sequence) {
-    return announce.sequence > member.sequence;
+function isNew(member: Member, announce: Announce, epoch: EpochId): boolean {
+  const stream = member.streams.get(epoch);
+  if (stream === undefined || announce.sequence !== stream.sequence) {
+    return stream === undefined || announce.sequence > stream.sequence;
   }
-  return (member.partsSeen & partBit(announce.part)) === 0;
+  return (stream.partsSeen & partBit(announce.part)) === 0;
 }
 
-function update(
-  member: Member,
-  announce: Announce,
-  facts: { readonly answersUs: boolean; readonly nowMs: number },
-): Acceptance {
-  if (announce.sequence > member.sequence) {
+function update(member: Member, announce: Announce, facts: AnnounceFacts): Acceptance {
+  const stream = streamOf(member, announce, facts.epoch);
+  stream.partsSeen = (stream.partsSeen | partBit(announce.part)) >>> 0;
+  if (announce.sequence >= member.sequence) {
     member.sequence = announce.sequence;
-    member.partsSeen = 0;
+    member.leaf = announce.leaf;
+    member.challenge = announce.challenge;
   }
-  member.partsSeen = (member.partsSeen | partBit(announce.part)) >>> 0;
-  member.challenge = announce.challenge;
   member.lastHeardMs = facts.nowMs;
   if (!member.proven && !facts.answersUs) {
     return { kind: 'candidate', member };
@@ -225,9 +254,18 @@ function update(
   member.proven = true;
   if (joined) {
     // Parts that came before it was proven were not taken over.
-    member.partsSeen = partBit(announce.part);
+    stream.partsSeen = partBit(announce.part);
   }
   return { kind: 'accepted', member, joined, replaced: undefined };
+}
+
+function streamOf(member: Member, announce: Announce, epoch: EpochId): AnnounceStream {
+  let stream = member.streams.get(epoch);
+  if (stream === undefined || announce.sequence > stream.sequence) {
+    stream = { sequence: announce.sequence, partsSeen: 0 };
+    member.streams.set(epoch, stream);
+  }
+  return stream;
 }
 
 function partBit(part: number): number {

@@ -3,15 +3,15 @@
  *
  * An announcement is due soon when something changed, and as a heartbeat otherwise; those that come due
  * together go as one. Pulls go at most once a second. Challenges that wait for an answer go with the next
- * announcement, in each epoch that is announced.
+ * announcement, in each epoch that is announced; what concerns one epoch alone is said in that one alone.
  *
  * Main thread; no clock of its own.
  *
  * @see docs/protocol.md, "Sealed frame"
  */
-import type { OpenEpoch } from '../vlan/open-epoch.ts';
 import { splitAnnouncement } from './announcer.ts';
 import type { ControlOutlet } from './control-outlet.ts';
+import type { Epoch, EpochId, EpochKeeper } from './epoch.ts';
 import type { LocalStations } from './local-stations.ts';
 import { CHALLENGE_BYTES, MESSAGE_LIMIT } from './member-message.ts';
 import type { MembershipCounters, MembershipPorts, SendControl } from './membership-port.ts';
@@ -26,22 +26,32 @@ export interface SpeakerHost {
   readonly outlet: ControlOutlet;
   readonly ports: MembershipPorts;
   readonly counters: MembershipCounters;
-  readonly leaf: number;
   readonly agreementKey: Uint8Array;
   readonly local: LocalStations;
-  /** The epochs in which to announce: the present one first. */
-  epochs(): readonly OpenEpoch[];
-  salts(day: number): readonly OwnSalt[];
+  readonly epochs: Pick<EpochKeeper, 'announced' | 'asked' | 'remarks'>;
+  salts(epoch: EpochId): readonly OwnSalt[];
+  /** Least time between two announcements. */
+  announceGapMs(): number;
   unixMs(): number;
   emit(effect: SendControl): void;
+}
+
+/** Sixteen bytes that wait to be signed. */
+interface PendingAnswer {
+  readonly value: Uint8Array;
+  /** In which alone; undefined: in each. */
+  readonly epoch: EpochId | undefined;
 }
 
 /** Speaks in one VLAN; see the file's head. */
 export class Speaker {
   readonly #host: SpeakerHost;
-  readonly #pending = new Map<string, Uint8Array>();
-  readonly #pullTargets = new Set<number>();
+  /** What waits to be signed: in every epoch, or in one. */
+  readonly #pending = new Map<string, PendingAnswer>();
+  readonly #pullTargets = new Set<Member>();
   #challenge: Uint8Array;
+  /** The epochs that are due; heartbeats and news go in all. */
+  #dueEpochs: Set<EpochId> | 'all' = 'all';
   #announceDueMs = NEVER;
   #heartbeatDueMs = NEVER;
   #pullDueMs = NEVER;
@@ -68,18 +78,24 @@ export class Speaker {
     this.#challenge = this.#drawChallenge();
   }
 
-  /** Announce as soon as the least gap allows. */
-  announceSoon(nowMs: number): void {
-    this.#announceDueMs = Math.min(
-      this.#announceDueMs,
-      Math.max(nowMs, this.#announcedAtMs + TIMING.announceGapMs),
-    );
+  /** Announce as soon as the least gap allows; in one epoch, or in all. */
+  announceSoon(nowMs: number, epoch?: EpochId): void {
+    const dueMs = Math.max(nowMs, this.#announcedAtMs + this.#host.announceGapMs());
+    if (this.#announceDueMs === NEVER) {
+      this.#dueEpochs = epoch === undefined ? 'all' : new Set([epoch]);
+    } else if (epoch === undefined) {
+      this.#dueEpochs = 'all';
+    } else if (this.#dueEpochs !== 'all') {
+      this.#dueEpochs.add(epoch);
+    }
+    this.#announceDueMs = Math.min(this.#announceDueMs, dueMs);
   }
 
-  /** Sign this challenge in the next announcement. */
-  answer(challenge: Uint8Array): void {
+  /** Sign this challenge, or other 16 bytes, in the next announcement; in one epoch, or in all. */
+  answer(value: Uint8Array, epoch?: EpochId): void {
     if (this.#pending.size < MEMBERSHIP_LIMIT.pendingAnswers) {
-      this.#pending.set(keyText(challenge), challenge);
+      const answer = { value, epoch };
+      this.#pending.set(pendingKey(answer), answer);
     }
   }
 
@@ -91,23 +107,30 @@ export class Speaker {
     }
   }
 
-  /** Ask the member of this leaf to announce itself and to sign our challenge. */
-  pull(leaf: number, nowMs: number): void {
+  /** Ask a member to announce itself and to sign our challenge. */
+  pull(member: Member, nowMs: number): void {
     if (this.#pullTargets.size <= MESSAGE_LIMIT.pullTargets) {
-      this.#pullTargets.add(leaf);
+      this.#pullTargets.add(member);
     }
     this.#pullDueMs = Math.min(this.#pullDueMs, Math.max(nowMs, this.#pulledAtMs + TIMING.pullGapMs));
   }
 
   /** Says goodbye. */
-  withdraw(epoch: OpenEpoch): void {
-    const { outlet } = this.#host;
-    this.#host.emit(outlet.say(epoch, this.#host.unixMs(), outlet.nextSequence(), { type: 'withdraw' }));
+  withdraw(): void {
+    const { outlet, epochs } = this.#host;
+    for (const epoch of epochs.asked()) {
+      this.#host.emit(outlet.say(epoch, this.#host.unixMs(), outlet.nextSequence(), { type: 'withdraw' }));
+    }
   }
 
   /** Forgets what belongs to an epoch that is over. */
-  forgetDay(day: number): void {
-    this.#host.outlet.forgetDay(day);
+  forgetEpoch(epoch: EpochId): void {
+    this.#host.outlet.forgetEpoch(epoch);
+    for (const [key, pending] of [...this.#pending]) {
+      if (pending.epoch === epoch) {
+        this.#pending.delete(key);
+      }
+    }
   }
 
   nextTimeoutMs(): number {
@@ -125,54 +148,75 @@ export class Speaker {
   }
 
   #announce(nowMs: number): void {
-    const answers = [...this.#pending.values()];
-    let placed = answers.length;
-    for (const epoch of this.#host.epochs()) {
-      placed = Math.min(placed, this.#announceIn(epoch, answers));
+    const announced = this.#host.epochs.announced();
+    const due = this.#dueEpochs;
+    const isDue = (epoch: Epoch): boolean => due === 'all' || due.has(epoch.id);
+    const isWhole = nowMs >= this.#heartbeatDueMs || announced.every(isDue);
+    const epochs = isWhole ? announced : announced.filter(isDue);
+    const pending = [...this.#pending.values()].filter((one) => isWhole || one.epoch !== undefined);
+    const left = new Set<PendingAnswer>();
+    for (const epoch of epochs) {
+      this.#announceIn(epoch, pending, left);
     }
-    for (const answer of answers.slice(0, placed)) {
-      this.#pending.delete(keyText(answer));
+    for (const one of pending) {
+      const isSaid = one.epoch === undefined || epochs.some((epoch) => epoch.id === one.epoch);
+      if (isSaid && !left.has(one)) {
+        this.#pending.delete(pendingKey(one));
+      }
     }
     this.#host.local.announced(nowMs);
     this.#announcedAtMs = nowMs;
-    this.#announceDueMs = this.#pending.size > 0 ? nowMs + TIMING.announceGapMs : NEVER;
-    this.#heartbeatDueMs = nowMs + TIMING.heartbeatMs + this.#jitterMs();
+    this.#announceDueMs = NEVER;
+    if (isWhole) {
+      this.#heartbeatDueMs = nowMs + TIMING.heartbeatMs + this.#jitterMs();
+    }
+    if (left.size > 0) {
+      this.announceSoon(nowMs);
+    }
   }
 
-  /** @returns how many of the answers found room */
-  #announceIn(epoch: OpenEpoch, answers: readonly Uint8Array[]): number {
-    const { outlet, ports, leaf, agreementKey } = this.#host;
+  /** Says one announcement, with what waits for this epoch; `left` is told what found no room. */
+  #announceIn(epoch: Epoch, pending: readonly PendingAnswer[], left: Set<PendingAnswer>): void {
+    const { outlet, ports, agreementKey } = this.#host;
     const lanes = this.#host
-      .salts(epoch.day)
+      .salts(epoch.id)
       .slice(-MESSAGE_LIMIT.lanes)
       .map((salt) => ({
         lane: salt.lane,
         salt: salt.salt,
         counter: ports.saltCounter(salt.id),
       }));
-    const parts = splitAnnouncement(lanes, this.#host.local.macs(), answers);
+    const here = pending.filter((one) => one.epoch === undefined || one.epoch === epoch.id);
+    const remarks = this.#host.epochs.remarks(epoch);
+    const values = [...remarks, ...here.map(({ value }) => value)];
+    const parts = splitAnnouncement(lanes, this.#host.local.macs(), values);
     const sequence = outlet.nextSequence();
-    for (const [part, { macs, answers: signed }] of parts.entries()) {
-      const body = { leaf, agreementKey, challenge: this.#challenge, part, parts: parts.length, lanes };
+    const whole = {
+      leaf: epoch.ownLeaf,
+      agreementKey,
+      challenge: this.#challenge,
+      parts: parts.length,
+      lanes,
+    };
+    for (const [part, { macs, answers }] of parts.entries()) {
       this.#host.emit(
-        outlet.say(epoch, this.#host.unixMs(), sequence, {
-          type: 'announce',
-          ...body,
-          macs,
-          answers: signed,
-        }),
+        outlet.say(epoch, this.#host.unixMs(), sequence, { type: 'announce', ...whole, part, macs, answers }),
       );
     }
     this.#host.counters.announcesSent++;
-    return parts.reduce((sum, part) => sum + part.answers.length, 0);
+    const room = parts.reduce((sum, part) => sum + part.answers.length, 0) - remarks.length;
+    for (const one of here.slice(room)) {
+      left.add(one);
+    }
   }
 
   #pullNow(nowMs: number): void {
-    const { outlet } = this.#host;
-    // Too many to name: an empty list asks everybody.
-    const targets = this.#pullTargets.size > MESSAGE_LIMIT.pullTargets ? [] : [...this.#pullTargets];
-    const [epoch] = this.#host.epochs();
-    if (epoch !== undefined) {
+    const { outlet, epochs } = this.#host;
+    const members = [...this.#pullTargets];
+    for (const epoch of epochs.asked()) {
+      // Too many to name: an empty list asks everybody.
+      const targets =
+        members.length > MESSAGE_LIMIT.pullTargets ? [] : members.map((member) => leafIn(epoch, member));
       const message = { type: 'pull', challenge: this.#challenge, targets } as const;
       this.#host.emit(outlet.say(epoch, this.#host.unixMs(), outlet.nextSequence(), message));
       this.#host.counters.pullsSent++;
@@ -190,4 +234,12 @@ export class Speaker {
   #drawChallenge(): Uint8Array {
     return Uint8Array.from(this.#host.ports.randomBytes(CHALLENGE_BYTES));
   }
+}
+
+function leafIn(epoch: Epoch, member: Member): number {
+  return epoch.roster?.get(member.key) ?? member.leaf;
+}
+
+function pendingKey({ value, epoch }: PendingAnswer): string {
+  return `${epoch ?? ''}:${keyText(value)}`;
 }

@@ -5,6 +5,7 @@
  * over when the holder's claim ends. So a member cannot take a live station from another one by claiming it.
  * A station that moves is handed over by its old holder, who has heard nothing of it behind his own TAP and
  * ends his claim when he hears the new one (see local-stations.ts). What stands behind our own TAP is ours.
+ * Where hosts may move as they like (`movingHosts: 'allow'`), a new claim goes before those of other members.
  *
  * Main thread; no clock, no I/O.
  */
@@ -48,17 +49,28 @@ export class StationClaims {
     return this.#claims.get(macNumber(mac))?.claimants[0];
   }
 
-  /** A member claims an address. */
-  add(mac: Uint8Array, member: MemberId): HolderChange | undefined {
+  /** A member claims an address. @param options - takesOver: before the other members that claim it */
+  add(
+    mac: Uint8Array,
+    member: MemberId,
+    options: { readonly takesOver: boolean } = { takesOver: false },
+  ): HolderChange | undefined {
     const claim = this.#claims.get(macNumber(mac));
     if (claim === undefined) {
       this.#claims.set(macNumber(mac), { mac, claimants: [member] });
       return { mac, holder: member };
     }
-    if (!claim.claimants.includes(member)) {
-      claim.claimants.push(member);
+    const { claimants } = claim;
+    if (claimants.includes(member)) {
+      return undefined;
     }
-    return undefined;
+    if (!options.takesOver) {
+      claimants.push(member);
+      return undefined;
+    }
+    const at = claimants[0] === OWN_CLAIM ? 1 : 0;
+    claimants.splice(at, 0, member);
+    return at === 0 ? { mac, holder: member } : undefined;
   }
 
   /** A frame from this address came in on our own TAP: it is ours, whoever else claims it. */

@@ -29,6 +29,20 @@ export const TIMING = {
   retiredSaltMs: 10_000,
   /** Members get to know each other's senders of the next day this long before it starts. */
   nextEpochLeadMs: 120_000,
+  /** Private VLANs: a member that has not shown that it can open a new epoch by then is left behind (section 7). */
+  epochSwitchMs: 30_000,
+  /** An epoch is opened this much longer: the last frames under it were sealed a moment before. */
+  epochLingerMs: 5_000,
+  /** After a settled Remove the epochs before are opened no longer than this (protocol section 7). */
+  epochCutMs: 1_000,
+  /** Members that have not shown that they can open us are told again after this, then after twice as long… */
+  epochNudgeMs: 500,
+  epochNudgeMostMs: 8_000,
+  /** The same receipt is not signed more often. */
+  receiptGapMs: 400,
+  /** Private VLANs: each member adds this to the least time between announcements, since all answer all. */
+  announceGapPerMemberMs: 3,
+  announceGapMostMs: 1_000,
   /** After this long without a frame a learned station is no longer claimed (IEEE 802.1D-2004 §7.9.2). */
   stationAgeMs: 300_000,
   /** A station from which a frame came this recently has not moved away. */
@@ -45,8 +59,12 @@ export const MEMBERSHIP_LIMIT = {
   macsPerMember: 256,
   /** An unproven announcer is asked this often, then only heard. */
   pullTries: 5,
-  /** Challenges that wait for a signed answer. */
-  pendingAnswers: 512,
+  /** Challenges and receipts that wait for a signature: what the parts of one announcement take. */
+  pendingAnswers: 1_536,
+  /** Epochs of a private VLAN that are opened at a time; the tables' room for epochs is made for it. */
+  groupEpochs: 4,
+  /** Pairwise keys that are derived in one turn: about 2 ms with what follows from them. */
+  pairKeysAStep: 128,
   /** Signatures verified in a second, and at once: 10 % of a core. */
   verificationsPerSecond: 500,
   verificationBurst: 1_000,

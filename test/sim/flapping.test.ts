@@ -72,8 +72,8 @@ function seat(simulation: Simulation, vlan: SimVlan, node: SimNode): void {
     });
   };
   node.onFrame = (_trunk, frame) => {
-    const day = utcDay(simulation.nowMs + vlan.unixOffsetMs);
-    input({ kind: 'control', day, control: CONTROL, payload: frame as Uint8Array });
+    const epoch = utcDay(simulation.nowMs + vlan.unixOffsetMs);
+    input({ kind: 'control', epoch, control: CONTROL, payload: frame as Uint8Array });
   };
   node.onNotice = (notice) => {
     const isMet = notice.kind === 'vlans-shared' && notice.vlans.length > 0;

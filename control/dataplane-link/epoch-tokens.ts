@@ -1,0 +1,86 @@
+/**
+ * The tokens that one VLAN receives, of all its epochs: an open VLAN's epoch has those of its day's periods, a private
+ * one's those of each live period for as long as it lives.
+ *
+ * Main thread only.
+ *
+ * @see docs/protocol.md, "Tokens"
+ */
+import type { EpochId } from '../membership/epoch.ts';
+import { macNumber } from '../membership/station-claims.ts';
+import type { TokenSecrets } from '../token/token.ts';
+import type { TokenDeriver } from './station-tokens.ts';
+import type { TokenTable } from './token-table.ts';
+import { VlanTokens } from './vlan-tokens.ts';
+
+/** An epoch as tokens have it. */
+export interface ReceivedEpoch {
+  readonly slot: number;
+  readonly secrets: TokenSecrets;
+  /** The UTC day whose periods are its; undefined: all. */
+  readonly day: number | undefined;
+}
+
+interface Entry {
+  readonly epoch: ReceivedEpoch;
+  readonly tokens: VlanTokens;
+}
+
+/** See the file's head. */
+export class EpochTokens {
+  readonly #create: () => VlanTokens;
+  readonly #epochs = new Map<EpochId, Entry>();
+  readonly #stations = new Map<number, Uint8Array>();
+
+  constructor(table: TokenTable, periodSeconds: number, derive: TokenDeriver | undefined) {
+    this.#create = () => new VlanTokens(table, periodSeconds, derive);
+  }
+
+  add(id: EpochId, epoch: ReceivedEpoch, unixMs: number): void {
+    const tokens = this.#create();
+    for (const mac of this.#stations.values()) {
+      tokens.addStation(mac);
+    }
+    const entry = { epoch, tokens };
+    this.#epochs.set(id, entry);
+    roll(entry, unixMs);
+  }
+
+  remove(id: EpochId): void {
+    this.#epochs.get(id)?.tokens.clear();
+    this.#epochs.delete(id);
+  }
+
+  /** Receives what is live now, and nothing else. */
+  roll(unixMs: number): void {
+    for (const entry of this.#epochs.values()) {
+      roll(entry, unixMs);
+    }
+  }
+
+  /** Receives frames to an own station. */
+  addStation(mac: Uint8Array): void {
+    this.#stations.set(macNumber(mac), mac);
+    for (const { tokens } of this.#epochs.values()) {
+      tokens.addStation(mac);
+    }
+  }
+
+  removeStation(mac: Uint8Array): void {
+    this.#stations.delete(macNumber(mac));
+    for (const { tokens } of this.#epochs.values()) {
+      tokens.removeStation(mac);
+    }
+  }
+
+  /** Receives nothing any more. */
+  clear(): void {
+    for (const id of [...this.#epochs.keys()]) {
+      this.remove(id);
+    }
+  }
+}
+
+function roll({ epoch, tokens }: Entry, unixMs: number): void {
+  tokens.roll(unixMs, (day) => (epoch.day === undefined || epoch.day === day ? epoch : undefined));
+}
