@@ -118,6 +118,10 @@ export class AdminClient {
     return this.#send('POST', '/v1/swarm/join', { key }) as Promise<SwarmReport>;
   }
 
+  finishSwarmRotation(): Promise<SwarmReport> {
+    return this.#send('POST', '/v1/swarm/finish', {}) as Promise<SwarmReport>;
+  }
+
   leaveSwarm(): Promise<SwarmReport> {
     return this.#send('POST', '/v1/swarm/leave', {}) as Promise<SwarmReport>;
   }

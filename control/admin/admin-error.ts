@@ -28,6 +28,7 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   'not-private': 409,
   'in-swarm': 409,
   'no-swarm': 409,
+  'no-rotation': 409,
   'interface-taken': 409,
   'too-many-invites': 409,
   'too-many-vlans': 409,

@@ -7,7 +7,7 @@
  *   GET  /v1/vlans/members?id=…                  POST /v1/vlans/invite   {id, uses?, expiresSeconds?, oneTimeSecret?}
  *   GET  /v1/swarm                               POST /v1/vlans/approve  {id, peer}      /v1/vlans/remove  {id, peer}
  *   GET  /metrics                                POST /v1/vlans/set      {id, changes: {key: text}}
- *                                                POST /v1/swarm/configure  exchange  leave  rotate  {}    join  {key}
+ *                                                POST /v1/swarm/configure  exchange  leave  rotate  finish  {}    join  {key}
  *
  * Main thread. Request bodies are checked by schemas made of the config's parts, so both give the same messages.
  * Must never touch the network.
@@ -95,6 +95,7 @@ const SWARM_ROUTES: Readonly<Record<string, Methods>> = {
   '/v1/swarm/exchange': { POST: withoutInput((daemon) => daemon.exchangeSwarm()) },
   '/v1/swarm/leave': { POST: withoutInput((daemon) => daemon.leaveSwarm()) },
   '/v1/swarm/rotate': { POST: withoutInput((daemon) => daemon.rotateSwarm()) },
+  '/v1/swarm/finish': { POST: withoutInput((daemon) => daemon.finishSwarmRotation()) },
   '/v1/swarm/join': {
     POST: async (daemon, input) => json(200, await daemon.joinSwarm(parseWith(swarmKeySchema, input).key)),
   },

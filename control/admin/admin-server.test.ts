@@ -10,7 +10,15 @@ import { AdminClient, AdminClientError } from './admin-client.ts';
 import { type AdminServer, startAdminServer } from './admin-server.ts';
 import { SocketError } from './control-socket.ts';
 import type { CreateRequest, VlanReport } from './daemon-control.ts';
-import { INVITE, ListDaemon, OTHER_PEER, SWARM_KEY, VLAN_ID, vlanReport } from './daemon-control-fixture.ts';
+import {
+  INVITE,
+  ListDaemon,
+  OTHER_PEER,
+  OTHER_SWARM_KEY,
+  SWARM_KEY,
+  VLAN_ID,
+  vlanReport,
+} from './daemon-control-fixture.ts';
 
 const ID = VLAN_ID;
 
@@ -197,7 +205,10 @@ test('a swarm is made, joined and left', async () => {
   const client = await start();
   assert.equal((await client.swarmKey('configure')).key, SWARM_KEY);
   assert.equal((await client.swarm()).active, true);
-  assert.equal((await client.joinSwarm('swarm-key-7')).fingerprint, 'fp-7');
+  const first = (await client.swarm()).fingerprint;
+  assert.equal((await client.joinSwarm(OTHER_SWARM_KEY)).previousFingerprint, first);
+  assert.equal((await client.finishSwarmRotation()).previousFingerprint, null);
+  await assert.rejects(client.joinSwarm(SWARM_KEY.slice(1)), { reason: 'invalid-swarm-key' });
   assert.equal((await client.leaveSwarm()).active, false);
 });
 

@@ -3,6 +3,7 @@
  *
  * Nothing happens by itself; a test changes the lists, or overrides what it wants to be otherwise.
  */
+import { formatSwarmKey, parseSwarmKey, swarmKeyOf } from '../swarm/swarm-key.ts';
 import { formatInvite, parseInvite } from '../vlan/invite.ts';
 import {
   type AdmissionRequestReport,
@@ -35,7 +36,8 @@ export const INVITE = formatInvite({
   admins: [{ peer: OWN_PEER, addresses: ['/ip4/192.0.2.1/tcp/7946'] }],
 });
 const INVITED_ID = idOfInvite(INVITE);
-export const SWARM_KEY = 'swarm-key-1';
+export const SWARM_KEY = formatSwarmKey(swarmKeyOf(new Uint8Array(32).fill(1)));
+export const OTHER_SWARM_KEY = formatSwarmKey(swarmKeyOf(new Uint8Array(32).fill(2)));
 
 const NO_SWARM: SwarmReport = {
   active: false,
@@ -202,7 +204,6 @@ export class ListDaemon implements DaemonControl {
   }
 
   async joinSwarm(key: string): Promise<SwarmReport> {
-    if (!key.startsWith('swarm-key-')) throw new ControlError('invalid-swarm-key', 'That is no swarm key.');
     this.#takeKey(key);
     return Promise.resolve(this.swarmReport);
   }
@@ -213,13 +214,20 @@ export class ListDaemon implements DaemonControl {
   }
 
   rotateSwarm(): Promise<SwarmKeyReport> {
-    return Promise.resolve(this.#takeKey('swarm-key-2'));
+    return Promise.resolve(this.#takeKey(OTHER_SWARM_KEY));
+  }
+
+  async finishSwarmRotation(): Promise<SwarmReport> {
+    const isRotating = this.swarmReport.previousFingerprint !== null;
+    if (!isRotating) throw new ControlError('no-swarm', 'No rotation is under way.');
+    this.swarmReport = { ...this.swarmReport, previousFingerprint: null, previousUntil: null };
+    return Promise.resolve(this.swarmReport);
   }
 
   #takeKey(key: string): SwarmKeyReport {
     const { fingerprint: previousFingerprint } = this.swarmReport;
     const previousUntil = previousFingerprint === null ? null : '2026-11-22T10:00:00.000Z';
-    const fingerprint = `fp-${key.at(-1) ?? ''}`;
+    const { fingerprint } = parseSwarmKey(key);
     this.swarmReport = { ...NO_SWARM, active: true, fingerprint, previousFingerprint, previousUntil };
     return { key, fingerprint };
   }

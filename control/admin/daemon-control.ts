@@ -29,8 +29,15 @@ export interface TrunkReport {
   readonly lastError: string | null;
 }
 
+/** How a peer became known. */
+export type PeerSource = 'config' | 'mdns' | 'dht' | 'presence' | 'invite' | 'trunk';
+
 /** A peer that the daemon knows, with or without a trunk. */
 export interface PeerReport extends TrunkReport {
+  /** How it became known; more than one may hold. */
+  readonly sources: readonly PeerSource[];
+  /** `full`: a trunk is kept; `warm`: a heartbeat now and then; `known`: neither, for now. */
+  readonly standing: 'full' | 'warm' | 'known';
   /** It stands in `bootstrap` of the config. */
   readonly configured: boolean;
   /** libp2p addresses by which it can be dialled. */
@@ -263,6 +270,8 @@ export interface DaemonControl {
   leaveSwarm(): Promise<SwarmReport>;
   /** A fresh key; the one before stays accepted. @throws code `no-swarm` */
   rotateSwarm(): Promise<SwarmKeyReport>;
+  /** Ends the acceptance of the key before. @throws codes `no-swarm`, `no-rotation` */
+  finishSwarmRotation(): Promise<SwarmReport>;
 }
 
 /** Why a request failed; other operating errors of control (VlanError, say) pass their own codes through. */

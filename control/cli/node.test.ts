@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DaemonStatus, PeerReport } from '../admin/daemon-control.ts';
-import { SWARM_KEY, VLAN_ID } from '../admin/daemon-control-fixture.ts';
+import { OTHER_SWARM_KEY, SWARM_KEY, VLAN_ID } from '../admin/daemon-control-fixture.ts';
+import { parseSwarmKey } from '../swarm/swarm-key.ts';
 import { withDaemon } from './command-fixture.ts';
 
 const PEER: PeerReport = {
@@ -17,6 +18,8 @@ const PEER: PeerReport = {
   bytesSent: 0,
   bytesReceived: 1536,
   lastError: 'refused\u001b[31m',
+  sources: ['config', 'mdns'],
+  standing: 'warm',
   configured: true,
   addresses: ['/ip4/192.0.2.1/tcp/7946'],
   sharedVlans: [],
@@ -48,7 +51,7 @@ test('what a peer sent cannot steer the terminal', async () => {
   await withDaemon(async ({ run, daemon }) => {
     daemon.peerList = [PEER];
     const { out } = await run('peers');
-    assert.match(out, /12D3KooWOther {2}down/);
+    assert.match(out, /12D3KooWOther {2}down {3}warm .* config mdns /);
     assert.ok(!out.includes('\u001b'));
     assert.deepEqual(JSON.parse((await run('peers', '--json')).out), { peers: [PEER] });
   });
@@ -71,20 +74,31 @@ test('a swarm key stands alone on stdout, and can come in by stdin', async () =>
     assert.equal((await run('swarm', 'exchange')).out, SWARM_KEY);
     const twice = await run('swarm', 'configure');
     assert.deepEqual([twice.code, twice.out], [1, '']);
-    const joined = await runWithInput('swarm-key-8\n', 'swarm', 'join', '-');
-    assert.match(joined.out, /^private swarm: .*\nkey {10}fp-8\nkey before {3}fp-1, accepted until 2026/);
+    const joined = await runWithInput(`${OTHER_SWARM_KEY}\n`, 'swarm', 'join', '-');
+    const fingerprints = [OTHER_SWARM_KEY, SWARM_KEY].map((key) => parseSwarmKey(key).fingerprint);
+    const [now = '', before = ''] = fingerprints;
+    assert.ok(
+      joined.out.includes(`key          ${now}\nkey before   ${before}, accepted until 2026`),
+      joined.out,
+    );
+    assert.ok(!joined.out.includes(OTHER_SWARM_KEY));
+    const finished = await run('swarm', 'rotate', '--finish');
+    assert.ok(!finished.out.includes('key before'));
+    assert.equal((await run('swarm', 'rotate', '--finish')).code, 1);
     const rotated = await run('swarm', 'rotate', '--json');
-    assert.deepEqual(JSON.parse(rotated.out), { key: 'swarm-key-2', fingerprint: 'fp-2' });
+    assert.deepEqual(JSON.parse(rotated.out), { key: OTHER_SWARM_KEY, fingerprint: now });
     const status = await run('swarm', 'status', '--json');
-    assert.equal((JSON.parse(status.out) as { fingerprint: string }).fingerprint, 'fp-2');
+    assert.equal((JSON.parse(status.out) as { fingerprint: string }).fingerprint, now);
     assert.match((await run('swarm', 'leave')).out, /no private swarm/);
   });
 });
 
-test('a swarm key that is none is refused', async () => {
+test('a swarm key that is none is wrong use, and is not repeated', async () => {
   await withDaemon(async ({ run, runWithInput }) => {
-    const wrong = await run('swarm', 'join', 'nonsense');
-    assert.deepEqual([wrong.code, wrong.err], [1, 'peertap: That is no swarm key.']);
+    const wrong = await run('swarm', 'join', SWARM_KEY.slice(0, -1));
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.err, /This is no swarm key: it has \d+ characters instead of \d+\./);
+    assert.ok(!wrong.err.includes(SWARM_KEY.slice(0, 20)));
     const empty = await runWithInput('\n', 'swarm', 'join', '-');
     assert.match(empty.err, /there was no key on stdin; `peertap swarm exchange` prints one/);
   });

@@ -1,13 +1,14 @@
 /** `peertap status`: what the daemon is doing, for a person or as JSON. */
 import { AdminClient } from '../admin/admin-client.ts';
 import type { DaemonStatus, TrunkReport } from '../admin/daemon-control.ts';
+import type { QueryOptions } from './arguments.ts';
 import type { CommandIo } from './command-io.ts';
 import { checkPeerClocks } from './doctor-checks.ts';
 import { cell, formatBytes, formatDuration, formatTable, printable } from './table.ts';
 import { vlanTable } from './vlan-list.ts';
 
 /** Prints the status. */
-export async function runStatus(options: { socket: string; json?: boolean }, io: CommandIo): Promise<void> {
+export async function runStatus(options: QueryOptions, io: CommandIo): Promise<void> {
   const status = await new AdminClient(options.socket).status();
   if (options.json === true) {
     io.out(JSON.stringify(status, undefined, 2));

@@ -5,8 +5,10 @@
  */
 import { AdminClient } from '../admin/admin-client.ts';
 import type { SwarmKeyReport, SwarmReport } from '../admin/daemon-control.ts';
+import { SwarmError } from '../swarm/swarm-error.ts';
+import { parseSwarmKey } from '../swarm/swarm-key.ts';
 import type { QueryOptions } from './arguments.ts';
-import { CommandError } from './command-error.ts';
+import { UsageError } from './command-error.ts';
 import type { CommandIo } from './command-io.ts';
 
 const KEY_ADVICE = {
@@ -14,7 +16,7 @@ const KEY_ADVICE = {
     'from now on this node talks to nodes with this key alone, and trunks to others end. Hand it over like a password; there:',
   exchange: 'whoever has this key may connect: hand it over like a password. There:',
   rotate:
-    'the key before still holds, so that nothing is cut off; give this one to every other node while it does. There:',
+    'the key before holds for another day, so that nothing is cut off: give this one to every other node, then `peertap swarm rotate --finish` ends it. There:',
 } as const;
 
 /** Makes, shows or replaces the key, and prints it alone on stdout. */
@@ -31,9 +33,15 @@ export async function runSwarmKey(
 
 /** Takes a key over. @param text - the key, or `-` to read it from stdin, where no list of processes shows it */
 export async function runSwarmJoin(text: string, options: QueryOptions, io: CommandIo): Promise<void> {
-  const key = text === '-' ? (await io.read()).trim() : text;
-  if (key === '') throw new CommandError('there was no key on stdin; `peertap swarm exchange` prints one');
+  const key = text === '-' ? (await io.read()).trim() : text.trim();
+  if (key === '') throw new UsageError('there was no key on stdin; `peertap swarm exchange` prints one');
+  requireSwarmKey(key);
   printSwarm(await new AdminClient(options.socket).joinSwarm(key), options, io);
+}
+
+/** Ends the acceptance of the key before. */
+export async function runSwarmFinish(options: QueryOptions, io: CommandIo): Promise<void> {
+  printSwarm(await new AdminClient(options.socket).finishSwarmRotation(), options, io);
 }
 
 export async function runSwarmLeave(options: QueryOptions, io: CommandIo): Promise<void> {
@@ -42,6 +50,15 @@ export async function runSwarmLeave(options: QueryOptions, io: CommandIo): Promi
 
 export async function runSwarmStatus(options: QueryOptions, io: CommandIo): Promise<void> {
   printSwarm(await new AdminClient(options.socket).swarm(), options, io);
+}
+
+/** @throws UsageError when the text is none, without repeating it */
+function requireSwarmKey(text: string): void {
+  try {
+    parseSwarmKey(text);
+  } catch (error) {
+    throw error instanceof SwarmError ? new UsageError(error.message) : error;
+  }
 }
 
 function printSwarm(swarm: SwarmReport, options: QueryOptions, io: CommandIo): void {

@@ -22,6 +22,7 @@ export async function runVlanList(options: QueryOptions, io: CommandIo): Promise
   for (const line of vlanTable(vlans)) io.out(line);
   for (const vlan of vlans) {
     if (vlan.requests > 0) io.err(requestsLine(vlan));
+    if (vlan.reason !== null) io.err(`${nameOf(vlan)} is ${vlan.state}: ${vlan.reason}`);
   }
 }
 

@@ -66,6 +66,14 @@ test('VLANs are listed and left', async () => {
   });
 });
 
+test('the list says why a VLAN is not in use', async () => {
+  await withDaemon(async ({ run, daemon }) => {
+    const reason = 'the invite has been used; ask for a new one';
+    daemon.vlanList = [vlanReport({ name: 'lab', kind: 'private', state: 'refused', reason })];
+    assert.equal((await run('vlan', 'list')).err, `lab is refused: ${reason}`);
+  });
+});
+
 test('leaving says what brings a VLAN back', async () => {
   await withDaemon(async ({ run, daemon }) => {
     daemon.vlanList = [vlanReport({ source: 'config' }), vlanReport({ id: OTHER_ID, kind: 'private' })];
