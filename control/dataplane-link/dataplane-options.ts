@@ -39,23 +39,22 @@ export interface VlanAttachmentRequest {
   readonly mtuBytes: number;
 }
 
-/** What of a VLAN's record concerns its frames. */
+/** What of a VLAN's record concerns its frames, under the record's names. */
 export interface VlanPolicy {
-  readonly kind: VlanKind;
-  /** 1 AES-256-GCM (default), 2 ChaCha20-Poly1305. */
-  readonly cipher?: number;
-  /** 60 or more, divides a day; default: the daemon's. */
-  readonly tokenPeriodSeconds?: number;
-  /** Default `refuse`. */
-  readonly movingHosts?: MovingHosts;
+  readonly cipher: 'aes-256-gcm' | 'chacha20-poly1305';
+  /** 60 or more; divides a day. */
+  readonly tokenPeriodSeconds: number;
+  readonly movingHosts: MovingHosts;
   /** Other nodes in the roster. */
-  readonly membersMax?: number;
+  readonly membersMax: number;
 }
 
 /** A VLAN to take part in; a registry entry has this shape. */
 export interface VlanRequest {
   readonly idBytes: Uint8Array;
-  /** Absent: an open VLAN with all defaults. */
+  /** Absent: open. */
+  readonly kind?: VlanKind;
+  /** Absent: AES-256-GCM, the daemon's token period, hosts that do not move while they are held. */
   readonly policy?: VlanPolicy;
   /** Absent: a member without an interface. */
   readonly attachment?: VlanAttachmentRequest;

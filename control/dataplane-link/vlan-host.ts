@@ -87,6 +87,11 @@ export class VlanHost {
     return this.#machine.epoch?.number;
   }
 
+  /** K_control of the epochs in which this node speaks, the present one first; secret. */
+  controlKeys(): readonly Uint8Array[] {
+    return this.#machine.epochs().map(({ controlKey }) => controlKey);
+  }
+
   /**
    * Goes over to a state on which a private VLAN's group has settled; to the one that it has: nothing happens.
    *

@@ -7,7 +7,7 @@
 
 import { DEFAULT_MTU_BYTES } from '../config/defaults.ts';
 import type { EpochId } from '../membership/epoch.ts';
-import { CIPHER_AES_256_GCM } from '../membership/frame-keys.ts';
+import { CIPHER_AES_256_GCM, CIPHER_CHACHA20_POLY1305 } from '../membership/frame-keys.ts';
 import { createNodePorts } from '../membership/node-ports.ts';
 import { MEMBERSHIP_LIMIT } from '../membership/timing.ts';
 import { VlanError } from '../vlan/vlan-error.ts';
@@ -29,13 +29,7 @@ import { VlanLink } from './vlan-link.ts';
 
 const SEED_BYTES = 32;
 
-/** What a VLAN is whose record says nothing else. */
-const OPEN_POLICY = {
-  kind: 'open',
-  cipher: CIPHER_AES_256_GCM,
-  movingHosts: 'refuse',
-  membersMax: MEMBERSHIP_LIMIT.members,
-} as const satisfies VlanPolicy;
+const CIPHERS = { 'aes-256-gcm': CIPHER_AES_256_GCM, 'chacha20-poly1305': CIPHER_CHACHA20_POLY1305 } as const;
 
 /** What the set works on. */
 export interface VlanSetParts {
@@ -225,9 +219,10 @@ export class VlanSet {
 
   #create(id: string, request: VlanRequest): VlanHost {
     const { identity, workerCount } = this.#parts;
-    const policy = { ...OPEN_POLICY, ...request.policy };
-    const { kind, cipher, movingHosts } = policy;
-    const tokenPeriodSeconds = policy.tokenPeriodSeconds ?? this.#parts.tokenPeriodSeconds;
+    const policy = { ...this.#defaultPolicy(), ...request.policy };
+    const { tokenPeriodSeconds, movingHosts } = policy;
+    const kind = request.kind ?? 'open';
+    const cipher = CIPHERS[policy.cipher];
     const link = VlanLink.open(
       {
         kind,
@@ -271,6 +266,13 @@ export class VlanSet {
         this.#notice(id, notice);
       },
     });
+  }
+
+  /** What a VLAN is whose record says nothing. */
+  #defaultPolicy(): VlanPolicy {
+    const { tokenPeriodSeconds } = this.#parts;
+    const membersMax = MEMBERSHIP_LIMIT.members;
+    return { cipher: 'aes-256-gcm', tokenPeriodSeconds, movingHosts: 'refuse', membersMax };
   }
 
   #tapRequest(vlanId: Uint8Array, attachment: VlanAttachmentRequest): TapRequest {

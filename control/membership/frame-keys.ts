@@ -15,8 +15,9 @@ import { peerIdBytes } from '../identity/peer-id.ts';
 import { keyedHash } from '../vlan/hash.ts';
 import { encodeSenderName, type SenderName } from './sender-field.ts';
 
-/** AES-256-GCM; the numbers are those of the shared tables. */
+/** The ciphers' numbers, here and in the shared tables. */
 export const CIPHER_AES_256_GCM = 1;
+export const CIPHER_CHACHA20_POLY1305 = 2;
 
 const KEY_BYTES = 32;
 const NO_SALT = new Uint8Array(0);

@@ -115,6 +115,7 @@ export class MembershipMachine {
       peer: member.peer,
       leaf: member.leaf,
       stations: member.macs.size,
+      macs: [...member.macs.values()].map(({ mac }) => mac),
       lastHeardMs: member.lastHeardMs,
       epoch: this.#newestOf(member),
     }));
@@ -123,6 +124,11 @@ export class MembershipMachine {
   /** The epoch that this node takes for the present one; undefined before a private VLAN's first. */
   get epoch(): Epoch | undefined {
     return this.#epochs.newest();
+  }
+
+  /** The epochs in which this node speaks, the present one first. */
+  epochs(): readonly Epoch[] {
+    return this.#epochs.announced();
   }
 
   /** Number of the newest live epoch in which a member announced itself. */
@@ -356,21 +362,12 @@ export class MembershipMachine {
       epochs: this.#epochs,
       salts: (epoch) => this.#salts.ofEpoch(epoch),
       local: this.#book.local,
-      announceGapMs: () => this.#announceGapMs(),
+      membersToAnswer: () => (this.#options.kind === 'open' ? 0 : this.#roster.size),
       unixMs: () => this.#unixMs(),
       emit: (effect) => {
         this.#effects.push(effect);
       },
     });
-  }
-
-  /** In a private VLAN everybody announces at a change of epoch, again for each that comes to it. */
-  #announceGapMs(): number {
-    const perMemberMs = this.#options.kind === 'open' ? 0 : TIMING.announceGapPerMemberMs;
-    return Math.min(
-      TIMING.announceGapMostMs,
-      Math.max(TIMING.announceGapMs, perMemberMs * this.#roster.size),
-    );
   }
 
   #createIntake(): MemberIntake {

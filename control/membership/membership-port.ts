@@ -359,6 +359,8 @@ export interface MemberStatus {
   readonly peer: string;
   readonly leaf: number;
   readonly stations: number;
+  /** What it claims, 6 bytes each. */
+  readonly macs: readonly Uint8Array[];
   readonly lastHeardMs: number;
   /** Number of the newest epoch in which it announced itself: the UTC day, or the group's. */
   readonly epoch: number;

@@ -30,8 +30,8 @@ export interface SpeakerHost {
   readonly local: LocalStations;
   readonly epochs: Pick<EpochKeeper, 'announced' | 'asked' | 'remarks'>;
   salts(epoch: EpochId): readonly OwnSalt[];
-  /** Least time between two announcements. */
-  announceGapMs(): number;
+  /** Private VLANs: everybody announces at a change of epoch, and again for those that come to it later. */
+  membersToAnswer(): number;
   unixMs(): number;
   emit(effect: SendControl): void;
 }
@@ -80,7 +80,7 @@ export class Speaker {
 
   /** Announce as soon as the least gap allows; in one epoch, or in all. */
   announceSoon(nowMs: number, epoch?: EpochId): void {
-    const dueMs = Math.max(nowMs, this.#announcedAtMs + this.#host.announceGapMs());
+    const dueMs = Math.max(nowMs, this.#announcedAtMs + this.#gapMs());
     if (this.#announceDueMs === NEVER) {
       this.#dueEpochs = epoch === undefined ? 'all' : new Set([epoch]);
     } else if (epoch === undefined) {
@@ -224,6 +224,13 @@ export class Speaker {
     this.#pullTargets.clear();
     this.#pulledAtMs = nowMs;
     this.#pullDueMs = NEVER;
+  }
+
+  /** Least time between two announcements: what comes due together goes together. */
+  #gapMs(): number {
+    const { announceGapMs, announceGapPerMemberMs, announceGapMostMs } = TIMING;
+    const wantedMs = announceGapPerMemberMs * this.#host.membersToAnswer();
+    return Math.min(announceGapMostMs, Math.max(announceGapMs, wantedMs));
   }
 
   #jitterMs(): number {
