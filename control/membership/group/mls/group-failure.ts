@@ -28,8 +28,8 @@ export async function judging<T>(what: string, handle: () => T | Promise<T>): Pr
   try {
     return await handle();
   } catch (error) {
-    if (error instanceof GroupFailure) throw error;
-    throw new GroupFailure('invalid', `${what}: ${reasonOf(error)}`, error);
+    const code = error instanceof GroupFailure ? error.code : 'invalid';
+    throw new GroupFailure(code, `${what}: ${reasonOf(error)}`, error);
   }
 }
 

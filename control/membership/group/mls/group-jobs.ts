@@ -169,9 +169,10 @@ async function proposalsOf(base: ClientState, job: CommitJob): Promise<readonly 
   });
   const present = (rosterOf(base.ratchetTree)?.length ?? 0) - removals.length + job.add.length;
   if (present > MEMBERS_MAX) throw new GroupFailure('limit', `a group has at most ${MEMBERS_MAX} members`);
-  const additions = await judging('a key package', () =>
-    job.add.map(({ peer, keyPackage }) => additionOf(base, peer, keyPackage)),
-  );
+  const additions: Proposal[] = [];
+  for (const { peer, keyPackage } of job.add) {
+    additions.push(await judging(`the key package for ${peer}`, () => additionOf(base, peer, keyPackage)));
+  }
   const policies: readonly Proposal[] =
     job.policy === undefined
       ? []
@@ -187,11 +188,12 @@ async function proposalsOf(base: ClientState, job: CommitJob): Promise<readonly 
 function additionOf(base: ClientState, peer: string, bytes: Uint8Array): Proposal {
   const { keyPackage } = readMessage(bytes, 'mls_key_package', KEY_PACKAGE_BYTES_MAX);
   const named = peerOfLeaf(keyPackage.leafNode);
-  requireValid(named !== undefined, `the key package for ${peer} has another key than its PeerId says`);
-  requireValid(named === peer, `the key package for ${peer} is one of ${named}`);
+  requireValid(named !== undefined, 'its key is not that of the PeerId in it');
+  requireValid(named === peer, `it is one of ${named}`);
+  const { cipherSuite } = base.groupContext;
   requireValid(
-    keyPackage.cipherSuite === base.groupContext.cipherSuite,
-    `the key package for ${peer} is of the cipher suite ${keyPackage.cipherSuite}, the group of ${base.groupContext.cipherSuite}`,
+    keyPackage.cipherSuite === cipherSuite,
+    `it is of the cipher suite ${keyPackage.cipherSuite}, the group of ${cipherSuite}`,
   );
   return { proposalType: 'add', add: { keyPackage } };
 }

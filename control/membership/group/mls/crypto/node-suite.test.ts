@@ -37,9 +37,10 @@ for (const suite of ['x25519', 'x-wing'] as const satisfies readonly GroupSuite[
         const salt = bytes(ours.kdf.size);
         assert.deepEqual(await ours.kdf.extract(salt, data), await theirs.kdf.extract(salt, data));
       }
+      const key = bytes(ours.kdf.size);
       for (const length of [1, 32, 64, 65, 200]) {
-        const expanded = await ours.kdf.expand(bytes(64), bytes(5), length);
-        assert.deepEqual(expanded, await theirs.kdf.expand(bytes(64), bytes(5), length));
+        const expanded = await ours.kdf.expand(key, bytes(5), length);
+        assert.deepEqual(expanded, await theirs.kdf.expand(key, bytes(5), length));
       }
     });
 
