@@ -23,6 +23,7 @@ export interface DaemonConfig {
   controlSocket: string;
   listen: { libp2p: readonly string[]; datagram: { address: string; port: number } };
   bootstrap: readonly string[];
+  discovery?: { mdns?: boolean; dht?: boolean };
   dataplane: { engine: 'auto' | 'native' | 'typescript'; workers: 'auto' | number };
   log: { level: 'debug' | 'info' | 'warn' | 'error' };
   vlans: readonly VlanConfig[];

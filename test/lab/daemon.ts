@@ -44,6 +44,7 @@ export interface LabDaemonOptions {
 
 const STOP_TIMEOUT_MS = 10_000;
 const READY_TIMEOUT_MS = 15_000;
+const COMMAND_TIMEOUT_MS = 20_000;
 
 /** One daemon on one machine of a topology. */
 export class LabDaemon {
@@ -164,8 +165,18 @@ export class LabDaemon {
     const withSocket = [PEERTAP_MAIN, ...args, '--socket', this.config.controlSocket];
     return this.machine.namespace.run(process.execPath, withSocket, {
       allowFailure: true,
-      timeoutMs: 20_000,
+      timeoutMs: COMMAND_TIMEOUT_MS,
     });
+  }
+
+  /** Runs a command that has to succeed. @returns its stdout, trimmed */
+  async succeed(...args: string[]): Promise<string> {
+    const { status, stdout, stderr } = await this.command(...args);
+    if (status === 0) return stdout.trim();
+    throw new LabError(
+      'command-failed',
+      `peertap ${args.join(' ')}: ${status}\n${stderr}\n${this.logTail()}`,
+    );
   }
 
   /** Asks the daemon on its socket, as `peertap status --json` does; a process a look would be slow to poll with. */

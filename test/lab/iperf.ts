@@ -16,6 +16,8 @@ import type { Namespace } from './namespace.ts';
 export interface TcpResult {
   readonly bitsPerSecond: number;
   readonly receivedBytes: number;
+  /** TCP segments sent again in each second of the run; of the client, so empty in reverse. */
+  readonly retransmitsEachSecond: readonly number[];
 }
 
 /** What a UDP run moved. */
@@ -32,6 +34,8 @@ export interface TcpOptions {
   readonly bytes?: number;
   readonly reverse?: boolean;
   readonly streams?: number;
+  /** Sends no faster than this. */
+  readonly bitrate?: number;
   /** Replaces the bound that follows from the length; for runs by size. */
   readonly timeoutMs?: number;
 }
@@ -60,6 +64,7 @@ const BUSY_ATTEMPTS = 10;
 const BUSY_PAUSE_MS = 50;
 
 const tcpReport = v.object({
+  intervals: v.array(v.object({ sum: v.object({ retransmits: v.optional(v.number()) }) })),
   end: v.object({ sum_received: v.object({ bits_per_second: v.number(), bytes: v.number() }) }),
 });
 
@@ -107,9 +112,14 @@ export async function runTcp(from: Namespace, to: string, options: TcpOptions): 
   const args = ['--client', to, '--json', '--connect-timeout', '5000', ...lengthOf(options)];
   if (options.reverse === true) args.push('--reverse');
   if (options.streams !== undefined) args.push('--parallel', String(options.streams));
+  if (options.bitrate !== undefined) args.push('--bitrate', String(options.bitrate));
   const timeoutMs = options.timeoutMs ?? (options.seconds ?? 1) * 1000 + SLACK_MS;
-  const { end } = v.parse(tcpReport, await runClient(from, args, timeoutMs));
-  return { bitsPerSecond: end.sum_received.bits_per_second, receivedBytes: end.sum_received.bytes };
+  const { end, intervals } = v.parse(tcpReport, await runClient(from, args, timeoutMs));
+  return {
+    bitsPerSecond: end.sum_received.bits_per_second,
+    receivedBytes: end.sum_received.bytes,
+    retransmitsEachSecond: intervals.flatMap(({ sum }) => sum.retransmits ?? []),
+  };
 }
 
 /** Sends one TCP stream each way at once. */

@@ -6,6 +6,11 @@
  *   middlebox   a ──eth0 10.99.0.1═══left [ middle ] right═══10.99.0.2 eth0── b      one IP subnet; `middle` is a
  *                                                                                    bridge in user space (impair.ts)
  *
+ *   lan         a ──eth0 10.99.0.1──┐                      ┌──10.99.0.3 eth0── c
+ *               b ──eth0 10.99.0.2──[ west ]══uplink══[ east ]──10.99.0.4 eth0── d …     two kernel bridges in one
+ *                                                                                        namespace; cutting the uplink
+ *                                                                                        parts the machines in two
+ *
  * Runs on the main thread of a test process.
  */
 
@@ -28,6 +33,50 @@ export interface Pair {
 /** Two machines with a third between them that may disturb what passes. */
 export interface MiddleboxPair extends Pair {
   readonly middle: Namespace;
+}
+
+/** Machines on one LAN of two halves. */
+export interface Lan {
+  /** The first two are on the west half, the others on the east one. */
+  readonly machines: readonly Machine[];
+  /** Parts the halves, by taking the link between them down. */
+  readonly cut: () => void;
+  readonly heal: () => void;
+  readonly remove: () => void;
+}
+
+/** Machines on the west half of a {@link Lan}. */
+export const WEST_COUNT = 2;
+
+/** Makes machines on one LAN. @param count - from 1 to 9 */
+export function makeLan(count: number): Lan {
+  const middle = new Namespace('lan');
+  for (const half of ['west', 'east']) {
+    middle.ip('link', 'add', half, 'type', 'bridge');
+    middle.ip('link', 'set', half, 'up');
+  }
+  middle.ip('link', 'add', 'uplink', 'type', 'veth', 'peer', 'name', 'downlink');
+  plugIn(middle, 'uplink', 'west');
+  plugIn(middle, 'downlink', 'east');
+  const machines = Array.from({ length: count }, (_, index) => {
+    const machine = makeMachine(String.fromCharCode('a'.charCodeAt(0) + index), index + 1);
+    connect(endOf(machine), { namespace: middle, interfaceName: `port${index}`, addresses: [] }, 'gso');
+    plugIn(middle, `port${index}`, index < WEST_COUNT ? 'west' : 'east');
+    return machine;
+  });
+  return {
+    machines,
+    cut: () => middle.ip('link', 'set', 'uplink', 'down'),
+    heal: () => middle.ip('link', 'set', 'uplink', 'up'),
+    remove: () => {
+      removeAll([...machines.map((machine) => machine.namespace), middle]);
+    },
+  };
+}
+
+function plugIn(middle: Namespace, interfaceName: string, bridge: string): void {
+  middle.ip('link', 'set', interfaceName, 'master', bridge);
+  middle.ip('link', 'set', interfaceName, 'up');
 }
 
 /** Makes two namespaces joined by a veth. @param owner - see {@link Namespace} */

@@ -1,0 +1,118 @@
+/**
+ * Traffic of a private VLAN: a change of epoch that no stream notices, and silence when nobody talks.
+ *
+ *   a ──ptap0 10.7.0.1 ┈┈(daemon ─ eth0 ══[ lan ]══ eth0 ─ daemon)┈┈ 10.7.0.2 ptap0── b
+ */
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { LabDaemon } from '../lab/daemon.ts';
+import { waitFor } from '../lab/deadline.ts';
+import { IperfServer, runTcp } from '../lab/iperf.ts';
+import { type MemberNet, withMemberNet } from '../lab/member-net.ts';
+import { describeEngines, describeOnce } from './matrix.ts';
+
+const BOUND = { timeout: 90_000 };
+const PAIRS_TIMEOUT_MS = 40_000;
+const STREAM_SECONDS = 8;
+/** What both engines carry on a busy machine without a loss, so that each lost frame shows. */
+const BITRATE = 200e6;
+/** A tail of segments that a busy machine was late with, in one second. */
+const NOISE_RETRANSMITS = 10;
+const IDLE_LIMIT_BYTES_PER_SECOND = 200;
+/** `PEERTAP_LONG=1` takes the whole minute of the promise. */
+const IDLE_SECONDS = process.env['PEERTAP_LONG'] === '1' ? 60 : 20;
+/** Solicitations of a new interface, path probes of a new trunk and first announcements are over then. */
+const SETTLING_SECONDS = 20;
+
+describeEngines('a change of epoch under a stream', (engine) => {
+  it('costs it nothing that a stream without one does not pay', BOUND, async (context) => {
+    await withMemberNet(2, { engine, workers: 1 }, async (net) => {
+      const [a, b] = await pair(net);
+      const server = await IperfServer.start(b.machine.namespace);
+      const stream = () =>
+        runTcp(a.machine.namespace, net.addressOf(b), { seconds: STREAM_SECONDS, bitrate: BITRATE });
+      try {
+        const plain = await stream();
+        const before = await epochOf(net, a);
+        const running = stream();
+        await sleep(2_000);
+        await a.succeed('vlan', 'set', 'lab', 'description=one');
+        await waitForEpochAfter(net, before);
+        await a.succeed('vlan', 'set', 'lab', 'description=two');
+        await waitForEpochAfter(net, before + 1);
+        const rekeyed = await running;
+        const shown = [plain, rekeyed].map((run) => run.retransmitsEachSecond.join(' '));
+        context.diagnostic(`sent again each second: without ${shown[0]}, with ${shown[1]}`);
+        const most = (counts: readonly number[]) => Math.max(0, ...counts);
+        const limit = most(plain.retransmitsEachSecond) + NOISE_RETRANSMITS;
+        assert.ok(most(rekeyed.retransmitsEachSecond) <= limit, shown.join(' | '));
+        assert.ok(rekeyed.bitsPerSecond > plain.bitsPerSecond * 0.9, 'the stream was held up');
+      } finally {
+        await server.stop();
+      }
+    });
+  });
+
+  it('comes by itself, so often as the owner says', BOUND, async () => {
+    await withMemberNet(2, { engine, workers: 1 }, async (net) => {
+      const [a] = await pair(net);
+      await a.succeed('vlan', 'set', 'lab', 'rekeyIntervalSeconds=10');
+      const before = await epochOf(net, a);
+      // The setting itself may bring the first.
+      await waitForEpochAfter(net, before + 1, 40_000);
+      await net.waitForAllPairs(net.nodes, PAIRS_TIMEOUT_MS);
+    });
+  });
+});
+
+describeOnce('an idle pair', (engine) => {
+  it(`sends less than ${IDLE_LIMIT_BYTES_PER_SECOND} bytes a second, both together`, {
+    timeout: 150_000,
+  }, async (context) => {
+    await withMemberNet(2, { engine, workers: 1 }, async (net) => {
+      await pair(net);
+      await sleep(SETTLING_SECONDS * 1000);
+      const before = sentBy(net.nodes);
+      await sleep(IDLE_SECONDS * 1000);
+      const bytesPerSecond = (sentBy(net.nodes) - before) / IDLE_SECONDS;
+      context.diagnostic(`${bytesPerSecond.toFixed(1)} bytes/s over ${IDLE_SECONDS} s`);
+      assert.ok(bytesPerSecond < IDLE_LIMIT_BYTES_PER_SECOND, `${bytesPerSecond} bytes/s`);
+      assert.ok(await net.reaches(net.node(0), net.node(1), 2));
+    });
+  });
+});
+
+async function pair(net: MemberNet): Promise<[LabDaemon, LabDaemon]> {
+  await net.start();
+  await net.admit(net.node(1));
+  await net.waitForAllPairs(net.nodes, PAIRS_TIMEOUT_MS);
+  return [net.node(0), net.node(1)];
+}
+
+async function epochOf(net: MemberNet, node: LabDaemon): Promise<number> {
+  return (await net.seenBy(node))?.epoch ?? -1;
+}
+
+/** Waits until every node is beyond an epoch. */
+async function waitForEpochAfter(net: MemberNet, epoch: number, timeoutMs = 20_000): Promise<void> {
+  const look = async (): Promise<boolean> => {
+    const epochs = await Promise.all(net.nodes.map((node) => epochOf(net, node)));
+    return epochs.every((seen) => seen > epoch);
+  };
+  await waitFor(`an epoch after ${epoch}`, look, { timeoutMs, explain: () => net.explain(net.nodes) });
+}
+
+/** Bytes that left the nodes' wires so far, Ethernet headers included. @see proc_pid_net(5), dev */
+function sentBy(nodes: readonly LabDaemon[]): number {
+  return nodes
+    .map((node) => {
+      const text = readFileSync(`/proc/${node.processId}/net/dev`, 'utf8');
+      const fields = /^\s*eth0:\s*(.*)$/m.exec(text)?.[1]?.split(/\s+/) ?? [];
+      return Number(fields[8]);
+    })
+    .reduce((sum, bytes) => sum + bytes, 0);
+}
