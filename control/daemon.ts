@@ -13,8 +13,12 @@ import { Dataplane } from './dataplane-link/dataplane.ts';
 import { chooseEngine } from './engine-choice.ts';
 import { loadOrCreateIdentity, type NodeIdentity } from './identity/node-identity.ts';
 import { lockStateDirectory } from './identity/state-lock.ts';
+import { GroupPool } from './membership/group/mls/group-pool.ts';
+import { MlsGroup } from './membership/group/mls/mls-group.ts';
+import { DEFAULT_SUITE } from './membership/group/mls/suites.ts';
 import { createNetwork } from './network/libp2p-network.ts';
 import { PeertapNode } from './node.ts';
+import { Swarm } from './swarm/swarm.ts';
 import { VlanRegistry } from './vlan/vlan-registry.ts';
 
 /** What a daemon is started with. */
@@ -37,6 +41,7 @@ export interface RunningDaemon {
 
 /** Token period of open VLANs (docs/protocol.md, "Tokens"); divides a day. */
 const TOKEN_PERIOD_SECONDS = 3600;
+const SEED_BYTES = 32;
 /** A round trip between two machines of one rack: answers within it may find the worker awake. */
 const SPIN_LIMIT_US = 300;
 
@@ -68,6 +73,14 @@ async function startParts(
   const lock = await lockStateDirectory(config.stateDirectory);
   onStop(async () => lock.release());
   const registry = VlanRegistry.open(config.stateDirectory, config.vlans);
+  registry.signMissingRecords(identity.peerId, Date.now());
+  for (const damage of registry.damagedRecords()) logger.warn({ code: 'record-damaged' }, damage);
+  const swarm = Swarm.open(config.stateDirectory);
+  const groupPool = new GroupPool({
+    publicKey: identity.publicKey,
+    seed: identity.privateKey.subarray(0, SEED_BYTES),
+  });
+  onStop(() => groupPool.close());
   const engine = chooseEngine(config.dataplane.engine);
   if (engine.reason !== null) logger.warn({ engine: engine.name }, engine.reason);
   const dataplane = openDataplane(config, identity, engine.name, logger);
@@ -77,11 +90,23 @@ async function startParts(
       privateKey: identity.privateKey,
       listen: config.listen.libp2p,
       trunksMax: config.connectionLimit,
+      swarm,
     }),
     dataplane.start(),
   ]);
   onStop(() => network.stop());
-  const node = new PeertapNode({ config, identity, registry, dataplane, network, engine, logger });
+  for (const warning of network.warnings) logger.warn({ code: 'network' }, warning);
+  const node = new PeertapNode({
+    config,
+    identity,
+    registry,
+    dataplane,
+    network,
+    swarm,
+    openGroup: (vlanId, directory) => new MlsGroup(groupPool, { vlanId, directory, suite: DEFAULT_SUITE }),
+    engine,
+    logger,
+  });
   onStop(() => node.stop());
   await node.start();
   const admin = await startAdminServer({ path: config.controlSocket, daemon: node, log: logger });

@@ -7,24 +7,13 @@
 import type { Logger } from 'pino';
 import type { Config } from './config/config.ts';
 import type { Dataplane } from './dataplane-link/dataplane.ts';
-import type { VlanRequest } from './dataplane-link/dataplane-options.ts';
-import type { VlanHost } from './dataplane-link/vlan-host.ts';
-import type { VlanSet } from './dataplane-link/vlan-set.ts';
 import type { EngineChoice } from './engine-choice.ts';
 import type { NodeIdentity } from './identity/node-identity.ts';
 import type { Libp2pNetwork } from './network/libp2p-network.ts';
+import type { Swarm } from './swarm/swarm.ts';
 import type { TrunkNetwork } from './trunk/network-port.ts';
 import type { VlanRegistry } from './vlan/vlan-registry.ts';
-
-/** What is reported of a VLAN at work. */
-export type VlanAtWork = Pick<VlanHost, 'interfaceName' | 'members' | 'stations' | 'counters'>;
-
-/** The VLANs that the data plane takes part in. */
-export interface VlansAtWork extends Pick<VlanSet, 'leave' | 'change' | 'sharedWith'> {
-  join(request: VlanRequest): Promise<VlanAtWork>;
-  find(id: string): VlanAtWork | undefined;
-  all(): readonly VlanAtWork[];
-}
+import type { VlanServiceParts, VlansAtWork } from './vlan-service/vlan-parts.ts';
 
 /** The data plane as a node drives it. */
 export interface DataplaneAtWork
@@ -44,15 +33,18 @@ export interface DataplaneAtWork
 }
 
 /** libp2p as a node drives it. */
-export type NetworkAtWork = TrunkNetwork & Pick<Libp2pNetwork, 'listen' | 'listenAddresses'>;
+export type NetworkAtWork = TrunkNetwork & Pick<Libp2pNetwork, 'listen' | 'listenAddresses' | 'streams'>;
 
 /** What a node is made of. */
 export interface NodeParts {
   readonly config: Config;
-  readonly identity: Pick<NodeIdentity, 'peerId'>;
+  readonly identity: Pick<NodeIdentity, 'peerId' | 'publicKey' | 'privateKey'>;
   readonly registry: VlanRegistry;
   readonly dataplane: DataplaneAtWork;
   readonly network: NetworkAtWork;
+  readonly swarm: Swarm;
+  /** The group of a private VLAN; its work is done on other threads. */
+  readonly openGroup: VlanServiceParts['openGroup'];
   readonly engine: EngineChoice;
   readonly logger: Logger;
 }

@@ -3,26 +3,27 @@
  */
 import type { DaemonStatus, PeerReport, TrunkReport, VlanReport } from './admin/daemon-control.ts';
 import { readVersion } from './admin/version.ts';
-import { DEFAULT_MTU_BYTES } from './config/defaults.ts';
+import type { DiscoveryRow } from './discovery/discovery-port.ts';
 import type { EventLoopDelay } from './event-loop-watch.ts';
-import { bootstrapPeers } from './network/bootstrap-peers.ts';
-import type { DataplaneAtWork, NodeParts, VlanAtWork } from './node-parts.ts';
+import type { ExchangeCounters } from './exchange/exchange-hub.ts';
+import type { DataplaneAtWork, NodeParts } from './node-parts.ts';
 import { clockOffset } from './trunk/peer-clocks.ts';
 import type { TrunkDriver } from './trunk/trunk-driver.ts';
 import type { DatagramAddress, TrunkStatus } from './trunk/trunk-port.ts';
-import type { VlanEntry } from './vlan/vlan-registry.ts';
+import type { VlanAtWork } from './vlan-service/vlan-parts.ts';
 
 /** What a status is made from. */
-export interface StatusSources
-  extends Pick<NodeParts, 'identity' | 'registry' | 'dataplane' | 'network' | 'engine'> {
+export interface StatusSources extends Pick<NodeParts, 'identity' | 'dataplane' | 'network' | 'engine'> {
   readonly driver: TrunkDriver;
+  readonly vlans: readonly VlanReport[];
+  readonly exchange: ExchangeCounters;
   readonly uptimeSeconds: number;
   readonly eventLoopDelay: EventLoopDelay;
 }
 
 /** Everything that `peertap status --json` prints. */
 export function daemonStatus(sources: StatusSources): DaemonStatus {
-  const { dataplane, driver, network, registry } = sources;
+  const { dataplane, driver, network } = sources;
   const totals = dataplane.totals();
   return {
     peerId: sources.identity.peerId,
@@ -39,45 +40,57 @@ export function daemonStatus(sources: StatusSources): DaemonStatus {
     },
     clockOffsetMs: roundOrNull(clockOffset(driver.clockOffsetsMs())),
     trunks: driver.status().map((trunk) => trunkReport(trunk, dataplane)),
-    vlans: registry.list().map((entry) => vlanReport(entry, dataplane.vlans.find(entry.id))),
+    vlans: sources.vlans,
     counters: {
       ...totals.counters,
       ...Object.fromEntries(driver.counters()),
       ...membershipTotals(dataplane.vlans.all()),
+      ...sources.exchange,
     },
     drops: totals.drops,
   };
 }
 
-/** Rows of `peertap peers`. */
+/** Rows of `peertap peers`: those with a trunk, or on the way to one, and those that are only known of. */
 export function peerReports(sources: {
   readonly driver: TrunkDriver;
   readonly dataplane: DataplaneAtWork;
-  readonly bootstrap: readonly string[];
+  readonly discovery: readonly DiscoveryRow[];
 }): PeerReport[] {
-  const configured = new Map(
-    bootstrapPeers(sources.bootstrap).peers.map((peer) => [peer.peer, peer.addresses]),
-  );
-  return sources.driver.status().map((trunk) => ({
+  const known = new Map(sources.discovery.map((row) => [row.peer, row]));
+  const trunks = sources.driver.status();
+  const withTrunk = new Set(trunks.map(({ peer }) => peer));
+  const rows = trunks.map((trunk) => ({
     ...trunkReport(trunk, sources.dataplane),
+    ...knownReport(known.get(trunk.peer)),
     configured: trunk.configured,
-    addresses: configured.get(trunk.peer) ?? [],
     sharedVlans: sources.dataplane.vlans.sharedWith(trunk.peer),
   }));
+  const others = sources.discovery.filter(({ peer }) => !withTrunk.has(peer));
+  return [...rows, ...others.map((row) => ({ ...NO_TRUNK, peer: row.peer, ...knownReport(row) }))];
 }
 
-/** A row of `peertap vlan list`. */
-export function vlanReport(entry: VlanEntry, host: VlanAtWork | undefined): VlanReport {
+const NO_TRUNK = {
+  state: 'down',
+  carrier: null,
+  rttMs: null,
+  datagramMtuBytes: null,
+  lossRatio: null,
+  address: null,
+  lanes: 0,
+  bytesSent: 0,
+  bytesReceived: 0,
+  lastError: null,
+  configured: false,
+  sharedVlans: [],
+} as const;
+
+/** A peer that dialled us and was not known before has a trunk, and that is all. */
+function knownReport(row: DiscoveryRow | undefined): Pick<PeerReport, 'sources' | 'standing' | 'addresses'> {
   return {
-    id: entry.id,
-    name: entry.name ?? null,
-    source: entry.source,
-    owned: entry.owned,
-    interface: host?.interfaceName ?? null,
-    addresses: entry.attachment?.addresses ?? [],
-    mtuBytes: entry.attachment?.mtuBytes ?? DEFAULT_MTU_BYTES,
-    members: host?.members.length ?? 0,
-    stations: host?.stations ?? 0,
+    sources: row?.sources ?? ['trunk'],
+    standing: row?.standing ?? 'full',
+    addresses: row?.addresses ?? [],
   };
 }
 

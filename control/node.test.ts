@@ -1,5 +1,6 @@
 /** Behaviour of the node at reloads and failures: a real registry on disk, and a data plane that refuses on demand. */
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,15 +8,19 @@ import { after, afterEach, beforeEach, test } from 'node:test';
 import { pino } from 'pino';
 import { type Config, parseConfig } from './config/config.ts';
 import type { VlanAttachmentRequest, VlanRequest } from './dataplane-link/dataplane-options.ts';
+import { formatPeerId } from './identity/peer-id.ts';
 import { PeertapNode } from './node.ts';
-import type { DataplaneAtWork, NetworkAtWork, VlanAtWork, VlansAtWork } from './node-parts.ts';
+import type { DataplaneAtWork, NetworkAtWork } from './node-parts.ts';
+import { Swarm } from './swarm/swarm.ts';
 import { formatVlanId } from './vlan/vlan-id.ts';
 import { VlanRegistry } from './vlan/vlan-registry.ts';
+import type { VlanAtWork, VlansAtWork } from './vlan-service/vlan-parts.ts';
 
 const ID_A = idOf(1);
 const ID_B = idOf(2);
 const ID_C = idOf(3);
 const COUNTERS = {} as VlanAtWork['counters'];
+const IDENTITY = createIdentity();
 
 /** The VLANs of a data plane without a kernel. */
 class ListedVlans implements VlansAtWork {
@@ -43,7 +48,7 @@ class ListedVlans implements VlansAtWork {
 
   find(id: string): VlanAtWork | undefined {
     if (!this.interfaces.has(id)) return undefined;
-    return { interfaceName: this.interfaces.get(id), members: [], stations: 0, counters: COUNTERS };
+    return atWork(this.interfaces.get(id));
   }
 
   all(): readonly VlanAtWork[] {
@@ -62,8 +67,24 @@ class ListedVlans implements VlansAtWork {
     }
     this.deeds.push(deed);
     this.interfaces.set(id, name);
-    return Promise.resolve({ interfaceName: name, members: [], stations: 0, counters: COUNTERS });
+    return Promise.resolve(atWork(name));
   }
+}
+
+function atWork(interfaceName: string | undefined): VlanAtWork {
+  return { interfaceName, members: [], stations: 0, counters: COUNTERS, setGroupEpoch: () => undefined };
+}
+
+function createIdentity() {
+  const { privateKey } = generateKeyPairSync('ed25519');
+  const { d, x } = privateKey.export({ format: 'jwk' });
+  const publicKey = new Uint8Array(Buffer.from(x ?? '', 'base64url'));
+  const seed = Buffer.from(d ?? '', 'base64url');
+  return {
+    peerId: formatPeerId(publicKey),
+    publicKey,
+    privateKey: Uint8Array.from([...seed, ...publicKey]),
+  };
 }
 
 const root = mkdtempSync(join(tmpdir(), 'peertap-node-'));
@@ -106,10 +127,15 @@ async function createNode(config: Config): Promise<{ node: PeertapNode; registry
   const logger = pino({ level: 'info' }, { write: (line: string) => logged.push(JSON.parse(line) as never) });
   const made = new PeertapNode({
     config,
-    identity: { peerId: '12D3KooWTest' },
+    identity: IDENTITY,
     registry,
     dataplane: createDataplane(),
     network: createNetwork(),
+    swarm: Swarm.open(directory),
+    openGroup: () => ({
+      run: (job) => Promise.resolve({ ok: false, op: job.op, code: 'failed', reason: 'no group here' }),
+      restore: () => Promise.resolve([]),
+    }),
     engine: { name: 'typescript', reason: null },
     logger,
   });
@@ -148,6 +174,10 @@ function createNetwork(): NetworkAtWork {
     sendCarrier: () => false,
     listen: () => Promise.resolve(),
     listenAddresses: () => [],
+    streams: {
+      open: () => Promise.reject(new Error('no network')),
+      accept: () => Promise.resolve(),
+    },
   };
 }
 
@@ -215,7 +245,7 @@ test('a reload with too many VLANs is refused, and all stays as it was', async (
     new DataView(id.buffer).setUint32(0, index + 1);
     return attachment(formatVlanId(id), `tap${index}`);
   });
-  const config = { ...configOf([]), vlans: tooMany };
+  const config = { ...configOf([]), vlans: tooMany.map((vlan) => ({ ...vlan, private: false })) };
   await assert.rejects(created.node.reload(config), { code: 'too-many-vlans' });
   assert.deepEqual(vlans.deeds, []);
   assert.deepEqual(
@@ -237,7 +267,7 @@ test('a join that the kernel refuses is taken back, on disk too', async () => {
 
 test('an owner whose interface the kernel refuses stays a member without one', async () => {
   const created = await createNode(configOf([]));
-  const { id } = await created.node.createVlan('home');
+  const { id } = await created.node.createVlan({ name: 'home', private: false, subnet: null });
   vlans.refused.add('ptap0');
   await assert.rejects(created.node.joinVlan(attachment(id, 'ptap0')), /exists already/);
   assert.deepEqual(

@@ -2,40 +2,54 @@
  * The node at work: passes on what trunks, VLANs and the data plane tell each other, carries out what the admin API
  * and a reload ask for, and reports.
  *
- *   TrunkDriver ──trunk notices──▶ Dataplane          Dataplane ──▶ TrunkDriver (by its port)
- *   VlanRegistry ──entries──▶ Dataplane.vlans, TrunkDriver (`set-vlans`)
+ *   TrunkDriver ──trunk notices──▶ Dataplane, ExchangeHub     Dataplane ──▶ TrunkDriver (by its port)
+ *   VlanService ──VLANs──────────▶ TrunkDriver (`set-vlans`)  ExchangeHub ──▶ VlanService
  *
  * Main thread. The parts are made and ended by control/daemon.ts.
  */
 import { randomBytes } from 'node:crypto';
 import type {
+  AdmissionRequestReport,
+  BrowsedVlan,
+  CreateRequest,
   DaemonControl,
   DaemonStatus,
+  InviteReport,
+  InviteRequest,
   JoinRequest,
+  MemberReport,
   PeerReport,
+  SwarmKeyReport,
+  SwarmReport,
   VlanReport,
 } from './admin/daemon-control.ts';
 import type { Config } from './config/config.ts';
 import { EventLoopWatch } from './event-loop-watch.ts';
+import { ExchangeHub } from './exchange/exchange-hub.ts';
 import { bootstrapPeers } from './network/bootstrap-peers.ts';
 import { localAddresses } from './network/local-addresses.ts';
 import type { NodeParts } from './node-parts.ts';
-import { daemonStatus, peerReports, vlanReport } from './node-report.ts';
+import { daemonStatus, peerReports } from './node-report.ts';
 import { clockCorrection } from './trunk/peer-clocks.ts';
 import { TrunkDriver } from './trunk/trunk-driver.ts';
 import type { NoticeEffect } from './trunk/trunk-port.ts';
-import { vlanLabel } from './vlan/vlan-id.ts';
-import type { VlanEntry } from './vlan/vlan-registry.ts';
+import { browsedVlans } from './vlan-service/browse.ts';
+import { DirectoryDriver } from './vlan-service/directory-driver.ts';
+import { createNodeSelf } from './vlan-service/node-self.ts';
+import type { PeerFacts } from './vlan-service/vlan-parts.ts';
+import { VlanService } from './vlan-service/vlan-service.ts';
 
 /** The clock is compared this often; addresses are, as they come and go without a word, and traffic waits for us. */
 const UPKEEP_MS = 1000;
 const ADDRESSES_MS = 250;
-const VLAN_SEED_BYTES = 32;
 
 /** See the file's head. */
 export class PeertapNode implements DaemonControl {
   readonly #parts: NodeParts;
   readonly #driver: TrunkDriver;
+  readonly #hub: ExchangeHub;
+  readonly #directory: DirectoryDriver;
+  readonly #vlans: VlanService;
   readonly #startedMs = performance.now();
   readonly #loopWatch = new EventLoopWatch();
   /** As last read; `#parts.config` is what the daemon was started with, and still listens by. */
@@ -43,6 +57,7 @@ export class PeertapNode implements DaemonControl {
   #upkeep: NodeJS.Timeout | undefined;
   #addressWatch: NodeJS.Timeout | undefined;
   #toldAddresses = '';
+  #ownAddresses: readonly string[] = [];
   readonly #crash = (): void => this.#crashWorker();
 
   constructor(parts: NodeParts) {
@@ -57,19 +72,30 @@ export class PeertapNode implements DaemonControl {
       },
       { trunksMax: parts.config.connectionLimit },
     );
+    this.#hub = new ExchangeHub({
+      streams: parts.network.streams,
+      self: parts.identity.peerId,
+      publicKey: parts.identity.publicKey,
+      randomBytes: (count) => new Uint8Array(randomBytes(count)),
+      nowMs: monotonicMs,
+    });
+    this.#directory = this.#createDirectory();
+    this.#vlans = this.#createVlans();
   }
 
   /** Listens, joins the VLANs and begins to look for peers. @throws NetworkError, or a config VLAN's SystemError */
   async start(): Promise<void> {
-    const { registry, network } = this.#parts;
+    const { network } = this.#parts;
     this.#driver.start();
     this.#loopWatch.start();
+    await this.#hub.start();
+    await this.#directory.start();
     await network.listen();
-    for (const entry of registry.list()) await this.#joinAtStart(entry);
     this.#tellAddresses();
+    await this.#vlans.start();
     this.#tellVlans();
     this.#tellPeers();
-    this.#upkeep = setInterval(() => this.#compareClocks(), UPKEEP_MS);
+    this.#upkeep = setInterval(() => this.#keepUp(), UPKEEP_MS);
     this.#addressWatch = setInterval(() => this.#tellAddresses(), ADDRESSES_MS);
     process.on('SIGUSR2', this.#crash);
   }
@@ -80,28 +106,19 @@ export class PeertapNode implements DaemonControl {
     clearInterval(this.#addressWatch);
     this.#loopWatch.stop();
     process.off('SIGUSR2', this.#crash);
+    await this.#vlans.stop();
     await this.#parts.dataplane.leaveVlans();
+    this.#directory.stop();
+    this.#hub.stop();
     this.#driver.stop();
   }
 
   /** Takes over VLANs, bootstrap peers and log level of a changed config; names what needs a restart. */
   async reload(config: Config): Promise<void> {
-    const { registry, dataplane, logger } = this.#parts;
-    const changes = registry.reconfigure(config.vlans);
+    await this.#vlans.reload(config.vlans);
     this.#warnOfRestart(config);
     this.#config = config;
-    logger.level = config.log.level;
-    for (const entry of changes.removed) await dataplane.vlans.leave(entry.id);
-    for (const { after } of changes.changed) {
-      await this.#attempt(after, () => dataplane.vlans.change(after.id, after.attachment));
-    }
-    const tried = new Set(changes.changed.map(({ after }) => after.id));
-    for (const entry of registry.list()) {
-      if (!tried.has(entry.id) && this.#isWanting(entry)) {
-        await this.#attempt(entry, () => dataplane.vlans.join(entry));
-      }
-    }
-    this.#tellVlans();
+    this.#parts.logger.level = config.log.level;
     this.#tellPeers();
   }
 
@@ -111,6 +128,8 @@ export class PeertapNode implements DaemonControl {
     return daemonStatus({
       ...this.#parts,
       driver: this.#driver,
+      vlans: this.vlans(),
+      exchange: this.#hub.counters,
       uptimeSeconds: (performance.now() - this.#startedMs) / 1000,
       eventLoopDelay: this.#loopWatch.read(),
     });
@@ -118,58 +137,162 @@ export class PeertapNode implements DaemonControl {
 
   peers(): readonly PeerReport[] {
     const { dataplane } = this.#parts;
-    return peerReports({ driver: this.#driver, dataplane, bootstrap: this.#config.bootstrap });
+    return peerReports({ driver: this.#driver, dataplane, discovery: [] });
   }
 
   vlans(): readonly VlanReport[] {
-    const { registry, dataplane } = this.#parts;
-    return registry.list().map((entry) => vlanReport(entry, dataplane.vlans.find(entry.id)));
+    return this.#vlans.reports();
   }
 
-  async createVlan(name: string): Promise<VlanReport> {
-    const { registry, dataplane } = this.#parts;
-    const entry = registry.create(name, randomBytes(VLAN_SEED_BYTES));
-    const host = await dataplane.vlans.join(entry);
-    this.#tellVlans();
-    return vlanReport(entry, host);
+  createVlan(request: CreateRequest): Promise<VlanReport> {
+    return this.#vlans.create(request);
   }
 
-  async joinVlan(request: JoinRequest): Promise<VlanReport> {
-    const { registry, dataplane } = this.#parts;
-    const before = registry.find(request.id);
-    const entry = registry.join(request);
-    try {
-      const host = await dataplane.vlans.join(entry);
-      this.#tellVlans();
-      return vlanReport(entry, host);
-    } catch (error) {
-      registry.undoJoin(entry.id, before);
-      throw error;
-    }
+  joinVlan(request: JoinRequest): Promise<VlanReport> {
+    return this.#vlans.join(request);
   }
 
-  async leaveVlan(id: string): Promise<void> {
-    const { registry, dataplane } = this.#parts;
-    registry.leave(id);
-    await dataplane.vlans.leave(id);
-    this.#tellVlans();
+  leaveVlan(id: string): Promise<void> {
+    return this.#vlans.leave(id);
+  }
+
+  inviteToVlan(request: InviteRequest): Promise<InviteReport> {
+    return this.#vlans.invite(request);
+  }
+
+  async vlanRequests(id: string): Promise<readonly AdmissionRequestReport[]> {
+    return this.#vlans.requests(id);
+  }
+
+  approveRequest(id: string, peer: string): Promise<void> {
+    return this.#vlans.approve(id, peer);
+  }
+
+  removeMember(id: string, peer: string): Promise<void> {
+    return this.#vlans.remove(id, peer);
+  }
+
+  async vlanMembers(id: string): Promise<readonly MemberReport[]> {
+    return this.#vlans.members(id);
+  }
+
+  async browseVlans(): Promise<readonly BrowsedVlan[]> {
+    return browsedVlans(await this.#directory.browse());
+  }
+
+  async setVlan(id: string, changes: Readonly<Record<string, string>>): Promise<VlanReport> {
+    return this.#vlans.set(id, changes);
+  }
+
+  swarm(): SwarmReport {
+    return this.#parts.swarm.report();
+  }
+
+  async configureSwarm(): Promise<SwarmKeyReport> {
+    return this.#parts.swarm.configure();
+  }
+
+  async exchangeSwarm(): Promise<SwarmKeyReport> {
+    return this.#parts.swarm.exchange();
+  }
+
+  async joinSwarm(key: string): Promise<SwarmReport> {
+    return this.#parts.swarm.join(key);
+  }
+
+  async leaveSwarm(): Promise<SwarmReport> {
+    return this.#parts.swarm.leave();
+  }
+
+  async rotateSwarm(): Promise<SwarmKeyReport> {
+    return this.#parts.swarm.rotate();
+  }
+
+  async finishSwarmRotation(): Promise<SwarmReport> {
+    return this.#parts.swarm.finishRotation();
   }
 
   // ── What the parts tell each other ───────────────────────────────────────────────────────────────────
 
+  #createVlans(): VlanService {
+    const { registry, dataplane, identity, openGroup, logger } = this.#parts;
+    return new VlanService(
+      {
+        registry,
+        vlans: dataplane.vlans,
+        hub: this.#hub,
+        self: createNodeSelf(identity),
+        stateDirectory: this.#parts.config.stateDirectory,
+        openGroup,
+        peer: (peer) => this.#peerFacts(peer),
+        ownAddresses: () => this.#ownAddresses,
+        nowMs: monotonicMs,
+        unixMs: () => this.#unixMs(),
+        events: {
+          changed: () => this.#tellVlans(),
+          seek: (_vlan, peer, addresses) => {
+            this.#sought.set(peer, addresses);
+            this.#tellPeers();
+          },
+          log: (level, code, message, vlan) => logger[level]({ code, vlan }, message),
+        },
+      },
+      {
+        vlan: ({ id, idBytes, record }) => this.#directory.input({ kind: 'vlan', id, idBytes, record }),
+        vlanGone: ({ id }) => this.#directory.input({ kind: 'drop-vlan', id }),
+        peerUp: ({ id }, peer) => this.#directory.input({ kind: 'peer-up', peer, vlan: id }),
+        peerDown: ({ id }, peer) => this.#directory.input({ kind: 'peer-down', peer, vlan: id }),
+        message: ({ id }, peer, kind, bytes) => {
+          if (kind === 'record') this.#directory.input({ kind: 'message', peer, vlan: id, bytes });
+        },
+      },
+    );
+  }
+
+  #createDirectory(): DirectoryDriver {
+    return new DirectoryDriver({
+      streams: this.#parts.network.streams,
+      dht: undefined,
+      send: (vlan, peer, bytes) => void this.#vlans.exchangeOf(vlan)?.send(peer, 'record', bytes),
+      learn: (record) => this.#vlans.learnRecord(record),
+      peers: () => this.#driver.status().flatMap(({ peer, state }) => (state === 'up' ? peer : [])),
+      unixMs: () => this.#unixMs(),
+    });
+  }
+
+  #unixMs(): number {
+    return Date.now() + clockCorrection(this.#driver.clockOffsetsMs());
+  }
+
+  #peerFacts(peer: string): PeerFacts | undefined {
+    const trunk = this.#driver.status().find((row) => row.peer === peer);
+    if (trunk === undefined) return undefined;
+    const addresses = this.#sought.get(peer) ?? [];
+    return { isUp: trunk.state === 'up', rttMs: trunk.rttMs, addresses };
+  }
+
   #trunkNotice(notice: NoticeEffect): void {
     const { dataplane, logger } = this.#parts;
     dataplane.trunkNotice(notice);
+    if (notice.kind === 'vlans-shared') this.#hub.share(notice.peer, notice.vlans);
+    if (notice.kind === 'trunk-down') this.#hub.share(notice.peer, []);
     if (notice.kind === 'log') logger[notice.level]({ code: notice.code, peer: notice.peer }, notice.message);
   }
 
   #tellVlans(): void {
-    const vlans = this.#parts.registry.list().map((entry) => entry.idBytes);
-    this.#driver.input({ kind: 'set-vlans', vlans });
+    this.#driver.input({ kind: 'set-vlans', vlans: this.#vlans.wantedIds() });
   }
 
+  readonly #sought = new Map<string, readonly string[]>();
+
   #tellPeers(): void {
-    this.#driver.input({ kind: 'set-peers', ...bootstrapPeers(this.#config.bootstrap) });
+    const { peers, unnamed } = bootstrapPeers(this.#config.bootstrap);
+    const sought = [...this.#sought].map(([peer, addresses]) => ({ peer, addresses }));
+    this.#driver.input({
+      kind: 'set-peers',
+      ...(unnamed === undefined ? {} : { unnamed }),
+      peers: [...peers, ...sought.filter(({ peer }) => !peers.some((known) => known.peer === peer))],
+    });
   }
 
   #tellAddresses(): void {
@@ -184,41 +307,15 @@ export class PeertapNode implements DaemonControl {
     const told = JSON.stringify([own, addresses]);
     if (told === this.#toldAddresses) return;
     this.#toldAddresses = told;
+    this.#ownAddresses = addresses.listen;
     // First, so that what the driver sends because of it leaves from an address that is there.
     dataplane.setOwnAddresses(new Set(own));
     this.#driver.input({ kind: 'set-addresses', datagramPort: port, ...addresses });
   }
 
-  #compareClocks(): void {
+  #keepUp(): void {
     this.#parts.dataplane.setClockCorrection(clockCorrection(this.#driver.clockOffsetsMs()));
-  }
-
-  /** A VLAN of the config must come up; one joined at run time must not keep the daemon from starting. */
-  async #joinAtStart(entry: VlanEntry): Promise<void> {
-    const { dataplane, logger } = this.#parts;
-    try {
-      await dataplane.vlans.join(entry);
-    } catch (error) {
-      if (entry.source === 'config') throw error;
-      const label = vlanLabel(entry.id, entry.attachment?.interface);
-      logger.error({ vlan: label }, `a VLAN joined earlier is without its interface: ${reasonOf(error)}`);
-      await dataplane.vlans.join({ idBytes: entry.idBytes });
-    }
-  }
-
-  /** New, or without its interface since an earlier attempt failed: whatever was in the way may be gone. */
-  #isWanting(entry: VlanEntry): boolean {
-    const host = this.#parts.dataplane.vlans.find(entry.id);
-    return host === undefined || (entry.attachment !== undefined && host.interfaceName === undefined);
-  }
-
-  async #attempt(entry: VlanEntry, action: () => Promise<unknown>): Promise<void> {
-    try {
-      await action();
-    } catch (error) {
-      const label = vlanLabel(entry.id, entry.attachment?.interface);
-      this.#parts.logger.error({ vlan: label }, `VLAN ${label} could not be taken over: ${reasonOf(error)}`);
-    }
+    this.#parts.swarm.tick();
   }
 
   #warnOfRestart(config: Config): void {
@@ -236,6 +333,7 @@ export class PeertapNode implements DaemonControl {
   }
 }
 
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** CLOCK_MONOTONIC in milliseconds, as the data plane has it. */
+function monotonicMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
 }

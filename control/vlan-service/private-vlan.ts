@@ -1,0 +1,492 @@
+/**
+ * One private VLAN of this node, from the wish to be in to the way out.
+ *
+ *   outside ──AdmissionClient: admitted, Welcome──▶ inside ──expelled, left──▶ outside
+ *
+ *   inside:  GroupDriver (order of commits) ──settled──▶ frame path, registry, desk
+ *            DeskDriver (who may come in)   ──admit────▶ GroupDriver
+ *
+ * Main thread. The exchange stream's gossip and objects go to the group, its admission messages to desk or client.
+ */
+import { hostname } from 'node:os';
+import { hexToBytes } from '@noble/hashes/utils.js';
+import { AdmissionClient } from '../admission/admission-client.ts';
+import type { ClientEffect, ClientInput } from '../admission/client-port.ts';
+import {
+  type Credential,
+  type CredentialContext,
+  decodeCredential,
+  encodeCredential,
+  nextSequence,
+  verifyCredential,
+} from '../admission/credentials.ts';
+import type { AdmissionRequest, DeskSituation } from '../admission/desk-port.ts';
+import type { VlanExchange } from '../exchange/exchange-hub.ts';
+import { objectDigest } from '../exchange/object-exchange.ts';
+import { GroupDriver } from '../membership/group/group-driver.ts';
+import type { Group, GroupState } from '../membership/group/group-port.ts';
+import { statesOfHead } from '../membership/group/order/head.ts';
+import type {
+  NoticeEffect,
+  OrderInput,
+  OrderStatus,
+  RecordFacts,
+  SettledEffect,
+} from '../membership/group/order/order-port.ts';
+import { decodePolicy } from '../membership/group/order/policy-extension.ts';
+import { parseInvite } from '../vlan/invite.ts';
+import { openRecord, type SignedRecord } from '../vlan/vlan-record.ts';
+import type { VlanEntry } from '../vlan/vlan-registry.ts';
+import type { VlanMembership } from '../vlan/vlan-state.ts';
+import { DeskDriver } from './desk-driver.ts';
+import type { GroupFiles } from './group-files.ts';
+
+/** How long a leaving node waits for the others to see to it. */
+const LEAVE_MS = 3_000;
+
+/** This node, as members know it. */
+export interface NodeSelf {
+  readonly peerId: string;
+  readonly randomBytes: (count: number) => Uint8Array;
+  readonly sign: (bytes: Uint8Array) => Uint8Array;
+  readonly verify: (publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array) => boolean;
+}
+
+/** What a private VLAN tells the node. */
+export interface PrivateVlanEvents {
+  /** The frame path goes over to this state. */
+  settled(state: GroupState, removedByAdmin: boolean): void;
+  /** A checked record came with the group or with an admission. */
+  record(signed: SignedRecord): void;
+  /** Note the standing durably. */
+  standing(membership: VlanMembership): void;
+  /** This node is out: nothing of the VLAN is to be sent or opened any more. */
+  out(): void;
+  /** Have a trunk to this peer, who is or knows a member. */
+  seek(peer: string, addresses: readonly string[]): void;
+  log(level: 'info' | 'warn' | 'error', code: string, message: string, peer: string | undefined): void;
+}
+
+/** What it is made of. */
+export interface PrivateVlanParts {
+  /** As the registry has it now. */
+  entry(): VlanEntry;
+  readonly self: NodeSelf;
+  readonly exchange: VlanExchange;
+  readonly group: Group;
+  readonly files: GroupFiles;
+  addressesOf(peer: string): readonly string[];
+  rttMs(peer: string): number | undefined;
+  nowMs(): number;
+  unixMs(): number;
+  readonly events: PrivateVlanEvents;
+}
+
+/** See the file's head. */
+export class PrivateVlan {
+  readonly #parts: PrivateVlanParts;
+  #driver: GroupDriver | undefined;
+  #desk: DeskDriver | undefined;
+  #client: AdmissionClient | undefined;
+  #clientTimer: NodeJS.Timeout | undefined;
+  #state: GroupState | undefined;
+  #welcome: { readonly digest: string; readonly admission: Uint8Array } | undefined;
+  #whenLeft: () => void = () => undefined;
+  #isStopped = false;
+
+  constructor(parts: PrivateVlanParts) {
+    this.#parts = parts;
+  }
+
+  /** The settled state; undefined outside, and before the first one. */
+  get state(): GroupState | undefined {
+    return this.#state;
+  }
+
+  /** Outside: whether an admin has to say yes, as far as is known. */
+  get isWaiting(): boolean {
+    return this.#client?.phase === 'waiting';
+  }
+
+  /** Outside: why it is not in yet, in words, if something went wrong. */
+  get outsideReason(): string | null {
+    return this.#client?.reason ?? null;
+  }
+
+  /** What the order machine knows; undefined outside. */
+  status(): OrderStatus | undefined {
+    return this.#driver?.status();
+  }
+
+  /** Those who wait for an admin's word. */
+  requests(): readonly AdmissionRequest[] {
+    return this.#desk?.requests() ?? [];
+  }
+
+  /** What was counted since the start, by name. */
+  counters(): Readonly<Record<string, number>> {
+    const order = this.#driver?.status().counters ?? {};
+    const admission = [...(this.#desk?.counters ?? [])].map(([name, value]) => [`admission-${name}`, value]);
+    return { ...order, ...Object.fromEntries(admission) };
+  }
+
+  /** Goes on where the registry says that this node stands. @throws Error when the state on disk cannot be read */
+  async start(): Promise<void> {
+    const entry = this.#parts.entry();
+    if (entry.membership?.state === 'waiting') {
+      this.#ask();
+    } else if (entry.membership?.state === 'member') {
+      await this.#goOn(entry);
+    }
+  }
+
+  /** Says and does nothing more; what is on disk stays. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#client = undefined;
+    clearTimeout(this.#clientTimer);
+    this.#driver?.stop();
+    this.#desk?.stop();
+    await this.#parts.files.head.idle();
+    await this.#parts.files.desk.idle();
+  }
+
+  // ── What a person asks for ───────────────────────────────────────────────────────────────────────────
+
+  /** The desk of a node that is in. */
+  get desk(): DeskDriver | undefined {
+    return this.#desk;
+  }
+
+  /** Puts a member out, signed by this node, an admin. */
+  remove(peer: string): void {
+    const { self, unixMs } = this.#parts;
+    const known = this.#state === undefined ? undefined : decodePolicy(this.#state.policy);
+    const sequence = nextSequence(known?.standings.entries.get(peer)?.credential.sequence, unixMs());
+    const tombstone = encodeCredential(
+      { kind: 'tombstone', peer, sequence, admin: self.peerId },
+      this.#parts.entry().idBytes,
+      self.sign,
+    );
+    this.#driver?.input({ kind: 'propose-remove', peer, tombstone });
+  }
+
+  /** A newer record of the VLAN, for the group's policy. */
+  setRecord(signed: SignedRecord): void {
+    this.#driver?.input({ kind: 'set-policy', record: signed.bytes });
+    this.#toClient({ kind: 'record', record: signed });
+  }
+
+  /** New keys for this node now. */
+  renew(): void {
+    this.#driver?.input({ kind: 'renew' });
+  }
+
+  /** Leaves: @returns when the others have taken this node out, or had time to; nothing is on disk then */
+  async leave(): Promise<void> {
+    this.#toClient({ kind: 'stop' });
+    if (this.#driver !== undefined) {
+      const left = new Promise<void>((resolve) => {
+        this.#whenLeft = resolve;
+      });
+      this.#driver.input({ kind: 'leave' });
+      const timeout = new Promise<void>((resolve) => setTimeout(resolve, LEAVE_MS));
+      await Promise.race([left, timeout]);
+    }
+    await this.stop();
+    await this.#parts.files.destroy();
+  }
+
+  // ── What comes over the exchange ─────────────────────────────────────────────────────────────────────
+
+  peerUp(peer: string): void {
+    this.#driver?.peerUp(peer);
+    this.#toClient({ kind: 'peer-up', peer });
+  }
+
+  peerDown(peer: string): void {
+    this.#driver?.input({ kind: 'peer-down', peer });
+    this.#toClient({ kind: 'peer-down', peer });
+  }
+
+  gossip(peer: string, bytes: Uint8Array): void {
+    this.#driver?.input({ kind: 'message', peer, bytes });
+  }
+
+  admission(peer: string, bytes: Uint8Array): void {
+    this.#desk?.input({ kind: 'message', peer, bytes });
+    this.#toClient({ kind: 'message', peer, bytes });
+  }
+
+  object(digest: string, bytes: Uint8Array | undefined): void {
+    if (digest === this.#welcome?.digest) {
+      void this.#join(this.#welcome.admission, bytes);
+    } else {
+      this.#driver?.input({ kind: 'object', digest, bytes });
+    }
+  }
+
+  // ── Outside ──────────────────────────────────────────────────────────────────────────────────────────
+
+  #ask(): void {
+    const { self } = this.#parts;
+    const { idBytes, record, membership } = this.#parts.entry();
+    const invite = membership?.invite === null ? undefined : parseInvite(membership?.invite ?? '');
+    this.#client = new AdmissionClient({
+      self: self.peerId,
+      vlanId: idBytes,
+      invite: invite?.ok === true ? invite.invite : undefined,
+      record,
+      note: hostname(),
+      random: Math.random,
+    });
+    this.#toClient({ kind: 'start' });
+    for (const peer of this.#parts.exchange.peers()) {
+      this.#toClient({ kind: 'peer-up', peer });
+    }
+  }
+
+  #toClient(input: ClientInput): void {
+    const client = this.#client;
+    if (client === undefined || this.#isStopped) return;
+    for (const effect of client.handle(input, this.#parts.unixMs())) {
+      this.#perform(effect);
+    }
+    clearTimeout(this.#clientTimer);
+    const dueMs = client.nextTimeoutMs() - this.#parts.unixMs();
+    if (this.#client === client && Number.isFinite(dueMs)) {
+      this.#clientTimer = setTimeout(
+        () => {
+          this.#toClient({ kind: 'tick' });
+        },
+        Math.max(0, Math.ceil(dueMs)),
+      );
+    }
+  }
+
+  #perform(effect: ClientEffect): void {
+    const { exchange, events } = this.#parts;
+    switch (effect.kind) {
+      case 'make-key-package':
+        void this.#makeKeyPackage();
+        return;
+      case 'dial':
+        return events.seek(effect.peer, effect.addresses);
+      case 'send':
+        exchange.send(effect.peer, 'admission', effect.bytes);
+        return;
+      case 'welcome': {
+        const digest = Buffer.from(effect.digest).toString('hex');
+        this.#welcome = { digest, admission: effect.admission };
+        return exchange.fetch(digest, [effect.from, ...exchange.peers()]);
+      }
+      case 'membership': {
+        const { state, reason, admission } = effect;
+        const membership = this.#parts.entry().membership;
+        if (membership !== undefined) events.standing({ ...membership, state, reason, admission });
+        return;
+      }
+      case 'record':
+        return events.record(effect.record);
+    }
+  }
+
+  async #makeKeyPackage(): Promise<void> {
+    const made = await this.#parts.group.run({ op: 'key-package' });
+    if (made.ok) {
+      this.#toClient({ kind: 'key-package', keyPackage: made.value.keyPackage });
+    } else {
+      this.#log('error', 'group-failed', `no key package could be made: ${made.reason}`);
+    }
+  }
+
+  async #join(admission: Uint8Array, welcome: Uint8Array | undefined): Promise<void> {
+    this.#welcome = undefined;
+    const joined =
+      welcome === undefined
+        ? { ok: false as const, reason: 'no member had it any more' }
+        : await this.#parts.group.run({ op: 'join', welcome });
+    if (this.#isStopped || this.#client === undefined) return;
+    if (!joined.ok) {
+      this.#log('warn', 'join-failed', `the Welcome did not let this node in: ${joined.reason}`);
+      this.#toClient({ kind: 'join-failed', reason: joined.reason });
+      return;
+    }
+    this.#toClient({ kind: 'joined' });
+    this.#leaveClient();
+    this.#enter({ kind: 'start', from: 'joined', state: joined.value.state, admission });
+  }
+
+  #leaveClient(): void {
+    clearTimeout(this.#clientTimer);
+    this.#client = undefined;
+  }
+
+  // ── Inside ───────────────────────────────────────────────────────────────────────────────────────────
+
+  async #goOn(entry: VlanEntry): Promise<void> {
+    const { group, files, events } = this.#parts;
+    const head = files.head.read();
+    const wanted = head === undefined ? undefined : statesOfHead(head);
+    if (head !== undefined && wanted !== undefined) {
+      const states = await group.restore(wanted);
+      this.#enter({ kind: 'start', from: 'restore', head, states });
+    } else if (entry.owned && entry.record !== undefined) {
+      this.#create(entry.idBytes, entry.record);
+    } else if (entry.membership !== undefined) {
+      this.#log(
+        'warn',
+        'state-lost',
+        'the state of this private VLAN is not on disk: asking to come in anew',
+      );
+      events.standing({ ...entry.membership, state: 'waiting' });
+      this.#ask();
+    }
+  }
+
+  /** The owner's node begins the group, and admits itself. */
+  #create(vlanId: Uint8Array, record: SignedRecord): void {
+    const { self, unixMs } = this.#parts;
+    const admission = encodeCredential(
+      {
+        kind: 'admission',
+        peer: self.peerId,
+        sequence: nextSequence(undefined, unixMs()),
+        admin: self.peerId,
+        role: 'admin',
+      },
+      vlanId,
+      self.sign,
+    );
+    this.#enter({ kind: 'start', from: 'create', record: record.bytes, admission });
+  }
+
+  #enter(start: Extract<OrderInput, { readonly kind: 'start' }>): void {
+    const { self, exchange, group, files } = this.#parts;
+    if (this.#isStopped) return;
+    const { idBytes } = this.#parts.entry();
+    this.#driver = new GroupDriver({
+      options: {
+        vlanId: idBytes,
+        self: self.peerId,
+        unixOffsetMs: this.#parts.unixMs() - this.#parts.nowMs(),
+      },
+      ports: {
+        randomBytes: self.randomBytes,
+        sign: self.sign,
+        verify: self.verify,
+        readRecord: (bytes) => recordFacts(bytes, idBytes),
+        readCredential: (bytes, admins) => readCredential(bytes, { vlanId: idBytes, admins }),
+      },
+      group,
+      exchange,
+      writeHead: (head) => files.head.write(head),
+      rttMs: (peer) => this.#parts.rttMs(peer),
+      nowMs: () => this.#parts.nowMs(),
+      events: {
+        settled: (effect) => this.#settled(effect),
+        welcome: (peer, bytes) => this.#welcomeFor(peer, bytes),
+        expelled: (by) => this.#expelled(by),
+        left: () => this.#whenLeft(),
+        notice: (notice) => this.#notice(notice),
+      },
+    });
+    this.#driver.start(start);
+  }
+
+  #settled({ state, record, removedByAdmin }: SettledEffect): void {
+    this.#state = state;
+    const opened = openRecord(record, this.#parts.entry().idBytes);
+    if (opened.ok) this.#parts.events.record(opened.signed);
+    this.#parts.events.settled(state, removedByAdmin);
+    const situation = this.#situation(state, opened.ok ? opened.signed : undefined);
+    if (situation === undefined) return;
+    if (this.#desk === undefined) this.#desk = this.#openDesk(situation);
+    else this.#desk.input({ kind: 'situation', situation });
+  }
+
+  #situation(state: GroupState, fromGroup: SignedRecord | undefined): DeskSituation | undefined {
+    const record = this.#parts.entry().record ?? fromGroup;
+    if (record === undefined) return undefined;
+    const standings = decodePolicy(state.policy)?.standings.entries ?? new Map<string, never>();
+    const out = [...standings].filter(([, { credential }]) => credential.kind === 'tombstone');
+    return {
+      record,
+      members: new Set(state.members.map(({ peer }) => peer)),
+      tombstones: new Map(out.map(([peer, { credential }]) => [peer, credential.sequence])),
+    };
+  }
+
+  #openDesk(situation: DeskSituation): DeskDriver {
+    const { self, files, exchange } = this.#parts;
+    return new DeskDriver({
+      options: {
+        self: self.peerId,
+        vlanId: this.#parts.entry().idBytes,
+        sign: self.sign,
+        addressesOf: (peer) => this.#parts.addressesOf(peer),
+      },
+      situation,
+      stored: files.desk.read(),
+      save: (bytes) => files.desk.write(bytes),
+      send: (peer, bytes) => {
+        exchange.send(peer, 'admission', bytes);
+      },
+      admit: (peer, keyPackage, admission) => {
+        this.#driver?.input({ kind: 'propose-add', peer, keyPackage, admission });
+      },
+      notice: (level, message, peer) => {
+        this.#log(level, 'admission', message, peer);
+      },
+      unixMs: () => this.#parts.unixMs(),
+    });
+  }
+
+  #welcomeFor(peer: string, bytes: Uint8Array): void {
+    const digest = objectDigest(bytes);
+    this.#parts.exchange.offer(digest, bytes, (asker) => asker === peer);
+    this.#desk?.input({ kind: 'welcome', peer, digest: hexToBytes(digest) });
+  }
+
+  #expelled(by: string): void {
+    const { membership } = this.#parts.entry();
+    this.#driver?.stop();
+    this.#desk?.stop();
+    this.#driver = undefined;
+    this.#desk = undefined;
+    this.#state = undefined;
+    if (membership !== undefined) {
+      const reason = `put out by the admin ${by}`;
+      this.#parts.events.standing({ ...membership, state: 'expelled', reason, admission: null });
+    }
+    this.#parts.events.out();
+    void this.#parts.files.destroy();
+  }
+
+  #notice({ code, peer, detail }: NoticeEffect): void {
+    if (code === 'add-refused') {
+      const { membersMax } = this.#parts.entry().record?.record ?? { membersMax: 0 };
+      const isFull = (this.#state?.members.length ?? 0) >= membersMax;
+      this.#desk?.input({ kind: 'add-failed', peer, refusal: isFull ? 'full' : 'bad-key-package' });
+    }
+    const level = code === 'store-failed' || code === 'group-failed' ? 'error' : 'warn';
+    this.#log(level, code, detail, peer === '' ? undefined : peer);
+  }
+
+  #log(level: 'info' | 'warn' | 'error', code: string, message: string, peer?: string): void {
+    this.#parts.events.log(level, code, message, peer);
+  }
+}
+
+function readCredential(bytes: Uint8Array, context: CredentialContext): Credential | undefined {
+  const kind = decodeCredential(bytes)?.kind;
+  const verified = kind === undefined ? undefined : verifyCredential(kind, bytes, context);
+  return verified?.ok === true ? verified.credential : undefined;
+}
+
+function recordFacts(bytes: Uint8Array, vlanId: Uint8Array): RecordFacts | undefined {
+  const opened = openRecord(bytes, vlanId);
+  if (!opened.ok) return undefined;
+  const { sequence, admins, rekeyIntervalSeconds } = opened.signed.record;
+  return { sequence, admins: new Set(admins), rekeyIntervalSeconds };
+}

@@ -1,0 +1,479 @@
+/**
+ * The VLANs of this node: what the registry knows, at work in the data plane, over the exchange, and in their groups.
+ *
+ *   commands, config ──▶ VlanRegistry (disk) ──▶ VlanWork: exchange │ data plane │ PrivateVlan
+ *
+ * Main thread. A wish is on disk before it is carried out, and taken back when the kernel refuses it.
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  type AdmissionRequestReport,
+  ControlError,
+  type CreateRequest,
+  type InviteReport,
+  type InviteRequest,
+  type JoinRequest,
+  type MemberReport,
+  type VlanReport,
+} from '../admin/daemon-control.ts';
+import type { VlanRequest } from '../dataplane-link/dataplane-options.ts';
+import type { VlanExchange } from '../exchange/exchange-hub.ts';
+import type { PayloadKind } from '../exchange/exchange-message.ts';
+import { formatInvite, INVITE_SECRET_BYTES, type InvitedBy, parseInvite } from '../vlan/invite.ts';
+import type { WantedVlan } from '../vlan/vlan-entries.ts';
+import { vlanLabel } from '../vlan/vlan-id.ts';
+import type { SignedRecord } from '../vlan/vlan-record.ts';
+import type { VlanEntry } from '../vlan/vlan-registry.ts';
+import { groupFiles } from './group-files.ts';
+import { PrivateVlan } from './private-vlan.ts';
+import type { PeerFacts, VlanServiceParts } from './vlan-parts.ts';
+import { memberReports, type VlanFacts, vlanReport } from './vlan-reports.ts';
+
+const VLAN_SEED_BYTES = 32;
+
+/** A VLAN at work. */
+interface VlanWork {
+  readonly exchange: VlanExchange;
+  inner: PrivateVlan | undefined;
+}
+
+/** What others hear of a VLAN and its exchange, beside what its group takes. */
+export interface VlanListener {
+  /** At work from now on, or with another record. */
+  vlan(entry: VlanEntry): void;
+  vlanGone(entry: VlanEntry): void;
+  peerUp(entry: VlanEntry, peer: string): void;
+  peerDown(entry: VlanEntry, peer: string): void;
+  message(entry: VlanEntry, peer: string, kind: 'record' | 'presence', bytes: Uint8Array): void;
+}
+
+/** See the file's head. */
+export class VlanService {
+  readonly #parts: VlanServiceParts;
+  readonly #work = new Map<string, VlanWork>();
+  readonly #listener: VlanListener;
+
+  constructor(parts: VlanServiceParts, listener: VlanListener) {
+    this.#parts = parts;
+    this.#listener = listener;
+  }
+
+  /** Joins all VLANs. @throws SystemError when one of the config cannot come up */
+  async start(): Promise<void> {
+    for (const entry of this.#parts.registry.list()) await this.#beginAtStart(entry);
+  }
+
+  /** Ends what is at work; the data plane leaves by itself, and what is on disk stays. */
+  async stop(): Promise<void> {
+    const inner = [...this.#work.values()].flatMap((work) => work.inner ?? []);
+    await Promise.all(inner.map((vlan) => vlan.stop()));
+  }
+
+  /** Takes over the VLANs of a changed config. @throws VlanError `too-many-vlans`; then nothing has changed */
+  async reload(wanted: readonly WantedVlan[]): Promise<void> {
+    const { registry, vlans } = this.#parts;
+    const changes = registry.reconfigure(wanted);
+    for (const entry of changes.removed) await this.#end(entry);
+    for (const { after } of changes.changed) {
+      await this.#attempt(after, () => vlans.change(after.id, after.attachment));
+    }
+    const tried = new Set(changes.changed.map(({ after }) => after.id));
+    for (const entry of registry.list()) {
+      if (!tried.has(entry.id) && this.#isWanting(entry)) {
+        await this.#attempt(entry, () => this.#begin(entry));
+      }
+    }
+    this.#parts.events.changed();
+  }
+
+  /** The exchange of a VLAN at work. */
+  exchangeOf(id: string): VlanExchange | undefined {
+    return this.#work.get(id)?.exchange;
+  }
+
+  /** The group of a private VLAN at work. */
+  innerOf(id: string): PrivateVlan | undefined {
+    return this.#work.get(id)?.inner;
+  }
+
+  /** Ids of the VLANs in which this node is, or wants to be: what trunks look for in common. */
+  wantedIds(): readonly Uint8Array[] {
+    return this.#parts.registry
+      .list()
+      .filter((entry) => !isShut(entry))
+      .map((entry) => entry.idBytes);
+  }
+
+  // ── What a person asks for ───────────────────────────────────────────────────────────────────────────
+
+  reports(): readonly VlanReport[] {
+    return this.#parts.registry.list().map((entry) => vlanReport(this.#facts(entry)));
+  }
+
+  members(id: string): readonly MemberReport[] {
+    const { nowMs, peer } = this.#parts;
+    return memberReports(this.#facts(this.#required(id)), nowMs(), peer);
+  }
+
+  async create({ name, private: isPrivate, subnet }: CreateRequest): Promise<VlanReport> {
+    const { registry, self, unixMs } = this.#parts;
+    const kind = isPrivate ? 'private' : 'open';
+    const facts = { kind, subnet, owner: self.peerId, unixMs: unixMs() } as const;
+    const entry = registry.create(name, randomBytes(VLAN_SEED_BYTES), facts);
+    await this.#begin(entry);
+    this.#parts.events.changed();
+    return vlanReport(this.#facts(entry));
+  }
+
+  async join(request: JoinRequest): Promise<VlanReport> {
+    const { registry, events } = this.#parts;
+    const wanted = wantedBy(request, this.#parts.unixMs());
+    const before = registry.find(wanted.id);
+    const entry = registry.join(wanted);
+    try {
+      await this.#begin(entry);
+    } catch (error) {
+      registry.undoJoin(entry.id, before);
+      if (before === undefined) await this.#end(entry);
+      throw error;
+    }
+    events.changed();
+    for (const { peer, addresses } of invitedBy(request.invite)) events.seek(entry.idBytes, peer, addresses);
+    return vlanReport(this.#facts(this.#required(entry.id)));
+  }
+
+  async leave(id: string): Promise<void> {
+    const entry = this.#required(id);
+    const inner = this.#work.get(id)?.inner;
+    await this.#parts.vlans.leave(id);
+    await inner?.leave();
+    await this.#end(entry);
+    this.#parts.registry.leave(id);
+    this.#parts.events.changed();
+  }
+
+  async invite({ id, uses, expiresSeconds, oneTimeSecret }: InviteRequest): Promise<InviteReport> {
+    const { unixMs, self } = this.#parts;
+    const entry = this.#required(id);
+    const record = requiredRecord(entry).record;
+    const hasSecret = entry.kind === 'private' && oneTimeSecret;
+    const expiresAtSeconds = Math.floor(unixMs() / 1000) + expiresSeconds;
+    const secret = hasSecret ? this.#parts.self.randomBytes(INVITE_SECRET_BYTES) : undefined;
+    if (secret !== undefined) {
+      await this.#desk(id).issue({ secret, uses, expiresAtMs: expiresAtSeconds * 1000 });
+    }
+    const others = record.admins.filter((peer) => peer !== self.peerId);
+    const invite = formatInvite({
+      kind: entry.kind,
+      publicKey: record.publicKey,
+      name: record.name,
+      ...(secret === undefined ? {} : { secret, expiresAtSeconds }),
+      admins: [
+        { peer: self.peerId, addresses: this.#parts.ownAddresses() },
+        ...others.map((peer) => ({ peer, addresses: this.#addressesOf(peer) })),
+      ],
+    });
+    const expiresAt = secret === undefined ? null : new Date(expiresAtSeconds * 1000).toISOString();
+    return { id, invite, expiresAt, uses: secret === undefined ? 0 : uses };
+  }
+
+  requests(id: string): readonly AdmissionRequestReport[] {
+    this.#requireAdmin(id);
+    const requests = this.#work.get(id)?.inner?.requests() ?? [];
+    return requests.map(({ peer, askedAtMs, invited, note }) => ({
+      peer,
+      askedAt: new Date(askedAtMs).toISOString(),
+      invited,
+      note: note === '' ? null : note,
+    }));
+  }
+
+  async approve(id: string, peer: string): Promise<void> {
+    this.#requireAdmin(id);
+    await this.#desk(id).approve(peer);
+  }
+
+  async remove(id: string, peer: string): Promise<void> {
+    this.#requireAdmin(id);
+    const inner = this.#work.get(id)?.inner;
+    if (inner?.requests().some((request) => request.peer === peer) === true) {
+      await this.#desk(id).refuse(peer);
+      return;
+    }
+    const isMember = inner?.state?.members.some((member) => member.peer === peer) === true;
+    if (!isMember) {
+      const message = `${peer} is no member of this VLAN; \`peertap vlan members\` shows who is.`;
+      throw new ControlError('no-member', message);
+    }
+    if (peer === this.#parts.self.peerId) {
+      throw new ControlError('no-member', 'This is the node itself: use `peertap vlan leave`.');
+    }
+    inner?.remove(peer);
+  }
+
+  set(id: string, changes: Readonly<Record<string, string>>): VlanReport {
+    const entry = this.#required(id);
+    const signed = this.#parts.registry.change(entry.id, changes, this.#parts.unixMs());
+    this.#recordChanged(signed);
+    return vlanReport(this.#facts(this.#required(id)));
+  }
+
+  // ── Records ──────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A checked record came from somewhere: takes it over if it is news. */
+  learnRecord(signed: SignedRecord): void {
+    const { registry, unixMs, events } = this.#parts;
+    const before = registry.find(signed.id);
+    const outcome = registry.acceptRecord(signed, unixMs());
+    if (outcome === 'kind-differs') {
+      events.log(
+        'warn',
+        'record-refused',
+        'a record of another kind was refused',
+        labelOf(before, signed.id),
+      );
+    }
+    if (outcome !== 'stored') return;
+    const after = registry.find(signed.id);
+    if (before?.kind === 'open' && after?.kind === 'private') void this.#becomePrivate(after);
+    else this.#recordChanged(signed);
+  }
+
+  #recordChanged(signed: SignedRecord): void {
+    this.#work.get(signed.id)?.inner?.setRecord(signed);
+    const entry = this.#parts.registry.find(signed.id);
+    if (entry !== undefined && this.#work.has(entry.id)) this.#listener.vlan(entry);
+    this.#parts.events.changed();
+  }
+
+  /** Joined by a bare id and taken for open: it leaves what it was in, and asks to be admitted. */
+  async #becomePrivate(entry: VlanEntry): Promise<void> {
+    this.#log(entry, 'info', 'is-private', 'this VLAN is private: asking its admins to be admitted');
+    await this.#end(entry);
+    await this.#attempt(entry, () => this.#begin(entry));
+    this.#parts.events.changed();
+  }
+
+  // ── Beginning and ending ─────────────────────────────────────────────────────────────────────────────
+
+  async #begin(entry: VlanEntry): Promise<void> {
+    await this.#parts.vlans.join(requestOf(entry));
+    const work = this.#work.get(entry.id) ?? this.#open(entry);
+    if (entry.kind === 'private' && isIdle(entry, work.inner)) {
+      await work.inner?.stop();
+      work.inner = this.#openPrivate(entry, work.exchange);
+      await work.inner.start();
+    }
+  }
+
+  async #end(entry: VlanEntry): Promise<void> {
+    await this.#work.get(entry.id)?.inner?.stop();
+    this.#work.delete(entry.id);
+    this.#parts.hub.remove(entry.idBytes);
+    this.#listener.vlanGone(entry);
+    await this.#parts.vlans.leave(entry.id);
+  }
+
+  #open(entry: VlanEntry): VlanWork {
+    const { id } = entry;
+    const inner = (): PrivateVlan | undefined => this.#work.get(id)?.inner;
+    const exchange = this.#parts.hub.add(entry.idBytes, {
+      peerUp: (peer) => {
+        inner()?.peerUp(peer);
+        this.#listener.peerUp(entry, peer);
+      },
+      peerDown: (peer) => {
+        inner()?.peerDown(peer);
+        this.#listener.peerDown(entry, peer);
+      },
+      message: (peer, kind, bytes) => this.#message(entry, peer, { kind, bytes }),
+      object: (digest, bytes) => inner()?.object(digest, bytes),
+    });
+    const work: VlanWork = { exchange, inner: undefined };
+    this.#work.set(id, work);
+    this.#listener.vlan(entry);
+    return work;
+  }
+
+  #message(entry: VlanEntry, peer: string, message: { kind: PayloadKind; bytes: Uint8Array }): void {
+    const inner = this.#work.get(entry.id)?.inner;
+    if (message.kind === 'gossip') inner?.gossip(peer, message.bytes);
+    else if (message.kind === 'admission') inner?.admission(peer, message.bytes);
+    else this.#listener.message(entry, peer, message.kind, message.bytes);
+  }
+
+  #openPrivate({ id, idBytes }: VlanEntry, exchange: VlanExchange): PrivateVlan {
+    const { registry, self, stateDirectory, vlans, events } = this.#parts;
+    const files = groupFiles(stateDirectory, id);
+    return new PrivateVlan({
+      entry: () => this.#required(id),
+      self,
+      exchange,
+      group: this.#parts.openGroup(idBytes, files.states),
+      files,
+      addressesOf: (peer) => this.#addressesOf(peer),
+      rttMs: (peer) => this.#parts.peer(peer)?.rttMs,
+      nowMs: () => this.#parts.nowMs(),
+      unixMs: () => this.#parts.unixMs(),
+      events: {
+        settled: (state, removedByAdmin) => {
+          vlans.find(id)?.setGroupEpoch(state, removedByAdmin);
+          events.changed();
+        },
+        record: (signed) => this.learnRecord(signed),
+        standing: (membership) => registry.setMembership(membership),
+        out: () => {
+          void vlans.leave(id);
+          events.changed();
+        },
+        seek: (peer, addresses) => events.seek(idBytes, peer, addresses),
+        log: (level, code, message, peer) => {
+          const about = peer === undefined ? message : `${message} (${peer})`;
+          this.#log(registry.find(id), level, code, about);
+        },
+      },
+    });
+  }
+
+  /** A VLAN of the config must come up; one joined at run time must not keep the daemon from starting. */
+  async #beginAtStart(entry: VlanEntry): Promise<void> {
+    if (isShut(entry)) return;
+    try {
+      await this.#begin(entry);
+    } catch (error) {
+      if (entry.source === 'config') throw error;
+      this.#log(entry, 'error', 'no-interface', `it is without its interface: ${reasonOf(error)}`);
+      const { attachment: _, ...bare } = entry;
+      await this.#begin(bare);
+    }
+  }
+
+  /** New, or without its interface since an earlier attempt failed: whatever was in the way may be gone. */
+  #isWanting(entry: VlanEntry): boolean {
+    const host = this.#parts.vlans.find(entry.id);
+    return host === undefined || (entry.attachment !== undefined && host.interfaceName === undefined);
+  }
+
+  async #attempt(entry: VlanEntry, action: () => Promise<unknown>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      this.#log(entry, 'error', 'vlan-failed', `could not be taken over: ${reasonOf(error)}`);
+    }
+  }
+
+  // ── Small things ─────────────────────────────────────────────────────────────────────────────────────
+
+  #facts(entry: VlanEntry): VlanFacts {
+    const { vlans, self } = this.#parts;
+    const host = vlans.find(entry.id);
+    return { entry, host, inner: this.#work.get(entry.id)?.inner, self: self.peerId };
+  }
+
+  #required(id: string): VlanEntry {
+    const entry = this.#parts.registry.find(id);
+    if (entry === undefined) {
+      throw new ControlError(
+        'not-found',
+        `This node is not in ${id}; \`peertap vlan list\` shows where it is.`,
+      );
+    }
+    return entry;
+  }
+
+  #requireAdmin(id: string): void {
+    const entry = this.#required(id);
+    if (entry.kind !== 'private') {
+      const message = 'This VLAN is open: whoever has its id is in, and nobody is admitted or removed.';
+      throw new ControlError('not-private', message);
+    }
+    if (!requiredRecord(entry).record.admins.includes(this.#parts.self.peerId)) {
+      const message =
+        'Only an admin of the VLAN can do this. `peertap vlan members` shows who is one; the owner makes ' +
+        'others by `peertap vlan set ID admins=+PEER`.';
+      throw new ControlError('not-admin', message);
+    }
+  }
+
+  #desk(id: string) {
+    this.#requireAdmin(id);
+    const desk = this.#work.get(id)?.inner?.desk;
+    if (desk === undefined) {
+      const message = 'The group of this VLAN is not ready yet; try again in a moment.';
+      throw new ControlError('not-admin', message);
+    }
+    return desk;
+  }
+
+  #addressesOf(peer: string): readonly string[] {
+    if (peer === this.#parts.self.peerId) return this.#parts.ownAddresses();
+    return this.#parts.peer(peer)?.addresses ?? [];
+  }
+
+  #log(entry: VlanEntry | undefined, level: 'info' | 'warn' | 'error', code: string, message: string): void {
+    const label = labelOf(entry, entry?.id ?? '');
+    this.#parts.events.log(level, code, `VLAN ${label}: ${message}`, label);
+  }
+}
+
+/** An admin has said no: nothing goes on until a person asks again. */
+function isShut(entry: VlanEntry): boolean {
+  return entry.membership?.state === 'expelled' || entry.membership?.state === 'refused';
+}
+
+function labelOf(entry: VlanEntry | undefined, id: string): string {
+  return vlanLabel(id, entry?.attachment?.interface);
+}
+
+/** Whether its group has to be begun (again). */
+function isIdle(entry: VlanEntry, inner: PrivateVlan | undefined): boolean {
+  return inner === undefined || (entry.membership?.state === 'waiting' && inner.state === undefined);
+}
+
+function requestOf(entry: VlanEntry): VlanRequest {
+  const record = entry.record?.record;
+  return {
+    idBytes: entry.idBytes,
+    kind: entry.kind,
+    ...(entry.attachment === undefined ? {} : { attachment: entry.attachment }),
+    ...(record === undefined
+      ? {}
+      : {
+          policy: {
+            cipher: record.cipher,
+            tokenPeriodSeconds: record.tokenPeriodSeconds,
+            movingHosts: record.movingHosts,
+            membersMax: record.membersMax,
+          },
+        }),
+  };
+}
+
+function wantedBy(request: JoinRequest, unixMs: number): WantedVlan {
+  const { interface: name, addresses, mtuBytes, invite } = request;
+  if (invite === undefined) {
+    return { id: request.id ?? '', interface: name, addresses, mtuBytes };
+  }
+  const parsed = parseInvite(invite, unixMs);
+  if (!parsed.ok) throw new ControlError('invalid-invite', parsed.reason);
+  return { id: parsed.invite.id, interface: name, addresses, mtuBytes, invite };
+}
+
+function invitedBy(invite: string | undefined): readonly InvitedBy[] {
+  const parsed = invite === undefined ? undefined : parseInvite(invite);
+  return parsed?.ok === true ? parsed.invite.admins : [];
+}
+
+function requiredRecord(entry: VlanEntry): SignedRecord {
+  if (entry.record === undefined) {
+    const message = "The VLAN's record has not come to this node yet; it comes from any member.";
+    throw new ControlError('not-found', message);
+  }
+  return entry.record;
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+export type { PeerFacts };
