@@ -10,6 +10,7 @@
  *
  * @see docs/protocol.md, "Order of commits"
  */
+import type { Credential } from '../../../admission/credentials.ts';
 import type { GroupJob, GroupResult, GroupState } from '../group-port.ts';
 
 // ── Ports ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -22,6 +23,8 @@ export interface OrderPorts {
   sign(bytes: Uint8Array): Uint8Array;
   /** Whether an Ed25519 signature holds; false for a key that is none. */
   verify(publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array): boolean;
+  /** Reads an admission or a tombstone; undefined when it is malformed, forged, or not by one of `admins`. */
+  readCredential(bytes: Uint8Array, admins: ReadonlySet<string>): Credential | undefined;
   /** Reads the VLAN's signed record; undefined when it is malformed, of another VLAN, or not signed by its owner. */
   readRecord(record: Uint8Array): RecordFacts | undefined;
 }
@@ -71,6 +74,15 @@ export interface StartByJoin {
   readonly from: 'joined';
   readonly state: GroupState;
   /** This node's admission (a credential). */
+  readonly admission: Uint8Array;
+}
+
+/** Comes in from outside: this node is or was a member, has an admission, and has lost its group state. */
+export interface StartFromOutside {
+  readonly kind: 'start';
+  readonly from: 'outside';
+  /** The VLAN's signed record. */
+  readonly record: Uint8Array;
   readonly admission: Uint8Array;
 }
 
@@ -151,6 +163,7 @@ export type OrderInput =
   | StartByCreate
   | StartByRestore
   | StartByJoin
+  | StartFromOutside
   | ProposeAddInput
   | ProposeRemoveInput
   | SetPolicyInput
