@@ -9,7 +9,16 @@
 import { type Summary, summarize } from './arithmetic.ts';
 
 /** Every section, in the order in which the bench runs them. */
-export const SECTION_NAMES = ['micro', 'path', 'tunnel', 'relay', 'scale', 'api', 'flame'] as const;
+export const SECTION_NAMES = [
+  'micro',
+  'path',
+  'tunnel',
+  'relay',
+  'scale',
+  'control',
+  'api',
+  'flame',
+] as const;
 
 /** Name of a section on the command line. */
 export type SectionName = (typeof SECTION_NAMES)[number];

@@ -14,6 +14,7 @@ export const SECTION_TITLES: Readonly<Record<SectionName, string>> = {
   tunnel: "a user's traffic through two daemons, beside the bare link and kernel VXLAN",
   relay: 'a node that passes datagrams on, beside a loop that only receives and sends',
   scale: 'workers, VLANs, trunks: what more of them cost',
+  control: 'private VLANs: joins, removals and their messages by size of the group',
   api: 'the admin API under load, and what it costs the traffic',
   flame: 'flame graphs of a loaded daemon',
 };
@@ -25,6 +26,7 @@ const LOADERS: Readonly<Record<SectionName, () => Promise<Section>>> = {
   tunnel: async () => (await import('./tunnel/section.ts')).tunnelSection,
   relay: async () => (await import('./relay/section.ts')).relaySection,
   scale: async () => (await import('./scale/section.ts')).scaleSection,
+  control: async () => (await import('./control/section.ts')).controlSection,
   api: async () => (await import('./api/section.ts')).apiSection,
   flame: async () => (await import('./flame/section.ts')).flameSection,
 };
