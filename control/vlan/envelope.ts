@@ -66,7 +66,9 @@ export function sealEnvelope({ idBytes, record, bytes }: SignedRecord): Uint8Arr
  */
 export function openEnvelope(envelope: Uint8Array, key: Uint8Array, idBytes?: Uint8Array): OpenedEnvelope {
   const opened =
-    envelope[0] === FORM.plain ? openRecord(envelope.slice(1), idBytes) : openSealed(envelope, key, idBytes);
+    envelope[0] === FORM.plain
+      ? openRecord(new Uint8Array(envelope.subarray(1)), idBytes)
+      : openSealed(envelope, key, idBytes);
   if (!opened.ok) return opened;
   // A record that is not public is nobody's to lay open, and one that lies elsewhere is not the one that was asked for.
   if (opened.signed.record.public !== (envelope[0] === FORM.plain)) return { ok: false, fault: 'malformed' };
@@ -79,7 +81,7 @@ export function openEnvelope(envelope: Uint8Array, key: Uint8Array, idBytes?: Ui
 export function openPlainEnvelope(envelope: Uint8Array): OpenedEnvelope {
   if (envelope[0] !== FORM.plain)
     return { ok: false, fault: envelope[0] === FORM.sealed ? 'sealed' : 'malformed' };
-  const opened = openRecord(envelope.slice(1));
+  const opened = openRecord(new Uint8Array(envelope.subarray(1)));
   return opened.ok && !opened.signed.record.public ? { ok: false, fault: 'malformed' } : opened;
 }
 
@@ -116,7 +118,7 @@ function openSealed(envelope: Uint8Array, key: Uint8Array, idBytes: Uint8Array |
   decipher.setAuthTag(envelope.subarray(envelope.length - TAG_BYTES));
   try {
     const sealed = envelope.subarray(1 + NONCE_BYTES, envelope.length - TAG_BYTES);
-    return openPadded(Buffer.concat([decipher.update(sealed), decipher.final()]), idBytes);
+    return openPadded(new Uint8Array(Buffer.concat([decipher.update(sealed), decipher.final()])), idBytes);
   } catch {
     // node:crypto says by an error that the tag does not hold.
     return { ok: false, fault: 'forged' };
