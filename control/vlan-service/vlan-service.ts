@@ -21,6 +21,7 @@ import type { VlanExchange } from '../exchange/exchange-hub.ts';
 import type { PayloadKind } from '../exchange/exchange-message.ts';
 import { formatInvite, INVITE_SECRET_BYTES, type InvitedBy, parseInvite } from '../vlan/invite.ts';
 import type { WantedVlan } from '../vlan/vlan-entries.ts';
+import { VlanError } from '../vlan/vlan-error.ts';
 import { vlanLabel } from '../vlan/vlan-id.ts';
 import type { SignedRecord } from '../vlan/vlan-record.ts';
 import type { VlanEntry } from '../vlan/vlan-registry.ts';
@@ -144,10 +145,7 @@ export class VlanService {
 
   async leave(id: string): Promise<void> {
     const entry = this.#required(id);
-    const inner = this.#work.get(id)?.inner;
-    await this.#parts.vlans.leave(id);
-    await inner?.leave();
-    await this.#end(entry);
+    await this.#end(entry, 'for good');
     this.#parts.registry.leave(id);
     this.#parts.events.changed();
   }
@@ -266,12 +264,14 @@ export class VlanService {
     }
   }
 
-  async #end(entry: VlanEntry): Promise<void> {
-    await this.#work.get(entry.id)?.inner?.stop();
+  async #end(entry: VlanEntry, how: 'for good' | 'for now' = 'for now'): Promise<void> {
+    const inner = this.#work.get(entry.id)?.inner;
+    await this.#parts.vlans.leave(entry.id);
+    // The others are told over the exchange, which ends after it.
+    await (how === 'for good' ? inner?.leave() : inner?.stop());
     this.#work.delete(entry.id);
     this.#parts.hub.remove(entry.idBytes);
     this.#listener.vlanGone(entry);
-    await this.#parts.vlans.leave(entry.id);
   }
 
   #open(entry: VlanEntry): VlanWork {
@@ -373,8 +373,8 @@ export class VlanService {
   #required(id: string): VlanEntry {
     const entry = this.#parts.registry.find(id);
     if (entry === undefined) {
-      throw new ControlError(
-        'not-found',
+      throw new VlanError(
+        'not-a-member',
         `This node is not in ${id}; \`peertap vlan list\` shows where it is.`,
       );
     }
