@@ -21,6 +21,8 @@ import type {
 } from './daemon-control.ts';
 
 const RESPONSE_TIMEOUT_MS = 15_000;
+/** How a daemon begins its answer to a path that it does not have, whatever its version. */
+const NO_SUCH_PATH = 'no such path';
 
 /** `unreachable`: no daemon, no permission, no answer; `refused`: the daemon said no. */
 export type AdminClientErrorCode = 'unreachable' | 'refused';
@@ -174,7 +176,7 @@ function parseAnswer(text: string, path: string): unknown {
 /** An older daemon answers a command's newer path in its own words. */
 function refused(answer: unknown, path: string): AdminClientError {
   const { code, message } = (answer as Partial<ErrorBody> | null)?.error ?? {};
-  if (code === 'not-found' || message === undefined) {
+  if (message === undefined || (code === 'not-found' && message.startsWith(NO_SUCH_PATH))) {
     const advice = `the daemon on ${path} does not know this command; restart it, so that both are of one version`;
     return new AdminClientError('refused', advice, code === undefined ? {} : { reason: code });
   }

@@ -184,8 +184,7 @@ test('members, requests and invites go through the API as they are', async () =>
 test('each refusal has its status', async () => {
   await start();
   daemon.vlanList = [vlanReport({})];
-  const body = JSON.stringify({ id: ID });
-  await assertRefused('POST', '/v1/vlans/invite', { body, status: 409, message: /is open/ });
+  await assertRefused('GET', `/v1/vlans/requests?id=${ID}`, { body: '', status: 409, message: /is open/ });
   await assertRefused('GET', `/v1/vlans/requests?id=${'c'.repeat(25)}a`, {
     body: '',
     status: 404,

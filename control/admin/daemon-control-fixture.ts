@@ -146,10 +146,10 @@ export class ListDaemon implements DaemonControl {
   }
 
   async inviteToVlan(request: InviteRequest): Promise<InviteReport> {
-    this.#requiredPrivate(request.id);
+    const hasSecret = this.#required(request.id).kind === 'private' && request.oneTimeSecret;
     this.asked.push(request);
-    const uses = request.oneTimeSecret ? request.uses : 0;
-    return Promise.resolve({ id: request.id, invite: INVITE, expiresAt: '2026-11-22T10:00:00.000Z', uses });
+    const expiresAt = hasSecret ? '2026-11-22T10:00:00.000Z' : null;
+    return Promise.resolve({ id: request.id, invite: INVITE, expiresAt, uses: hasSecret ? request.uses : 0 });
   }
 
   async vlanRequests(id: string): Promise<readonly AdmissionRequestReport[]> {

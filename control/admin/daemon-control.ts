@@ -241,9 +241,9 @@ export interface DaemonControl {
   joinVlan(request: JoinRequest): Promise<VlanReport>;
   /** Gives up a request to join, too. @throws an error with code `not-a-member` when there is nothing to leave */
   leaveVlan(id: string): Promise<void>;
-  /** @throws codes `not-private`, `not-admin`, `not-a-member` */
+  /** To an open VLAN, too: then it says where members are, and has no secret. @throws codes `not-admin`, `not-a-member` */
   inviteToVlan(request: InviteRequest): Promise<InviteReport>;
-  /** Those that wait, longest first. @throws codes as {@link DaemonControl.inviteToVlan} */
+  /** Those that wait, longest first. @throws codes `not-private`, `not-admin`, `not-a-member` */
   vlanRequests(id: string): Promise<readonly AdmissionRequestReport[]>;
   /** Resolves when the admission is signed and on disk. @throws also code `no-request` */
   approveRequest(id: string, peer: string): Promise<void>;

@@ -71,7 +71,7 @@ interface InviteOptions extends QueryOptions {
 function addInviteCommand(vlan: Command, io: CommandIo): void {
   vlan
     .command('invite')
-    .description('print an invite to a private VLAN, for another node to join by')
+    .description('print an invite, for another node to join by')
     .argument('<id>', 'the VLAN', vlanArgument)
     .addOption(new Option('--uses <count>', 'how many nodes it admits').argParser(usesArgument).default(1))
     .addOption(

@@ -1,9 +1,12 @@
-/** `peertap vlan invite ID`: an invite to a private VLAN, to be handed over. */
+/** `peertap vlan invite ID`: an invite to a VLAN, to be handed over. */
 import { AdminClient } from '../admin/admin-client.ts';
 import type { InviteReport, InviteRequest } from '../admin/daemon-control.ts';
 import type { QueryOptions } from './arguments.ts';
 import type { CommandIo } from './command-io.ts';
-import { vlanIdOf } from './named.ts';
+import { findVlan } from './named.ts';
+
+const OPEN_ADVICE =
+  'the VLAN is open, so this admits whoever has it, for good: hand it over like a password. There:';
 
 /** Prints the invite alone on stdout. */
 export async function runVlanInvite(
@@ -13,9 +16,9 @@ export async function runVlanInvite(
   io: CommandIo,
 ): Promise<void> {
   const client = new AdminClient(options.socket);
-  const id = vlanIdOf(text, await client.vlans());
-  const report = await client.invite({ id, ...wanted });
-  io.err(advice(report));
+  const vlan = findVlan(text, await client.vlans());
+  const report = await client.invite({ id: vlan?.id ?? text, ...wanted });
+  io.err(vlan?.kind === 'open' ? OPEN_ADVICE : advice(report));
   io.err('  peertap vlan join INVITE --interface ptap0');
   io.out(options.json === true ? JSON.stringify(report, undefined, 2) : report.invite);
 }

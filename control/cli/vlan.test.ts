@@ -126,11 +126,15 @@ test('an invite stands alone on stdout', async () => {
   });
 });
 
-test('an open VLAN has no invites, and says so', async () => {
+test('an invite to an open VLAN says that it admits for good', async () => {
   await withDaemon(async ({ run, daemon }) => {
     daemon.vlanList = [vlanReport({})];
-    const { code, err } = await run('vlan', 'invite', VLAN_ID);
-    assert.deepEqual([code, err], [1, 'peertap: This VLAN is open: whoever has its id is a member.']);
+    const { code, out, err } = await run('vlan', 'invite', VLAN_ID);
+    assert.deepEqual([code, out], [0, INVITE]);
+    assert.match(err, /the VLAN is open, so this admits whoever has it, for good/);
+    const requests = await run('vlan', 'requests', VLAN_ID);
+    const refusal = 'peertap: This VLAN is open: whoever has its id is a member.';
+    assert.deepEqual([requests.code, requests.err], [1, refusal]);
   });
 });
 
