@@ -1,5 +1,5 @@
 /**
- * The token port by @noble/hashes' BLAKE3 (docs/adr/0010). Worker threads. Hashing states that have taken in what an
+ * The token port by the BLAKE3 of noble-hashes (docs/adr/0010). Worker threads. Hashing states that have taken in what an
  * epoch's tokens have in common are made once and copied for each token. A derivation allocates some kilobytes inside the
  * library, but happens once a station and period (pipeline/token-cache.ts).
  */
