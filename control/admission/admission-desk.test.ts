@@ -1,0 +1,422 @@
+/** Behaviour of the admission desk: who gets in by what, what is on disk before it counts, and what a flood costs. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { NOW_MS, nodeOf, signedOf } from '../vlan/record.fixture.ts';
+import type { VlanRecord } from '../vlan/vlan-record.ts';
+import { AdmissionDesk } from './admission-desk.ts';
+import { AdmissionError } from './admission-error.ts';
+import {
+  type AdmissionMessage,
+  type AnswerMessage,
+  decodeAdmissionMessage,
+  encodeAdmissionMessage,
+  requestOf,
+} from './admission-message.ts';
+import { verifyCredential } from './credentials.ts';
+import { DESK_LIMIT, decodeBook } from './desk-book.ts';
+import type { DeskEffect, DeskSituation } from './desk-port.ts';
+
+const ADMIN = nodeOf(1);
+const GUEST = nodeOf(2).id;
+const SECRET = new Uint8Array(16).fill(7);
+const PACKAGE = new Uint8Array(300).fill(1);
+
+function situationOf(changes: Partial<VlanRecord> = {}, more: Partial<DeskSituation> = {}): DeskSituation {
+  return {
+    record: signedOf(1, changes),
+    members: new Set([ADMIN.id]),
+    tombstones: new Map<string, number>(),
+    ...more,
+  };
+}
+
+/** A desk with a disk, a clock, and what it last did. */
+class Office {
+  nowMs = NOW_MS;
+  disk: Uint8Array | undefined;
+  situation: DeskSituation;
+  desk: AdmissionDesk;
+  readonly #self: string;
+
+  constructor(situation = situationOf(), self = ADMIN.id) {
+    this.#self = self;
+    this.situation = situation;
+    this.desk = this.#open();
+  }
+
+  restart(): void {
+    this.desk = this.#open();
+  }
+
+  hear(peer: string, message: AdmissionMessage): readonly DeskEffect[] {
+    return this.take(
+      this.desk.handle({ kind: 'message', peer, bytes: encodeAdmissionMessage(message) }, this.nowMs),
+    );
+  }
+
+  take(effects: readonly DeskEffect[]): readonly DeskEffect[] {
+    for (const effect of effects) if (effect.kind === 'save') this.disk = effect.bytes;
+    return effects;
+  }
+
+  issue(uses = 1, expiresAtMs: number | null = null): void {
+    this.take(this.desk.issue({ secret: SECRET, uses, expiresAtMs }, this.nowMs));
+  }
+
+  situate(more: Partial<DeskSituation>): void {
+    this.situation = { ...this.situation, ...more };
+    this.take(this.desk.handle({ kind: 'situation', situation: this.situation }, this.nowMs));
+  }
+
+  #open(): AdmissionDesk {
+    const options = {
+      self: this.#self,
+      vlanId: this.situation.record.idBytes,
+      sign: ADMIN.sign,
+      addressesOf: (peer: string) => (peer === ADMIN.id ? ['/ip4/192.0.2.1/tcp/7946'] : []),
+    };
+    return new AdmissionDesk(options, this.situation, this.disk);
+  }
+}
+
+function join(more: { secret?: Uint8Array; keyPackage?: Uint8Array } = {}): AdmissionMessage {
+  return { type: 'join', note: 'laptop', keyPackage: PACKAGE, ...more };
+}
+
+function kinds(effects: readonly DeskEffect[]): readonly string[] {
+  return effects.map(({ kind }) => kind);
+}
+
+function answerIn(effects: readonly DeskEffect[]): AnswerMessage {
+  for (const effect of effects) {
+    const message = effect.kind === 'send' ? decodeAdmissionMessage(effect.bytes) : undefined;
+    if (message?.type === 'answer') return message;
+  }
+  return assert.fail('no answer');
+}
+
+function codeOf(action: () => unknown): string {
+  try {
+    action();
+  } catch (error) {
+    assert.ok(error instanceof AdmissionError, String(error));
+    return error.code;
+  }
+  return 'none';
+}
+
+test('a valid invite admits at once: its use is on disk first, then the group is asked, then the guest is told', () => {
+  const office = new Office();
+  office.issue();
+
+  const effects = office.hear(GUEST, join({ secret: SECRET }));
+
+  assert.deepEqual(kinds(effects), ['save', 'admit', 'send']);
+  assert.ok(office.disk);
+  assert.deepEqual([...(decodeBook(office.disk)?.invites.values() ?? [])][0]?.usedBy, [GUEST]);
+  const { state, admission } = answerIn(effects);
+  assert.equal(state, 'admitted');
+  const context = { vlanId: office.situation.record.idBytes, admins: new Set([ADMIN.id]) };
+  const checked = verifyCredential('admission', admission ?? new Uint8Array(0), context);
+  assert.deepEqual(checked.ok && [checked.credential.peer, checked.credential.role], [GUEST, 'member']);
+});
+
+test('no secret is ever on disk', () => {
+  const office = new Office();
+  office.issue(3);
+  office.hear(GUEST, join({ secret: SECRET }));
+
+  const text = Buffer.from(office.disk ?? []);
+  for (const form of ['hex', 'base64', 'base64url', 'latin1'] as const) {
+    assert.ok(!text.includes(Buffer.from(SECRET).toString(form)), form);
+  }
+});
+
+test('an invite that is unknown, expired or used up is refused with its reason', () => {
+  const office = new Office();
+  const ask = (peer: string) => answerIn(office.hear(peer, join({ secret: SECRET }))).refusal;
+  assert.equal(ask(GUEST), 'unknown-invite');
+
+  office.issue(1, NOW_MS + 1_000);
+  office.nowMs += 1_000;
+  assert.equal(ask(GUEST), 'expired-invite');
+
+  const other = new Office();
+  other.issue(1);
+  other.hear(GUEST, join({ secret: SECRET }));
+  assert.equal(answerIn(other.hear(nodeOf(3).id, join({ secret: SECRET }))).refusal, 'used-invite');
+});
+
+test('uses are counted once a guest, and a crash gives none back', () => {
+  const office = new Office();
+  office.issue(2);
+  office.hear(GUEST, join({ secret: SECRET }));
+  office.hear(GUEST, join({ secret: SECRET, keyPackage: Uint8Array.of(1) }));
+  office.restart();
+  office.hear(GUEST, join({ secret: SECRET, keyPackage: Uint8Array.of(2) }));
+
+  assert.equal(answerIn(office.hear(nodeOf(3).id, join({ secret: SECRET }))).state, 'admitted');
+  assert.equal(answerIn(office.hear(nodeOf(4).id, join({ secret: SECRET }))).refusal, 'used-invite');
+});
+
+test('who has no invite waits until an admin approves, through restarts of the admin', () => {
+  const office = new Office();
+  assert.equal(answerIn(office.hear(GUEST, join())).state, 'waiting');
+  assert.deepEqual(office.desk.requests(), [
+    { peer: GUEST, askedAtMs: NOW_MS, invited: false, note: 'laptop' },
+  ]);
+  office.restart();
+  assert.equal(office.desk.requests().length, 1);
+
+  const approved = office.take(office.desk.approve(GUEST, office.nowMs));
+  assert.deepEqual(kinds(approved), ['save']);
+  office.restart();
+  assert.equal(office.desk.requests().length, 0);
+  assert.equal(
+    answerIn(office.hear(GUEST, { type: 'poll', request: requestOf(PACKAGE) })).state,
+    'unknown-request',
+  );
+  const effects = office.hear(GUEST, join());
+
+  assert.deepEqual(kinds(effects), ['save', 'admit', 'send']);
+  assert.equal(answerIn(effects).state, 'admitted');
+});
+
+test('an approval with the key package at hand admits at once and tells the guest', () => {
+  const office = new Office();
+  office.hear(GUEST, join());
+
+  const effects = office.take(office.desk.approve(GUEST, office.nowMs));
+
+  assert.deepEqual(kinds(effects), ['save', 'admit', 'send']);
+  assert.equal(
+    codeOf(() => office.desk.approve(GUEST, office.nowMs)),
+    'no-request',
+  );
+});
+
+test('who is refused is told, also when it asks again, until a day has passed', () => {
+  const office = new Office();
+  office.hear(GUEST, join());
+  assert.equal(answerIn(office.take(office.desk.refuse(GUEST, office.nowMs))).refusal, 'refused-by-admin');
+
+  office.nowMs += 60_000;
+  const again = join({ keyPackage: Uint8Array.of(9) });
+  assert.equal(answerIn(office.hear(GUEST, again)).refusal, 'refused-by-admin');
+  office.nowMs += DESK_LIMIT.refusalLifeMs;
+  assert.equal(answerIn(office.hear(GUEST, again)).state, 'waiting');
+});
+
+test('a valid invite outdoes an earlier refusal', () => {
+  const office = new Office();
+  office.hear(GUEST, join());
+  office.take(office.desk.refuse(GUEST, office.nowMs));
+  office.issue();
+
+  assert.equal(answerIn(office.hear(GUEST, join({ secret: SECRET }))).state, 'admitted');
+});
+
+test('the Welcome is announced by its digest until the guest says that it is in', () => {
+  const office = new Office();
+  office.issue();
+  office.hear(GUEST, join({ secret: SECRET }));
+  const digest = new Uint8Array(16).fill(5);
+  const request = requestOf(PACKAGE);
+
+  const told = answerIn(
+    office.take(office.desk.handle({ kind: 'welcome', peer: GUEST, digest }, office.nowMs)),
+  );
+  assert.deepEqual([told.state, told.digest], ['welcomed', digest]);
+  office.situate({ members: new Set([ADMIN.id, GUEST]) });
+  assert.deepEqual(answerIn(office.hear(GUEST, { type: 'poll', request })).digest, digest);
+  assert.deepEqual(answerIn(office.hear(GUEST, join({ secret: SECRET }))).digest, digest);
+
+  office.hear(GUEST, { type: 'joined', request });
+
+  assert.equal(answerIn(office.hear(GUEST, { type: 'poll', request })).state, 'unknown-request');
+});
+
+test('a request that is repeated while it is being added is not handed over twice, and is when that takes too long', () => {
+  const office = new Office();
+  office.issue();
+  office.hear(GUEST, join({ secret: SECRET }));
+
+  assert.deepEqual(kinds(office.hear(GUEST, join({ secret: SECRET }))), ['send']);
+  office.nowMs += 25_000;
+  assert.deepEqual(kinds(office.hear(GUEST, { type: 'poll', request: requestOf(PACKAGE) })), [
+    'save',
+    'admit',
+    'send',
+  ]);
+});
+
+test('a member that lost its state comes in again by its node key alone', () => {
+  const office = new Office(situationOf({}, { members: new Set([ADMIN.id, GUEST]) }));
+
+  assert.deepEqual(kinds(office.hear(GUEST, join())), ['save', 'admit', 'send']);
+});
+
+test('who was put out does not come back by an invite of before, nor by its old admission', () => {
+  const office = new Office();
+  office.issue(5);
+  office.hear(GUEST, join({ secret: SECRET }));
+  office.nowMs += 10_000;
+  office.situate({ tombstones: new Map([[GUEST, office.nowMs]]) });
+
+  const again = join({ secret: SECRET, keyPackage: Uint8Array.of(3) });
+  assert.equal(answerIn(office.hear(GUEST, again)).state, 'waiting');
+  assert.deepEqual(
+    office.desk.requests().map(({ peer, invited }) => [peer, invited]),
+    [[GUEST, true]],
+  );
+
+  const effects = office.take(office.desk.approve(GUEST, office.nowMs));
+  const { admission } = answerIn(effects);
+  const context = { vlanId: office.situation.record.idBytes, admins: new Set([ADMIN.id]) };
+  const checked = verifyCredential('admission', admission ?? new Uint8Array(0), context);
+  assert.ok(checked.ok && checked.credential.sequence > office.nowMs, 'later than the removal');
+});
+
+test('an invite that was issued after the removal counts again', () => {
+  const office = new Office();
+  office.situate({ tombstones: new Map([[GUEST, NOW_MS - 5_000]]) });
+  office.issue();
+
+  assert.equal(answerIn(office.hear(GUEST, join({ secret: SECRET }))).state, 'admitted');
+});
+
+test('a full VLAN, and a key package that the group does not take, are said to be so', () => {
+  const full = new Office(situationOf({ membersMax: 1 }));
+  full.issue();
+  assert.equal(answerIn(full.hear(GUEST, join({ secret: SECRET }))).refusal, 'full');
+
+  const office = new Office();
+  office.issue();
+  office.hear(GUEST, join({ secret: SECRET }));
+  const failed = { kind: 'add-failed', peer: GUEST, refusal: 'bad-key-package' } as const;
+  assert.equal(answerIn(office.take(office.desk.handle(failed, office.nowMs))).refusal, 'bad-key-package');
+});
+
+test('a member that is no admin refers to those who are, and signs nothing', () => {
+  const office = new Office(situationOf(), nodeOf(9).id);
+
+  for (const message of [{ type: 'who' } as const, join({ secret: SECRET })]) {
+    const [effect, ...others] = office.hear(GUEST, message);
+    assert.equal(others.length, 0);
+    const referral = effect?.kind === 'send' ? decodeAdmissionMessage(effect.bytes) : undefined;
+    assert.deepEqual(referral, {
+      type: 'referral',
+      record: office.situation.record.bytes,
+      admins: [{ peer: ADMIN.id, addresses: ['/ip4/192.0.2.1/tcp/7946'] }],
+    });
+  }
+  assert.equal(
+    codeOf(() => office.desk.approve(GUEST, NOW_MS)),
+    'not-admin',
+  );
+  assert.equal(
+    codeOf(() => office.desk.issue({ secret: SECRET, uses: 1, expiresAtMs: null }, NOW_MS)),
+    'not-admin',
+  );
+});
+
+test('a request is withdrawn, but a refusal does not go away by asking and withdrawing', () => {
+  const office = new Office();
+  const request = requestOf(PACKAGE);
+  office.hear(GUEST, join());
+  office.hear(GUEST, { type: 'withdraw', request });
+  assert.deepEqual(office.desk.requests(), []);
+
+  office.hear(GUEST, join());
+  office.take(office.desk.refuse(GUEST, office.nowMs));
+  office.hear(GUEST, { type: 'withdraw', request });
+  assert.equal(answerIn(office.hear(GUEST, join())).refusal, 'refused-by-admin');
+});
+
+test('the newest request of a peer counts, and it keeps its place in the line', () => {
+  const office = new Office();
+  office.hear(GUEST, join());
+  office.nowMs += 5_000;
+  const newer = Uint8Array.of(4, 4);
+  office.hear(GUEST, join({ keyPackage: newer }));
+
+  assert.deepEqual(
+    office.desk.requests().map(({ peer, askedAtMs }) => [peer, askedAtMs]),
+    [[GUEST, NOW_MS]],
+  );
+  const admit = office.desk.approve(GUEST, office.nowMs).find(({ kind }) => kind === 'admit');
+  assert.deepEqual(admit?.kind === 'admit' && admit.keyPackage, newer);
+});
+
+test('of thousands that ask 256 wait, the others are told to come later, and a guest with an invite gets in', () => {
+  const office = new Office();
+  office.issue();
+  for (let value = 10; value < 10 + DESK_LIMIT.requests + 50; value++) {
+    office.nowMs += 100;
+    office.hear(nodeOf(value).id, join());
+  }
+
+  assert.equal(office.desk.requests().length, DESK_LIMIT.requests);
+  assert.equal(answerIn(office.hear(nodeOf(5_000).id, join())).state, 'later');
+  assert.equal(office.desk.counters.get('turned-away'), 51);
+  assert.equal(answerIn(office.hear(GUEST, join({ secret: SECRET }))).state, 'admitted');
+  assert.ok((office.disk?.length ?? 0) < 100_000, 'key packages are not on disk');
+});
+
+test('a peer that floods is dropped and counted, and others are still heard', () => {
+  const office = new Office();
+  for (let index = 0; index < 500; index++) office.hear(GUEST, { type: 'who' });
+
+  assert.equal(office.desk.counters.get('over-budget'), 492);
+  assert.equal(answerIn(office.hear(nodeOf(3).id, join())).state, 'waiting');
+});
+
+test('requests expire after a week without a word', () => {
+  const office = new Office();
+  office.hear(GUEST, join());
+  office.nowMs += DESK_LIMIT.requestLifeMs + 1;
+  office.take(office.desk.handle({ kind: 'tick' }, office.nowMs));
+
+  assert.deepEqual(office.desk.requests(), []);
+  office.restart();
+  assert.deepEqual(office.desk.requests(), []);
+});
+
+test('someone whom another admin let in waits here no longer', () => {
+  const office = new Office();
+  office.hear(GUEST, join());
+  office.situate({ members: new Set([ADMIN.id, GUEST]) });
+
+  assert.deepEqual(office.desk.requests(), []);
+});
+
+test('invites have a limit, and spent ones make room', () => {
+  const office = new Office();
+  const issue = (value: number, expiresAtMs: number | null): void => {
+    const secret = new Uint8Array(16);
+    new DataView(secret.buffer).setUint32(0, value);
+    office.take(office.desk.issue({ secret, uses: 1, expiresAtMs }, office.nowMs));
+  };
+  for (let value = 0; value < DESK_LIMIT.invites; value++) issue(value, value === 3 ? NOW_MS + 10 : null);
+  assert.equal(
+    codeOf(() => issue(999, null)),
+    'too-many-invites',
+  );
+  office.nowMs += 20;
+  issue(999, null);
+  assert.equal(
+    codeOf(() => office.desk.issue({ secret: SECRET, uses: 0, expiresAtMs: null }, NOW_MS)),
+    'invalid-invite',
+  );
+});
+
+test('a damaged book is said to be so, and the desk works on', () => {
+  const office = new Office();
+  for (const damaged of ['{"version":1', '{"version":1,"invites":[{}],"requests":[]}', '[]', '\u0000']) {
+    office.disk = new TextEncoder().encode(damaged);
+    office.restart();
+    const effects = office.hear(GUEST, join());
+    assert.ok(effects.some((effect) => effect.kind === 'notice' && /damaged/.test(effect.message)));
+    assert.equal(answerIn(effects).state, 'waiting');
+  }
+});
