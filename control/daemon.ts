@@ -16,9 +16,11 @@ import { lockStateDirectory } from './identity/state-lock.ts';
 import { GroupPool } from './membership/group/mls/group-pool.ts';
 import { MlsGroup } from './membership/group/mls/mls-group.ts';
 import { DEFAULT_SUITE } from './membership/group/mls/suites.ts';
+import { DhtServices } from './network/dht-services.ts';
 import { createNetwork } from './network/libp2p-network.ts';
 import { PeertapNode } from './node.ts';
 import { Swarm } from './swarm/swarm.ts';
+import { type IdOfKey, selectNewest, validateEnvelope } from './vlan/envelope.ts';
 import { VlanRegistry } from './vlan/vlan-registry.ts';
 
 /** What a daemon is started with. */
@@ -85,12 +87,21 @@ async function startParts(
   if (engine.reason !== null) logger.warn({ engine: engine.name }, engine.reason);
   const dataplane = openDataplane(config, identity, engine.name, logger);
   onStop(() => dataplane.stop());
+  let vlanOfKey: IdOfKey = () => undefined;
+  const finder = new DhtServices({
+    ...config.discovery,
+    values: {
+      isValid: (key, value) => validateEnvelope(key, value, (hex) => vlanOfKey(hex)),
+      selectNewest: (key, values) => selectNewest(key, values, (hex) => vlanOfKey(hex)),
+    },
+  });
   const [network] = await Promise.all([
     createNetwork({
       privateKey: identity.privateKey,
       listen: config.listen.libp2p,
       trunksMax: config.connectionLimit,
       swarm,
+      services: finder.factories,
     }),
     dataplane.start(),
   ]);
@@ -103,10 +114,12 @@ async function startParts(
     dataplane,
     network,
     swarm,
+    finder,
     openGroup: (vlanId, directory) => new MlsGroup(groupPool, { vlanId, directory, suite: DEFAULT_SUITE }),
     engine,
     logger,
   });
+  vlanOfKey = (hex) => node.vlanOfKey(hex);
   onStop(() => node.stop());
   await node.start();
   const admin = await startAdminServer({ path: config.controlSocket, daemon: node, log: logger });

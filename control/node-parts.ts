@@ -7,8 +7,10 @@
 import type { Logger } from 'pino';
 import type { Config } from './config/config.ts';
 import type { Dataplane } from './dataplane-link/dataplane.ts';
+import type { DiscoveryNetwork } from './discovery/discovery-network.ts';
 import type { EngineChoice } from './engine-choice.ts';
 import type { NodeIdentity } from './identity/node-identity.ts';
+import type { DhtServices } from './network/dht-services.ts';
 import type { Libp2pNetwork } from './network/libp2p-network.ts';
 import type { Swarm } from './swarm/swarm.ts';
 import type { TrunkNetwork } from './trunk/network-port.ts';
@@ -43,6 +45,8 @@ export interface NodeParts {
   readonly dataplane: DataplaneAtWork;
   readonly network: NetworkAtWork;
   readonly swarm: Swarm;
+  /** DHT and LAN. */
+  readonly finder: DiscoveryNetwork & Pick<DhtServices, 'putValue' | 'getValue'>;
   /** The group of a private VLAN; its work is done on other threads. */
   readonly openGroup: VlanServiceParts['openGroup'];
   readonly engine: EngineChoice;

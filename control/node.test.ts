@@ -10,7 +10,7 @@ import { type Config, parseConfig } from './config/config.ts';
 import type { VlanAttachmentRequest, VlanRequest } from './dataplane-link/dataplane-options.ts';
 import { formatPeerId } from './identity/peer-id.ts';
 import { PeertapNode } from './node.ts';
-import type { DataplaneAtWork, NetworkAtWork } from './node-parts.ts';
+import type { DataplaneAtWork, NetworkAtWork, NodeParts } from './node-parts.ts';
 import { Swarm } from './swarm/swarm.ts';
 import { formatVlanId } from './vlan/vlan-id.ts';
 import { VlanRegistry } from './vlan/vlan-registry.ts';
@@ -132,6 +132,7 @@ async function createNode(config: Config): Promise<{ node: PeertapNode; registry
     dataplane: createDataplane(),
     network: createNetwork(),
     swarm: Swarm.open(directory),
+    finder: createFinder(),
     openGroup: () => ({
       run: (job) => Promise.resolve({ ok: false, op: job.op, code: 'failed', reason: 'no group here' }),
       restore: () => Promise.resolve([]),
@@ -178,6 +179,22 @@ function createNetwork(): NetworkAtWork {
       open: () => Promise.reject(new Error('no network')),
       accept: () => Promise.resolve(),
     },
+  };
+}
+
+function createFinder(): NodeParts['finder'] {
+  const nothing = (): Promise<undefined> => Promise.resolve(undefined);
+  const nobody = (): Promise<number> => Promise.resolve(0);
+  return {
+    setAnnounced: () => undefined,
+    findProviders: nobody,
+    provide: nobody,
+    unprovide: nothing,
+    startLan: nothing,
+    stopLan: nothing,
+    askLan: nothing,
+    putValue: nobody,
+    getValue: nothing,
   };
 }
 

@@ -24,15 +24,16 @@ import type {
   VlanReport,
 } from './admin/daemon-control.ts';
 import type { Config } from './config/config.ts';
+import { DiscoveryDriver } from './discovery/discovery-driver.ts';
 import { EventLoopWatch } from './event-loop-watch.ts';
 import { ExchangeHub } from './exchange/exchange-hub.ts';
-import { bootstrapPeers } from './network/bootstrap-peers.ts';
 import { localAddresses } from './network/local-addresses.ts';
 import type { NodeParts } from './node-parts.ts';
 import { daemonStatus, peerReports } from './node-report.ts';
 import { clockCorrection } from './trunk/peer-clocks.ts';
 import { TrunkDriver } from './trunk/trunk-driver.ts';
 import type { NoticeEffect } from './trunk/trunk-port.ts';
+import { formatVlanId } from './vlan/vlan-id.ts';
 import { browsedVlans } from './vlan-service/browse.ts';
 import { DirectoryDriver } from './vlan-service/directory-driver.ts';
 import { createNodeSelf } from './vlan-service/node-self.ts';
@@ -42,12 +43,14 @@ import { VlanService } from './vlan-service/vlan-service.ts';
 /** The clock is compared this often; addresses are, as they come and go without a word, and traffic waits for us. */
 const UPKEEP_MS = 1000;
 const ADDRESSES_MS = 250;
+const SEED_BYTES = 32;
 
 /** See the file's head. */
 export class PeertapNode implements DaemonControl {
   readonly #parts: NodeParts;
   readonly #driver: TrunkDriver;
   readonly #hub: ExchangeHub;
+  readonly #discovery: DiscoveryDriver;
   readonly #directory: DirectoryDriver;
   readonly #vlans: VlanService;
   readonly #startedMs = performance.now();
@@ -79,6 +82,7 @@ export class PeertapNode implements DaemonControl {
       randomBytes: (count) => new Uint8Array(randomBytes(count)),
       nowMs: monotonicMs,
     });
+    this.#discovery = this.#createDiscovery();
     this.#directory = this.#createDirectory();
     this.#vlans = this.#createVlans();
   }
@@ -90,11 +94,12 @@ export class PeertapNode implements DaemonControl {
     this.#loopWatch.start();
     await this.#hub.start();
     await this.#directory.start();
+    await this.#discovery.start();
     await network.listen();
     this.#tellAddresses();
     await this.#vlans.start();
     this.#tellVlans();
-    this.#tellPeers();
+    this.#discovery.setConfigured(this.#config.bootstrap);
     this.#upkeep = setInterval(() => this.#keepUp(), UPKEEP_MS);
     this.#addressWatch = setInterval(() => this.#tellAddresses(), ADDRESSES_MS);
     process.on('SIGUSR2', this.#crash);
@@ -106,6 +111,7 @@ export class PeertapNode implements DaemonControl {
     clearInterval(this.#addressWatch);
     this.#loopWatch.stop();
     process.off('SIGUSR2', this.#crash);
+    await this.#discovery.stop();
     await this.#vlans.stop();
     await this.#parts.dataplane.leaveVlans();
     this.#directory.stop();
@@ -119,7 +125,7 @@ export class PeertapNode implements DaemonControl {
     this.#warnOfRestart(config);
     this.#config = config;
     this.#parts.logger.level = config.log.level;
-    this.#tellPeers();
+    this.#discovery.setConfigured(config.bootstrap);
   }
 
   // ── DaemonControl ────────────────────────────────────────────────────────────────────────────────────
@@ -137,7 +143,7 @@ export class PeertapNode implements DaemonControl {
 
   peers(): readonly PeerReport[] {
     const { dataplane } = this.#parts;
-    return peerReports({ driver: this.#driver, dataplane, discovery: [] });
+    return peerReports({ driver: this.#driver, dataplane, discovery: this.#discovery.status() });
   }
 
   vlans(): readonly VlanReport[] {
@@ -174,6 +180,11 @@ export class PeertapNode implements DaemonControl {
 
   async vlanMembers(id: string): Promise<readonly MemberReport[]> {
     return this.#vlans.members(id);
+  }
+
+  /** The VLAN of a directory key, for the DHT's rules about values. */
+  vlanOfKey(keyHex: string): Uint8Array | undefined {
+    return this.#directory.vlanOfKey(keyHex);
   }
 
   async browseVlans(): Promise<readonly BrowsedVlan[]> {
@@ -230,29 +241,55 @@ export class PeertapNode implements DaemonControl {
         unixMs: () => this.#unixMs(),
         events: {
           changed: () => this.#tellVlans(),
-          seek: (_vlan, peer, addresses) => {
-            this.#sought.set(peer, addresses);
-            this.#tellPeers();
-          },
+          seek: (vlanId, peers) => this.#discovery.invited(vlanId, peers),
           log: (level, code, message, vlan) => logger[level]({ code, vlan }, message),
         },
       },
       {
         vlan: ({ id, idBytes, record }) => this.#directory.input({ kind: 'vlan', id, idBytes, record }),
         vlanGone: ({ id }) => this.#directory.input({ kind: 'drop-vlan', id }),
-        peerUp: ({ id }, peer) => this.#directory.input({ kind: 'peer-up', peer, vlan: id }),
-        peerDown: ({ id }, peer) => this.#directory.input({ kind: 'peer-down', peer, vlan: id }),
-        message: ({ id }, peer, kind, bytes) => {
-          if (kind === 'record') this.#directory.input({ kind: 'message', peer, vlan: id, bytes });
+        peerUp: ({ id, idBytes }, peer) => {
+          this.#directory.input({ kind: 'peer-up', peer, vlan: id });
+          this.#discovery.neighbourUp(idBytes, peer);
+        },
+        peerDown: ({ id, idBytes }, peer) => {
+          this.#directory.input({ kind: 'peer-down', peer, vlan: id });
+          this.#discovery.neighbourDown(idBytes, peer);
+        },
+        message: ({ id, idBytes }, peer, kind, bytes) => {
+          if (kind === 'presence') this.#discovery.heard(idBytes, peer, bytes);
+          else this.#directory.input({ kind: 'message', peer, vlan: id, bytes });
         },
       },
     );
   }
 
+  #createDiscovery(): DiscoveryDriver {
+    const { identity, finder, network, config, logger } = this.#parts;
+    return new DiscoveryDriver(
+      {
+        self: identity.peerId,
+        seed: identity.privateKey.subarray(0, SEED_BYTES),
+        network: finder,
+        streams: network.streams,
+        setPeers: (peers, unnamed) => this.#driver.input({ kind: 'set-peers', peers, unnamed }),
+        say: (vlanId, peer, bytes) =>
+          void this.#vlans.exchangeOf(formatVlanId(vlanId))?.send(peer, 'presence', bytes),
+        log: (level, code, message) => logger[level]({ code }, message),
+      },
+      {
+        connectionLimit: config.connectionLimit,
+        heartbeatIntervalMs: config.heartbeatIntervalMs,
+        ...config.discovery,
+      },
+    );
+  }
+
   #createDirectory(): DirectoryDriver {
+    const { finder } = this.#parts;
     return new DirectoryDriver({
       streams: this.#parts.network.streams,
-      dht: undefined,
+      dht: finder,
       send: (vlan, peer, bytes) => void this.#vlans.exchangeOf(vlan)?.send(peer, 'record', bytes),
       learn: (record) => this.#vlans.learnRecord(record),
       peers: () => this.#driver.status().flatMap(({ peer, state }) => (state === 'up' ? peer : [])),
@@ -267,13 +304,14 @@ export class PeertapNode implements DaemonControl {
   #peerFacts(peer: string): PeerFacts | undefined {
     const trunk = this.#driver.status().find((row) => row.peer === peer);
     if (trunk === undefined) return undefined;
-    const addresses = this.#sought.get(peer) ?? [];
-    return { isUp: trunk.state === 'up', rttMs: trunk.rttMs, addresses };
+    const known = this.#discovery.status().find((row) => row.peer === peer);
+    return { isUp: trunk.state === 'up', rttMs: trunk.rttMs, addresses: known?.addresses ?? [] };
   }
 
   #trunkNotice(notice: NoticeEffect): void {
     const { dataplane, logger } = this.#parts;
     dataplane.trunkNotice(notice);
+    this.#discovery.trunkNotice(notice);
     if (notice.kind === 'vlans-shared') this.#hub.share(notice.peer, notice.vlans);
     if (notice.kind === 'trunk-down') this.#hub.share(notice.peer, []);
     if (notice.kind === 'log') logger[notice.level]({ code: notice.code, peer: notice.peer }, notice.message);
@@ -281,18 +319,7 @@ export class PeertapNode implements DaemonControl {
 
   #tellVlans(): void {
     this.#driver.input({ kind: 'set-vlans', vlans: this.#vlans.wantedIds() });
-  }
-
-  readonly #sought = new Map<string, readonly string[]>();
-
-  #tellPeers(): void {
-    const { peers, unnamed } = bootstrapPeers(this.#config.bootstrap);
-    const sought = [...this.#sought].map(([peer, addresses]) => ({ peer, addresses }));
-    this.#driver.input({
-      kind: 'set-peers',
-      ...(unnamed === undefined ? {} : { unnamed }),
-      peers: [...peers, ...sought.filter(({ peer }) => !peers.some((known) => known.peer === peer))],
-    });
+    this.#discovery.setVlans(this.#vlans.discoveryVlans());
   }
 
   #tellAddresses(): void {
@@ -308,6 +335,7 @@ export class PeertapNode implements DaemonControl {
     if (told === this.#toldAddresses) return;
     this.#toldAddresses = told;
     this.#ownAddresses = addresses.listen;
+    this.#discovery.setAddresses(addresses.listen, new Set(interfaces));
     // First, so that what the driver sends because of it leaves from an address that is there.
     dataplane.setOwnAddresses(new Set(own));
     this.#driver.input({ kind: 'set-addresses', datagramPort: port, ...addresses });
@@ -316,6 +344,7 @@ export class PeertapNode implements DaemonControl {
   #keepUp(): void {
     this.#parts.dataplane.setClockCorrection(clockCorrection(this.#driver.clockOffsetsMs()));
     this.#parts.swarm.tick();
+    this.#discovery.trunkStatus(this.#driver.status());
   }
 
   #warnOfRestart(config: Config): void {

@@ -26,8 +26,9 @@ const TICK_MAX_MS = 60_000;
 
 /** Values of the DHT by a directory key. */
 export interface DirectoryDht {
-  put(key: Uint8Array, envelope: Uint8Array): Promise<void>;
-  get(key: Uint8Array): Promise<Uint8Array | undefined>;
+  /** @returns how many nodes took it */
+  putValue(key: Uint8Array, value: Uint8Array): Promise<number>;
+  getValue(key: Uint8Array): Promise<Uint8Array | undefined>;
 }
 
 /** What the driver drives. */
@@ -58,6 +59,11 @@ export class DirectoryDriver {
 
   get counters(): ReadonlyMap<string, number> {
     return this.#directory.counters;
+  }
+
+  /** The id of an own VLAN, by its directory key in hex. */
+  vlanOfKey(keyHex: string): Uint8Array | undefined {
+    return this.#directory.idOfKey(keyHex);
   }
 
   /** Accepts those who browse. */
@@ -132,7 +138,7 @@ export class DirectoryDriver {
       case 'record':
         return this.#parts.learn(effect.record);
       case 'dht-put':
-        void this.#parts.dht?.put(effect.key, effect.envelope).catch(() => undefined);
+        void this.#parts.dht?.putValue(effect.key, effect.envelope).catch(() => undefined);
         return;
       case 'dht-get':
         void this.#get(effect.key);
@@ -140,7 +146,7 @@ export class DirectoryDriver {
   }
 
   async #get(key: Uint8Array): Promise<void> {
-    const envelope = await this.#parts.dht?.get(key).catch(() => undefined);
+    const envelope = await this.#parts.dht?.getValue(key).catch(() => undefined);
     this.input({ kind: 'found', key, envelope });
   }
 }

@@ -34,6 +34,7 @@ import type {
   SettledEffect,
 } from '../membership/group/order/order-port.ts';
 import { decodePolicy } from '../membership/group/order/policy-extension.ts';
+import { deriveEpochKeys, type EpochKeys } from '../vlan/epoch-keys.ts';
 import { parseInvite } from '../vlan/invite.ts';
 import { openRecord, type SignedRecord } from '../vlan/vlan-record.ts';
 import type { VlanEntry } from '../vlan/vlan-registry.ts';
@@ -43,6 +44,7 @@ import type { GroupFiles } from './group-files.ts';
 
 /** How long a leaving node waits for the others to see to it. */
 const LEAVE_MS = 3_000;
+const RECENT_EPOCHS = 3;
 
 /** This node, as members know it. */
 export interface NodeSelf {
@@ -90,6 +92,8 @@ export class PrivateVlan {
   #client: AdmissionClient | undefined;
   #clientTimer: NodeJS.Timeout | undefined;
   #state: GroupState | undefined;
+  /** Of the latest epochs, newest first: members change over one by one. */
+  #recent: readonly EpochKeys[] = [];
   #welcome: { readonly digest: string; readonly admission: Uint8Array } | undefined;
   #whenLeft: () => void = () => undefined;
   #isStopped = false;
@@ -101,6 +105,11 @@ export class PrivateVlan {
   /** The settled state; undefined outside, and before the first one. */
   get state(): GroupState | undefined {
     return this.#state;
+  }
+
+  /** Keys of the epochs that other members may still be in, newest first. */
+  get recentEpochs(): readonly EpochKeys[] {
+    return this.#recent;
   }
 
   /** Outside: whether an admin has to say yes, as far as is known. */
@@ -396,6 +405,10 @@ export class PrivateVlan {
 
   #settled({ state, record, removedByAdmin }: SettledEffect): void {
     this.#state = state;
+    this.#recent = [deriveEpochKeys(state.secret), ...(removedByAdmin ? [] : this.#recent)].slice(
+      0,
+      RECENT_EPOCHS,
+    );
     const opened = openRecord(record, this.#parts.entry().idBytes);
     if (opened.ok) this.#parts.events.record(opened.signed);
     this.#parts.events.settled(state, removedByAdmin);
@@ -455,6 +468,7 @@ export class PrivateVlan {
     this.#driver = undefined;
     this.#desk = undefined;
     this.#state = undefined;
+    this.#recent = [];
     if (membership !== undefined) {
       const reason = `put out by the admin ${by}`;
       this.#parts.events.standing({ ...membership, state: 'expelled', reason, admission: null });

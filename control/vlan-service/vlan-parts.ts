@@ -5,6 +5,7 @@
 import type { VlanRequest } from '../dataplane-link/dataplane-options.ts';
 import type { VlanHost } from '../dataplane-link/vlan-host.ts';
 import type { VlanSet } from '../dataplane-link/vlan-set.ts';
+import type { FoundPeer } from '../discovery/discovery-port.ts';
 import type { ExchangeHub } from '../exchange/exchange-hub.ts';
 import type { Group } from '../membership/group/group-port.ts';
 import type { VlanRegistry } from '../vlan/vlan-registry.ts';
@@ -35,8 +36,8 @@ export interface PeerFacts {
 export interface VlanServiceEvents {
   /** The list of VLANs, a roster or an epoch has changed: trunks and discovery look anew. */
   changed(): void;
-  /** Have a trunk to this peer, for the sake of a VLAN. */
-  seek(vlanId: Uint8Array, peer: string, addresses: readonly string[]): void;
+  /** Have trunks to these peers, for the sake of a VLAN. */
+  seek(vlanId: Uint8Array, peers: readonly FoundPeer[]): void;
   log(level: 'info' | 'warn' | 'error', code: string, message: string, vlan: string): void;
 }
 

@@ -73,8 +73,9 @@ function ownRole(facts: VlanFacts): MemberRole | null {
 }
 
 function roleOf({ entry, self }: VlanFacts, peer: string): MemberRole {
-  if (entry.owned && peer === self) return 'owner';
-  return entry.record?.record.admins.includes(peer) === true ? 'admin' : 'member';
+  const admins = entry.record?.record.admins ?? [];
+  if (admins[0] === peer || (entry.owned && peer === self)) return 'owner';
+  return admins.includes(peer) ? 'admin' : 'member';
 }
 
 function selfReport(facts: VlanFacts): MemberReport {

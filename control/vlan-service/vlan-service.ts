@@ -17,6 +17,7 @@ import {
   type VlanReport,
 } from '../admin/daemon-control.ts';
 import type { VlanRequest } from '../dataplane-link/dataplane-options.ts';
+import type { DiscoveryVlan } from '../discovery/discovery-port.ts';
 import type { VlanExchange } from '../exchange/exchange-hub.ts';
 import type { PayloadKind } from '../exchange/exchange-message.ts';
 import { formatInvite, INVITE_SECRET_BYTES, type InvitedBy, parseInvite } from '../vlan/invite.ts';
@@ -25,9 +26,10 @@ import { VlanError } from '../vlan/vlan-error.ts';
 import { vlanLabel } from '../vlan/vlan-id.ts';
 import type { SignedRecord } from '../vlan/vlan-record.ts';
 import type { VlanEntry } from '../vlan/vlan-registry.ts';
+import { discoveryVlan } from './discovery-vlan.ts';
 import { groupFiles } from './group-files.ts';
 import { PrivateVlan } from './private-vlan.ts';
-import type { PeerFacts, VlanServiceParts } from './vlan-parts.ts';
+import type { VlanServiceParts } from './vlan-parts.ts';
 import { memberReports, type VlanFacts, vlanReport } from './vlan-reports.ts';
 
 const VLAN_SEED_BYTES = 32;
@@ -105,6 +107,14 @@ export class VlanService {
       .map((entry) => entry.idBytes);
   }
 
+  /** The VLANs as discovery looks for others in them. */
+  discoveryVlans(): readonly DiscoveryVlan[] {
+    const entries = this.#parts.registry.list().filter((entry) => !isShut(entry));
+    return entries.map((entry) =>
+      discoveryVlan(entry, this.#work.get(entry.id)?.inner, this.#parts.unixMs()),
+    );
+  }
+
   // ── What a person asks for ───────────────────────────────────────────────────────────────────────────
 
   reports(): readonly VlanReport[] {
@@ -139,7 +149,7 @@ export class VlanService {
       throw error;
     }
     events.changed();
-    for (const { peer, addresses } of invitedBy(request.invite)) events.seek(entry.idBytes, peer, addresses);
+    events.seek(entry.idBytes, invitedBy(request.invite));
     return vlanReport(this.#facts(this.#required(entry.id)));
   }
 
@@ -326,7 +336,7 @@ export class VlanService {
           void vlans.leave(id);
           events.changed();
         },
-        seek: (peer, addresses) => events.seek(idBytes, peer, addresses),
+        seek: (peer, addresses) => events.seek(idBytes, [{ peer, addresses }]),
         log: (level, code, message, peer) => {
           const about = peer === undefined ? message : `${message} (${peer})`;
           this.#log(registry.find(id), level, code, about);
@@ -475,5 +485,3 @@ function requiredRecord(entry: VlanEntry): SignedRecord {
 function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
-
-export type { PeerFacts };
