@@ -26,8 +26,23 @@ export function peerOfLeaf({ credential, signaturePublicKey }: LeafIdentity): st
   if (credential.credentialType !== 'basic' || !('identity' in credential)) return undefined;
   const key = publicKeyOfPeerIdBytes(credential.identity);
   if (key === undefined || Buffer.compare(key, signaturePublicKey) !== 0) return undefined;
-  return formatPeerId(key);
+  return peerText(key);
 }
+
+/** The text form takes some microseconds, and every job needs those of a whole group several times. */
+function peerText(key: Uint8Array): string {
+  const name = Buffer.from(key).toString('latin1');
+  const known = texts.get(name);
+  if (known !== undefined) return known;
+  if (texts.size >= TEXTS_MAX) texts.clear();
+  const text = formatPeerId(key);
+  texts.set(name, text);
+  return text;
+}
+
+/** A few of the largest groups; a few hundred kilobytes. */
+const TEXTS_MAX = 4_096;
+const texts = new Map<string, string>();
 
 /** For ts-mls, which asks at each leaf that it checks. */
 export const LEAF_AUTHENTICATION: AuthenticationService = {

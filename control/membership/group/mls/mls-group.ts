@@ -64,7 +64,7 @@ interface Copied {
 function copyOf(job: GroupJob): Copied {
   const buffers: ArrayBuffer[] = [];
   const own = (bytes: Uint8Array): Uint8Array => {
-    const copy = Uint8Array.from(bytes);
+    const copy = new Uint8Array(bytes);
     buffers.push(copy.buffer);
     return copy;
   };
