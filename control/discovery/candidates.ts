@@ -1,0 +1,277 @@
+/**
+ * The peers that a node has heard of: from whom, at which addresses, for which VLANs, and how they turned out.
+ *
+ * A candidate counts against the quota of its best source. When that is used up, a worse one of the same quota leaves:
+ * so no flood of one kind pushes out what came by another. Addresses belong to the source that named them; a source's
+ * new list takes the place of its old one.
+ *
+ * Main thread, pure.
+ */
+import type { PeerIdText } from '../trunk/trunk-port.ts';
+import { pairChance } from './chance.ts';
+import type { DiscoveryConfig } from './discovery-config.ts';
+import type { DiscoverySource, VlanKey } from './discovery-port.ts';
+
+/** By worth, the best first. */
+const SOURCES: readonly DiscoverySource[] = ['config', 'trunk', 'presence', 'invite', 'mdns', 'dht'];
+/** VLANs that are remembered of one candidate: as many as a node may have. */
+const VLANS_MAX = 256;
+/** Looked at to find who leaves: enough to find a bad one, few enough for a flood. */
+const VICTIMS_LOOKED_AT = 32;
+
+interface Sighting {
+  seenMs: number;
+  addresses: readonly string[];
+}
+
+/** One peer. */
+export interface Candidate {
+  readonly peer: PeerIdText;
+  readonly sources: Map<DiscoverySource, Sighting>;
+  /** VLANs for which it was found; anybody's word. */
+  readonly presumed: Set<VlanKey>;
+  /** VLANs that its trunk has proven; they stay when the trunk goes. */
+  shared: ReadonlySet<VlanKey>;
+  readonly knownSinceMs: number;
+  /** 0‥1, the same at both ends and else like chance. */
+  readonly chance: number;
+  hasTrunk: boolean;
+  trunkSinceMs: number;
+  /** A trunk to it has shown a shared VLAN. */
+  isProven: boolean;
+  /** In the set that the trunk machine keeps. */
+  isChosen: boolean;
+  chosenSinceMs: number;
+  failures: number;
+  retryAtMs: number;
+  strangerUntilMs: number;
+  rttMs: number | undefined;
+  lossRatio: number;
+  load: number;
+  /** While it is warm. */
+  heartbeatAtMs: number;
+  isAsked: boolean;
+}
+
+/** What a source says of a peer. */
+export interface Sight {
+  readonly peer: PeerIdText;
+  readonly source: DiscoverySource;
+  readonly addresses: readonly string[];
+  readonly vlan: VlanKey | undefined;
+}
+
+/** See the file's head. */
+export class CandidateTable {
+  readonly all = new Map<PeerIdText, Candidate>();
+  readonly #config: DiscoveryConfig;
+  readonly #counts = new Map<DiscoverySource, number>();
+  readonly #self: PeerIdText;
+  readonly #random: () => number;
+
+  /** @param random - 0‥1 */
+  constructor(config: DiscoveryConfig, self: PeerIdText, random: () => number) {
+    this.#config = config;
+    this.#self = self;
+    this.#random = random;
+  }
+
+  /** @returns the candidate, or undefined when there is no place for it */
+  see(sight: Sight, nowMs: number): Candidate | undefined {
+    const known = this.all.get(sight.peer);
+    const candidate = known ?? newCandidate(sight.peer, pairChance(this.#self, sight.peer), nowMs);
+    const before = known === undefined ? undefined : bestSource(known);
+    const after = before === undefined || worth(sight.source) < worth(before) ? sight.source : before;
+    if (after !== before && !this.#makeRoom(after, known)) {
+      return known;
+    }
+    const former = addressesOf(candidate, this.#config.addressesMax);
+    candidate.sources.set(sight.source, { seenMs: nowMs, addresses: sight.addresses });
+    if (sight.vlan !== undefined && candidate.presumed.size < VLANS_MAX) {
+      candidate.presumed.add(sight.vlan);
+    }
+    if (before !== undefined && after !== before) {
+      this.#add(before, -1);
+    }
+    if (after !== before) {
+      this.#add(after, 1);
+    }
+    if (known !== undefined && sight.addresses.some((address) => !former.includes(address))) {
+      // A new address is a reason to try again, but not for ever sooner: whoever invents addresses would have us dial.
+      candidate.retryAtMs = Math.min(candidate.retryAtMs, nowMs + this.#config.retryMinMs);
+    }
+    this.all.set(sight.peer, candidate);
+    return candidate;
+  }
+
+  /** A source's word does not count any more. Forgets the candidate when it was the last. */
+  unsee(candidate: Candidate, source: DiscoverySource): void {
+    const before = bestSource(candidate);
+    if (!candidate.sources.delete(source) || before === undefined) {
+      return;
+    }
+    const after = bestSource(candidate);
+    if (after === before) {
+      return;
+    }
+    this.#add(before, -1);
+    if (after === undefined) {
+      this.all.delete(candidate.peer);
+    } else {
+      this.#add(after, 1);
+    }
+  }
+
+  /** Forgets a candidate, whatever its sources. */
+  forget(candidate: Candidate): void {
+    for (const source of [...candidate.sources.keys()]) {
+      this.unsee(candidate, source);
+    }
+  }
+
+  /** Lets sources' words grow old. */
+  expire(nowMs: number): void {
+    for (const candidate of [...this.all.values()]) {
+      for (const [source, { seenMs }] of [...candidate.sources]) {
+        const isHeld = source === 'trunk' && candidate.hasTrunk;
+        if (!isHeld && nowMs - seenMs >= this.#config.sourceLifeMs[source]) {
+          this.unsee(candidate, source);
+        }
+      }
+    }
+  }
+
+  /** Our VLANs are others now: what was found for those that are gone does not count, and strangers may share a new one. */
+  keepVlans(vlans: ReadonlySet<VlanKey>, nowMs: number): void {
+    for (const candidate of this.all.values()) {
+      candidate.strangerUntilMs = Number.NEGATIVE_INFINITY;
+      candidate.trunkSinceMs = nowMs;
+      candidate.shared = new Set([...candidate.shared].filter((key) => vlans.has(key)));
+      for (const key of candidate.presumed) {
+        if (!vlans.has(key)) {
+          candidate.presumed.delete(key);
+        }
+      }
+    }
+  }
+
+  #makeRoom(source: DiscoverySource, known: Candidate | undefined): boolean {
+    const isOverQuota = (this.#counts.get(source) ?? 0) >= this.#config.quotas[source];
+    const isOverAll = known === undefined && this.all.size >= this.#config.candidatesMax;
+    if (!isOverQuota && !isOverAll) {
+      return true;
+    }
+    const victim = this.#victim(source, known);
+    if (victim === undefined) {
+      return false;
+    }
+    this.forget(victim);
+    return true;
+  }
+
+  /** One with the most failures among some of the quota, from a random place on; none that is of use now. */
+  #victim(source: DiscoverySource, except: Candidate | undefined): Candidate | undefined {
+    const expendable: Candidate[] = [];
+    const peers = [...this.all.values()];
+    const start = Math.floor(this.#random() * peers.length);
+    for (let step = 0; step < peers.length && expendable.length < VICTIMS_LOOKED_AT; step++) {
+      const candidate = peers[(start + step) % peers.length];
+      const isExpendable =
+        candidate !== undefined &&
+        candidate !== except &&
+        bestSource(candidate) === source &&
+        !candidate.hasTrunk &&
+        !candidate.isChosen;
+      if (isExpendable) {
+        expendable.push(candidate);
+      }
+    }
+    return expendable.reduce<Candidate | undefined>(
+      (worst, candidate) => (worst === undefined || candidate.failures > worst.failures ? candidate : worst),
+      undefined,
+    );
+  }
+
+  #add(source: DiscoverySource, count: number): void {
+    this.#counts.set(source, (this.#counts.get(source) ?? 0) + count);
+  }
+}
+
+/** A candidate's sources, the best first. */
+export function sourcesOf(candidate: Candidate): DiscoverySource[] {
+  return SOURCES.filter((source) => candidate.sources.has(source));
+}
+
+/** Its addresses, those of the best source first. */
+export function addressesOf(candidate: Candidate, addressesMax: number): string[] {
+  const addresses = new Set<string>();
+  for (const source of sourcesOf(candidate)) {
+    for (const address of candidate.sources.get(source)?.addresses ?? []) {
+      if (addresses.size < addressesMax) {
+        addresses.add(address);
+      }
+    }
+  }
+  return [...addresses];
+}
+
+/** When any source last named it. */
+export function lastSeenMs(candidate: Candidate): number {
+  return Math.max(...[...candidate.sources.values()].map(({ seenMs }) => seenMs));
+}
+
+/** The VLANs that it shares with us, as far as can be said: proven, or else presumed. */
+export function vlansOf(candidate: Candidate): ReadonlySet<VlanKey> {
+  return candidate.isProven || candidate.hasTrunk ? candidate.shared : candidate.presumed;
+}
+
+/** Peers to which a trunk is up. */
+export function trunkCount(candidates: Iterable<Candidate>): number {
+  let count = 0;
+  for (const { hasTrunk } of candidates) {
+    count += hasTrunk ? 1 : 0;
+  }
+  return count;
+}
+
+/** Whether a trunk leads to another member of the VLAN. */
+export function hasMember(candidates: Iterable<Candidate>, vlan: VlanKey): boolean {
+  for (const { hasTrunk, shared } of candidates) {
+    if (hasTrunk && shared.has(vlan)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+function bestSource(candidate: Candidate): DiscoverySource | undefined {
+  return SOURCES.find((source) => candidate.sources.has(source));
+}
+
+function worth(source: DiscoverySource): number {
+  return SOURCES.indexOf(source);
+}
+
+function newCandidate(peer: PeerIdText, chance: number, nowMs: number): Candidate {
+  return {
+    peer,
+    sources: new Map(),
+    presumed: new Set(),
+    shared: new Set(),
+    knownSinceMs: nowMs,
+    chance,
+    hasTrunk: false,
+    trunkSinceMs: 0,
+    isProven: false,
+    isChosen: false,
+    chosenSinceMs: 0,
+    failures: 0,
+    retryAtMs: nowMs,
+    strangerUntilMs: Number.NEGATIVE_INFINITY,
+    rttMs: undefined,
+    lossRatio: 0,
+    load: 0,
+    heartbeatAtMs: nowMs,
+    isAsked: false,
+  };
+}
