@@ -4,7 +4,7 @@
  *
  *   who        a member of the base; from outside: a member of the base that comes anew, or with an admission
  *   adds       each with an admission by an admin that holds against the standings
- *   removes    each put out by an admin's tombstone in the new policy, or by its own leave
+ *   removes    each put out by an admin's tombstone in the new policy, by its own leave, or to be added anew
  *   policy     the record only by a newer one, standings only forward, a rebuild only by its admin's own commit
  *
  * Main thread and simulation; no I/O.
@@ -52,7 +52,8 @@ function faultOfAdds({ base, item, next }: ProcessedCommit, context: OrderContex
   const admins = adminsOf(base, next);
   for (const bytes of item.admissions) {
     const admission = context.readAdmission(bytes, admins, next.policy.standings);
-    if (admission === undefined || base.roster.has(admission.peer)) return 'adds one who is not admitted';
+    const isTwice = admission !== undefined && base.roster.has(admission.peer) && !item.removed.includes(admission.peer);
+    if (admission === undefined || isTwice) return 'adds one who is not admitted';
   }
   return undefined;
 }
@@ -62,7 +63,9 @@ function faultOfRemoves(commit: ProcessedCommit, context: OrderContext): string 
   const left = new Set(item.leaves.map((bytes) => leaverOf(bytes, base, context)));
   for (const peer of item.removed) {
     if (!base.roster.has(peer)) return 'removes one who is not a member';
-    if (!next.policy.standings.isOut(peer) && !left.has(peer)) return 'removes one whom no admin put out';
+    // Who comes in anew with an admission has lost its old leaf.
+    const isReplaced = item.admitted.includes(peer);
+    if (!isReplaced && !next.policy.standings.isOut(peer) && !left.has(peer)) return 'removes one whom no admin put out';
   }
   return undefined;
 }

@@ -13,7 +13,7 @@ import { hash128 } from '../../../vlan/hash.ts';
 import type { CommitJob, GroupResult } from '../group-port.ts';
 import type { CommitDesk } from './commit-desk.ts';
 import { nextStandings } from './commit-rules.ts';
-import { type AddItem, decodeItem } from './item.ts';
+import { addedBy, type AddItem, decodeItem } from './item.ts';
 import type { Kept, OrderContext } from './order-context.ts';
 import { ORDER_LIMIT, ORDER_TIMING } from './order-port.ts';
 import { digestText } from './peer-key.ts';
@@ -84,7 +84,7 @@ export class Committer {
     const leave = [...leaves.values()]
       .filter(({ peer, base }) => head.roster.has(peer) && chain.includes(base) && !remove.includes(peer))
       .map(({ peer }) => peer);
-    const add = [...adds.values()].filter((item) => this.#mayAdd(item, head, chain));
+    const add = [...adds.values()].filter((item) => this.#mayAdd(item, chain));
     const isNewer = record !== undefined && record.facts.sequence > head.record.sequence;
     return { add, remove, leave, policy: isNewer || !head.policy.standings.covers(standings) };
   }
@@ -138,16 +138,19 @@ export class Committer {
     }
   }
 
-  #mayAdd(item: AddItem, head: Kept, chain: readonly string[]): boolean {
-    if (head.roster.has(item.joiner) || !chain.includes(item.base)) return false;
+  #mayAdd(item: AddItem, chain: readonly string[]): boolean {
+    if (!chain.includes(item.base) || hasBeenAdded(item, chain, this.#context)) return false;
     return this.#context.readAdmission(item.admission, this.#context.admins, this.#context.standings) !== undefined;
   }
 
   #commit(head: Kept, pending: Pending): void {
     const context = this.#context;
-    const remove = [...pending.remove, ...pending.leave].slice(0, ORDER_LIMIT.changesPerCommit);
-    const room = ORDER_LIMIT.members - head.roster.size + remove.length;
-    const add = pending.add.slice(0, Math.max(0, Math.min(this.#addsAtOnce, room)));
+    const out = [...pending.remove, ...pending.leave].slice(0, ORDER_LIMIT.changesPerCommit);
+    const room = ORDER_LIMIT.members - head.roster.size + out.length;
+    const most = Math.min(this.#addsAtOnce, room, ORDER_LIMIT.changesPerCommit - out.length);
+    const add = pending.add.slice(0, Math.max(0, most));
+    const replaced = add.map(({ joiner }) => joiner).filter((peer) => head.roster.has(peer) && !out.includes(peer));
+    const remove = [...out, ...replaced];
     const admissions = add.map(({ admission }) => admission);
     const standings = nextStandings(head.policy.standings, context.standings, admissions, context);
     const isNewer = (context.record?.facts.sequence ?? 0) > head.record.sequence;
@@ -245,6 +248,14 @@ export class Committer {
     this.wishes.renewAtMs = Number.POSITIVE_INFINITY;
     this.wishes.rebuild = false;
   }
+}
+
+/** Whether a commit since the proposal's base has let its joiner in. @param chain - the head first */
+export function hasBeenAdded(item: AddItem, chain: readonly string[], context: OrderContext): boolean {
+  return chain.slice(0, chain.indexOf(item.base)).some((id) => {
+    const commit = context.book.get(id)?.item;
+    return commit !== undefined && addedBy(commit).includes(item.joiner);
+  });
 }
 
 function readRebuild(bytes: Uint8Array): Kept['policy']['rebuild'] {

@@ -268,6 +268,8 @@ export class Intake {
       this.#context.isDirty = true;
       this.onHeadMoved();
       this.#gossip.spread(bareItem('credential', bytes), from);
+      // Who is put out hears nothing any more, but for that.
+      if (credential.kind === 'tombstone') this.#gossip.tellItem(credential.peer, bareItem('credential', bytes));
       if (credential.peer !== self) this.#settler.store();
     }
     const isNeighbours = credential.kind === 'admission' && credential.peer === from;

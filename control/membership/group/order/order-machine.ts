@@ -14,7 +14,7 @@
  * @see docs/protocol.md, "Order of commits"
  */
 import { CommitDesk } from './commit-desk.ts';
-import { Committer } from './committer.ts';
+import { Committer, hasBeenAdded } from './committer.ts';
 import { Follower } from './follower.ts';
 import { Gossip } from './gossip.ts';
 import { decodeHead } from './head.ts';
@@ -266,22 +266,15 @@ export class OrderMachine {
   }
 
   #proposeAdd({ peer, keyPackage, admission }: ProposeAddInput): void {
-    const { head, admins, standings } = this.#context;
+    const { admins } = this.#context;
     const credential = this.#context.ports.readCredential(admission, admins);
     if (credential?.kind === 'admission') this.#intake.credential(admission, undefined);
     const isAdmitted =
       credential?.peer === peer && this.#context.readAdmission(admission, admins, this.#context.standings);
     const fits = keyPackage.length > 0 && keyPackage.length <= ORDER_LIMIT.keyPackageBytes;
-    const refusal =
-      head?.roster.has(peer) === true && !standings.isOut(peer)
-        ? 'it is a member already'
-        : !isAdmitted || !fits
-          ? 'its admission or key package does not hold'
-          : this.#ownAdds.size >= ORDER_LIMIT.pendingAdds
-            ? 'too many wait'
-            : undefined;
-    if (refusal !== undefined) {
-      this.#context.notice('add-refused', refusal, peer);
+    if (!isAdmitted || !fits || this.#ownAdds.size >= ORDER_LIMIT.pendingAdds) {
+      const why = fits && isAdmitted ? 'too many wait' : 'its admission or key package does not hold';
+      this.#context.notice('add-refused', why, peer);
       return;
     }
     this.#ownAdds.set(peer, { keyPackage, admission, settledAtMs: undefined });
@@ -378,7 +371,9 @@ export class OrderMachine {
         this.#ownAdds.delete(peer);
         continue;
       }
-      if (head.roster.has(peer) || chain.includes(adds.get(peer)?.base ?? '')) continue;
+      const isLost = own.settledAtMs !== undefined && !head.roster.has(peer);
+      if (isLost) own.settledAtMs = undefined;
+      if (own.settledAtMs !== undefined || chain.includes(adds.get(peer)?.base ?? '')) continue;
       const { admission, keyPackage } = own;
       const item = { type: 'add', base: head.state.id, admission, joiner: peer, keyPackage } as const;
       this.#tellAll(this.#context.sign(item));
@@ -415,16 +410,21 @@ export class OrderMachine {
     const entry = commit === undefined ? undefined : context.book.get(commit);
     if (entry?.item.peer === self) this.#committer.wishesFulfilled();
     const proposed = new Set<string>();
+    const chain = context.headChain();
     for (const [peer, own] of this.#ownAdds) {
-      if (!kept.roster.has(peer)) continue;
+      const item = context.adds.get(peer);
+      if (item === undefined || !chain.includes(item.base) || !hasBeenAdded(item, chain, context)) continue;
       own.settledAtMs ??= nowMs;
       proposed.add(peer);
     }
-    if (entry !== undefined) this.#welcomes.settled(entry, proposed);
-    const chain = context.headChain();
+    // A way of several commits may have been gone at once.
+    for (const id of chain) {
+      const settled = context.book.get(id);
+      if (settled !== undefined) this.#welcomes.settled(settled, proposed);
+    }
     for (const [peer, { base }] of context.leaves) if (!chain.includes(base)) context.leaves.delete(peer);
-    for (const [peer, { base }] of context.adds) {
-      if (!chain.includes(base) || kept.roster.has(peer)) context.adds.delete(peer);
+    for (const [peer, item] of context.adds) {
+      if (!chain.includes(item.base) || hasBeenAdded(item, chain, context)) context.adds.delete(peer);
     }
   }
 

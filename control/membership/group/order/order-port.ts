@@ -86,7 +86,7 @@ export interface StartFromOutside {
   readonly admission: Uint8Array;
 }
 
-/** Proposes a member; for whoever has its admission. */
+/** Proposes a member, for whoever has its admission; one that is in, and has lost its state, is replaced. */
 export interface ProposeAddInput {
   readonly kind: 'propose-add';
   readonly peer: string;
@@ -373,8 +373,8 @@ export const ORDER_LIMIT = {
   members: 1_024,
   /** A record with policy and metadata. */
   recordBytes: 16_384,
-  /** A key package with a post-quantum suite has about 3 KiB. */
-  keyPackageBytes: 8_192,
+  /** What the admission desk takes; one with a post-quantum suite has about 3 KiB. */
+  keyPackageBytes: 16_384,
   /** Adds, and removes, of one commit: their credentials fit a message. */
   changesPerCommit: 48,
   /** Adds that wait; more are refused until some have settled. */

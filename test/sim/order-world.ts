@@ -1,0 +1,505 @@
+/**
+ * Nodes that order commits, on virtual time: machines, disks, groups and wires that a seed decides about.
+ *
+ *   node A ── gossip: lost, doubled, reordered ──▶ node B        links: a graph, cut by partitions and crashes
+ *     │  └─── fetch: an object of a neighbour ────┘
+ *     ├── group jobs (a model, or ts-mls), 2 to 40 ms
+ *     └── disk: the head, after 1 to 5 ms
+ *
+ * Invariants are checked at each effect; a breach throws, and the seed replays it. Tests only.
+ */
+import assert from 'node:assert/strict';
+import { hash as digestOf } from 'node:crypto';
+import { encodeCredential, decodeCredential, type MemberRole } from '../../control/admission/credentials.ts';
+import { objectDigest } from '../../control/exchange/object-exchange.ts';
+import { formatPeerId } from '../../control/identity/peer-id.ts';
+import type { GroupJob, GroupResult, GroupState, StateId } from '../../control/membership/group/group-port.ts';
+import { statesOfHead } from '../../control/membership/group/order/head.ts';
+import { OrderMachine } from '../../control/membership/group/order/order-machine.ts';
+import {
+  ORDER_LIMIT,
+  type OrderEffect,
+  type OrderInput,
+  type OrderPorts,
+  type RecordFacts,
+} from '../../control/membership/group/order/order-port.ts';
+import { GroupModel, ModelGroup } from './model-group.ts';
+import type { Simulation } from './simulation.ts';
+
+const UNIX_OFFSET_MS = Date.UTC(2026, 10, 21);
+const VLAN_ID = new Uint8Array(16).fill(7);
+
+/** A group as a simulated node has it: sync by a model, or async. */
+export interface SimGroup {
+  run(job: GroupJob): GroupResult | Promise<GroupResult>;
+  restore(ids: readonly StateId[]): readonly GroupState[] | Promise<readonly GroupState[]>;
+}
+
+/** What messages meet. */
+export interface OrderWire {
+  lossRatio: number;
+  doubleRatio: number;
+  leastDelayMs: number;
+  mostDelayMs: number;
+}
+
+/** A copy of a node's disk. */
+interface DiskCopy {
+  readonly head: Uint8Array;
+  readonly states: readonly StateId[];
+}
+
+/** One node. */
+export class SimOrderNode {
+  readonly world: OrderWorld;
+  readonly index: number;
+  readonly key: Uint8Array;
+  readonly peer: string;
+  readonly group: SimGroup;
+  readonly offers = new Map<string, Uint8Array>();
+  machine: OrderMachine | undefined;
+  admission: Uint8Array = new Uint8Array(0);
+  head: Uint8Array | undefined;
+  copies: DiskCopy[] = [];
+  /** What the frame path was last told. */
+  settled: GroupState | undefined;
+  settledAtMs = 0;
+  end: 'expelled' | 'left' | undefined;
+  life = 0;
+  /** Changes what goes out: a liar. */
+  tamper: ((bytes: Uint8Array) => readonly Uint8Array[]) | undefined;
+  #plannedMs = Number.POSITIVE_INFINITY;
+
+  constructor(world: OrderWorld, index: number) {
+    this.world = world;
+    this.index = index;
+    this.key = sha(`node ${index}`);
+    this.peer = formatPeerId(this.key);
+    this.group = world.makeGroup(this);
+  }
+
+  get isUp(): boolean {
+    return this.machine !== undefined;
+  }
+
+  get model(): ModelGroup {
+    assert.ok(this.group instanceof ModelGroup);
+    return this.group;
+  }
+
+  start(input: Extract<OrderInput, { kind: 'start' }>): void {
+    const options = { vlanId: VLAN_ID, self: this.peer, unixOffsetMs: UNIX_OFFSET_MS };
+    this.machine = new OrderMachine(options, this.world.portsOf(this));
+    this.#plannedMs = Number.POSITIVE_INFINITY;
+    this.offers.clear();
+    this.input(input);
+    this.world.syncLinks();
+  }
+
+  input(input: OrderInput): void {
+    if (this.machine === undefined) return;
+    const { life, machine } = this;
+    for (const effect of machine.handle(input, this.world.simulation.nowMs)) {
+      if (this.life === life) this.world.effect(this, effect);
+    }
+    this.#plan();
+  }
+
+  /** The process dies; what was under way is lost. */
+  crash(): void {
+    this.life++;
+    this.machine = undefined;
+    this.offers.clear();
+    this.world.syncLinks();
+  }
+
+  /** Starts again from its disk, or from a copy of it. */
+  async restart(copy?: DiskCopy): Promise<void> {
+    const head = copy?.head ?? this.head;
+    if (this.isUp || this.end !== undefined || head === undefined) return;
+    if (copy !== undefined && this.group instanceof ModelGroup) {
+      this.group.disk.clear();
+      for (const id of copy.states) this.group.disk.add(id);
+    }
+    this.head = head;
+    const restored = this.group.restore(statesOfHead(head) ?? []);
+    const states = restored instanceof Promise ? await restored : restored;
+    this.start({ kind: 'start', from: 'restore', head, states });
+  }
+
+  /** As `restart`, for groups that are models. */
+  restartNow(copy?: DiskCopy): void {
+    void this.restart(copy);
+  }
+
+  #plan(): void {
+    const { machine, life, world } = this;
+    if (machine === undefined) return;
+    const dueMs = Math.max(machine.nextTimeoutMs(), world.simulation.nowMs + 1);
+    if (dueMs >= this.#plannedMs || !Number.isFinite(dueMs)) return;
+    this.#plannedMs = dueMs;
+    world.simulation.after(dueMs - world.simulation.nowMs, () => {
+      if (this.life !== life) return;
+      if (this.#plannedMs <= world.simulation.nowMs) this.#plannedMs = Number.POSITIVE_INFINITY;
+      this.input({ kind: 'tick' });
+    });
+  }
+}
+
+/** See the file's head. */
+export class OrderWorld {
+  readonly simulation: Simulation;
+  readonly model: GroupModel;
+  readonly nodes: SimOrderNode[] = [];
+  readonly byPeer = new Map<string, SimOrderNode>();
+  readonly wire: OrderWire = { lossRatio: 0, doubleRatio: 0, leastDelayMs: 5, mostDelayMs: 40 };
+  /** Which part of a partition each node is in; none: 0. */
+  readonly part = new Map<string, number>();
+  readonly edges = new Set<string>();
+  /** Later removals count, by peer. */
+  readonly tombstones = new Map<string, number>();
+  readonly admins = new Set<string>();
+  rekeyIntervalSeconds = 3_600;
+  recordSequence = 1;
+  /** Async group jobs that are under way. */
+  readonly jobs = new Set<Promise<void>>();
+  failedStoreRatio = 0;
+  onSettled: (node: SimOrderNode, state: GroupState) => void = () => undefined;
+  readonly #up = new Map<string, number>();
+  readonly #issued = new Set<string>();
+  readonly #records = new Map<string, RecordFacts>();
+  readonly #signatures = new Map<string, string>();
+  readonly #makeGroup: ((node: SimOrderNode) => SimGroup) | undefined;
+  #links = 0;
+  #sequence = UNIX_OFFSET_MS;
+
+  constructor(simulation: Simulation, makeGroup?: (node: SimOrderNode) => SimGroup) {
+    this.simulation = simulation;
+    this.model = new GroupModel(() => simulation.random());
+    this.#makeGroup = makeGroup;
+  }
+
+  makeGroup(node: SimOrderNode): SimGroup {
+    return this.#makeGroup?.(node) ?? new ModelGroup(this.model, node.peer);
+  }
+
+  addNode(): SimOrderNode {
+    const node = new SimOrderNode(this, this.nodes.length);
+    this.nodes.push(node);
+    this.byPeer.set(node.peer, node);
+    return node;
+  }
+
+  // ── Records and credentials ──────────────────────────────────────────────────────────────────────────
+
+  record(): Uint8Array {
+    const facts = { sequence: this.recordSequence, rekeyIntervalSeconds: this.rekeyIntervalSeconds };
+    const text = JSON.stringify({ ...facts, admins: [...this.admins] });
+    this.#records.set(text, { ...facts, admins: new Set(this.admins) });
+    return new TextEncoder().encode(text);
+  }
+
+  admit(node: SimOrderNode, admin: SimOrderNode, role: MemberRole = 'member'): Uint8Array {
+    const sequence = ++this.#sequence;
+    return this.#issue({ kind: 'admission', peer: node.peer, sequence, admin: admin.peer, role });
+  }
+
+  tombstone(node: SimOrderNode, admin: SimOrderNode): Uint8Array {
+    const sequence = ++this.#sequence;
+    this.tombstones.set(node.peer, sequence);
+    return this.#issue({ kind: 'tombstone', peer: node.peer, sequence, admin: admin.peer });
+  }
+
+  #issue(credential: Parameters<typeof encodeCredential>[0]): Uint8Array {
+    const bytes = encodeCredential(credential, VLAN_ID, (body) => this.signature(credential.admin, body)).slice();
+    this.#issued.add(hex(bytes));
+    return bytes;
+  }
+
+  /** As cheap as it gets: what was signed is remembered, and everything else is forged. */
+  signature(peer: string, bytes: Uint8Array): Uint8Array {
+    const half = sha2(peer, bytes);
+    return new Uint8Array([...half, ...half]);
+  }
+
+  portsOf(node: SimOrderNode): OrderPorts {
+    return {
+      randomBytes: (count) => this.simulation.bytes(count),
+      sign: (bytes) => this.signature(node.peer, bytes),
+      verify: (key, bytes, signature) => {
+        const peer = formatPeerIdOnce(key, this.#signatures);
+        return Buffer.compare(this.signature(peer, bytes), signature) === 0;
+      },
+      readRecord: (bytes) => this.#records.get(new TextDecoder().decode(bytes)),
+      readCredential: (bytes, admins) => {
+        const credential = this.#issued.has(hex(bytes)) ? decodeCredential(bytes) : undefined;
+        return credential !== undefined && admins.has(credential.admin) ? credential : undefined;
+      },
+    };
+  }
+
+  // ── Links ────────────────────────────────────────────────────────────────────────────────────────────
+
+  connect(one: SimOrderNode, other: SimOrderNode): void {
+    if (one !== other) this.edges.add([one.index, other.index].sort((a, b) => a - b).join(' '));
+  }
+
+  /** A few edges to a ring, or all to all while they are few. */
+  connectAll(degree: number): void {
+    const { nodes } = this;
+    for (const [index, node] of nodes.entries()) {
+      if (nodes.length <= 10) {
+        for (const other of nodes) this.connect(node, other);
+        continue;
+      }
+      const next = nodes[(index + 1) % nodes.length];
+      if (next !== undefined) this.connect(node, next);
+      for (let count = 0; count < degree / 2; count++) {
+        const other = nodes[Math.floor(this.simulation.random() * nodes.length)];
+        if (other !== undefined) this.connect(node, other);
+      }
+    }
+    this.syncLinks();
+  }
+
+  /** Cuts all links between different parts. */
+  partition(partOf: (node: SimOrderNode) => number): void {
+    for (const node of this.nodes) this.part.set(node.peer, partOf(node));
+    this.syncLinks();
+  }
+
+  heal(): void {
+    this.partition(() => 0);
+  }
+
+  syncLinks(): void {
+    const changed: [SimOrderNode, SimOrderNode, boolean][] = [];
+    for (const edge of this.edges) {
+      const [one, other] = edge.split(' ').map((index) => this.nodes[Number(index)]);
+      if (one === undefined || other === undefined) continue;
+      const isUp = one.isUp && other.isUp && (this.part.get(one.peer) ?? 0) === (this.part.get(other.peer) ?? 0);
+      const link = `${one.life} ${other.life}`;
+      const was = this.#up.get(edge);
+      const same = was !== undefined && this.#lives.get(edge) === link;
+      if (isUp === same) continue;
+      if (was !== undefined) {
+        this.#up.delete(edge);
+        changed.push([one, other, false]);
+      }
+      if (isUp) {
+        this.#up.set(edge, ++this.#links);
+        this.#lives.set(edge, link);
+        changed.push([one, other, true]);
+      }
+    }
+    for (const [one, other, isUp] of changed) {
+      for (const [node, peer] of [
+        [one, other.peer],
+        [other, one.peer],
+      ] as const) {
+        const rttMs = this.wire.leastDelayMs + this.wire.mostDelayMs;
+        this.simulation.after(0, () => {
+          if (isUp === (this.#linkOf(one, other) !== undefined)) {
+            node.input(isUp ? { kind: 'peer-up', peer, rttMs } : { kind: 'peer-down', peer });
+          }
+        });
+      }
+    }
+  }
+
+  readonly #lives = new Map<string, string>();
+
+  #linkOf(one: SimOrderNode, other: SimOrderNode): number | undefined {
+    return this.#up.get([one.index, other.index].sort((a, b) => a - b).join(' '));
+  }
+
+  neighboursOf(node: SimOrderNode): readonly SimOrderNode[] {
+    return this.nodes.filter((other) => this.#linkOf(node, other) !== undefined);
+  }
+
+  // ── Effects ──────────────────────────────────────────────────────────────────────────────────────────
+
+  effect(node: SimOrderNode, effect: OrderEffect): void {
+    switch (effect.kind) {
+      case 'send':
+        this.#send(node, effect.peer, effect.bytes);
+        return;
+      case 'offer':
+        node.offers.set(effect.digest, effect.bytes);
+        assert.ok(node.offers.size <= 2 * ORDER_LIMIT.commits, 'offers are bounded');
+        return;
+      case 'withdraw-offer':
+        node.offers.delete(effect.digest);
+        return;
+      case 'fetch':
+        this.#fetch(node, effect.digest, effect.from);
+        return;
+      case 'group-job':
+        this.#groupJob(node, effect.id, effect.job);
+        return;
+      case 'store':
+        this.#store(node, effect.id, effect.head);
+        return;
+      case 'settled':
+        this.#settled(node, effect.state);
+        return;
+      case 'welcome':
+        this.#welcome(effect.peer, effect.bytes);
+        return;
+      case 'expelled':
+      case 'left':
+        assert.ok(effect.kind === 'left' || this.tombstones.has(node.peer), `${node.index} was expelled by nobody`);
+        node.end = effect.kind;
+        node.crash();
+        return;
+      case 'notice':
+    }
+  }
+
+  #send(from: SimOrderNode, peer: string, bytes: Uint8Array): void {
+    assert.ok(bytes.length <= ORDER_LIMIT.messageBytes);
+    const to = this.byPeer.get(peer);
+    const link = to === undefined ? undefined : this.#linkOf(from, to);
+    if (to === undefined || link === undefined) return;
+    for (const message of from.tamper?.(bytes) ?? [bytes]) {
+      const copies = this.simulation.random() < this.wire.doubleRatio ? 2 : 1;
+      for (let copy = 0; copy < copies; copy++) {
+        if (this.simulation.random() < this.wire.lossRatio) continue;
+        this.simulation.after(this.#delayMs(), () => {
+          if (this.#linkOf(from, to) === link) to.input({ kind: 'message', peer: from.peer, bytes: message });
+        });
+      }
+    }
+  }
+
+  #fetch(node: SimOrderNode, digest: string, from: readonly string[]): void {
+    const { life } = node;
+    this.simulation.after(2 * this.#delayMs(), () => {
+      if (node.life !== life) return;
+      let bytes: Uint8Array | undefined;
+      for (const peer of from) {
+        const holder = this.byPeer.get(peer);
+        const isLinked = holder !== undefined && this.#linkOf(node, holder) !== undefined;
+        const isLost = this.simulation.random() < this.wire.lossRatio;
+        if (!isLinked || isLost || holder.machine?.mayFetch(node.peer) !== true) continue;
+        bytes ??= holder.offers.get(digest);
+      }
+      if (bytes !== undefined) assert.equal(objectDigest(bytes), digest);
+      node.input({ kind: 'object', digest, bytes });
+    });
+  }
+
+  #groupJob(node: SimOrderNode, id: number, job: GroupJob): void {
+    const { life } = node;
+    const result = node.group.run(job);
+    const deliver = (ended: GroupResult): void => {
+      this.simulation.after(this.simulation.between(2, job.op === 'drop' ? 3 : 40), () => {
+        if (node.life === life) node.input({ kind: 'group-done', id, result: ended });
+      });
+    };
+    if (!(result instanceof Promise)) {
+      deliver(result);
+      return;
+    }
+    const done = result.then(deliver).finally(() => this.jobs.delete(done));
+    this.jobs.add(done);
+  }
+
+  #store(node: SimOrderNode, id: number, head: Uint8Array): void {
+    const { life } = node;
+    this.simulation.after(this.simulation.between(1, 5), () => {
+      if (node.life !== life) return;
+      const ok = this.simulation.random() >= this.failedStoreRatio;
+      if (ok) {
+        node.head = head;
+        this.#copy(node, head);
+      }
+      node.input({ kind: 'stored', id, ok });
+    });
+  }
+
+  /** Now and then a copy, for a disk that is rolled back. */
+  #copy(node: SimOrderNode, head: Uint8Array): void {
+    if (!(node.group instanceof ModelGroup) || this.simulation.random() > 0.3) return;
+    node.copies = [...node.copies.slice(-3), { head, states: [...node.group.disk] }];
+  }
+
+  #welcome(peer: string, welcome: Uint8Array): void {
+    const joiner = this.byPeer.get(peer);
+    if (joiner === undefined) return;
+    this.simulation.after(this.#delayMs(), () => {
+      if (joiner.isUp || joiner.end !== undefined) return;
+      const { life } = joiner;
+      const enter = (result: GroupResult): void => {
+        if (!result.ok || result.op !== 'join' || joiner.isUp || joiner.life !== life) return;
+        const { state } = result.value as { state: GroupState };
+        joiner.start({ kind: 'start', from: 'joined', state, admission: joiner.admission });
+      };
+      const result = joiner.group.run({ op: 'join', welcome });
+      if (!(result instanceof Promise)) {
+        enter(result);
+        return;
+      }
+      const done = result.then(enter).finally(() => this.jobs.delete(done));
+      this.jobs.add(done);
+    });
+  }
+
+  #delayMs(): number {
+    return this.simulation.between(this.wire.leastDelayMs, this.wire.mostDelayMs);
+  }
+
+  // ── Invariants ───────────────────────────────────────────────────────────────────────────────────────
+
+  #settled(node: SimOrderNode, state: GroupState): void {
+    node.settled = state;
+    node.settledAtMs = this.simulation.nowMs;
+    const stored = node.head === undefined ? undefined : statesOfHead(node.head);
+    assert.equal(stored?.[0], state.id, `node ${node.index} uses ${state.id} before it is stored`);
+    assert.ok(state.members.some(({ peer }) => peer === node.peer), `node ${node.index} is not in its own state`);
+    if (node.group instanceof ModelGroup) {
+      assert.ok(node.group.disk.has(state.id), 'a state that is used is on disk');
+      assert.ok(node.group.disk.size <= 4 * ORDER_LIMIT.checkpoints + 8, `${node.group.disk.size} states are kept`);
+      this.#assertNobodyCameBack(state.id);
+    }
+    this.onSettled(node, state);
+  }
+
+  /** Whoever an admin put out on the way to this state is not in it, unless an admin has let it in again. */
+  #assertNobodyCameBack(id: StateId): void {
+    const state = this.model.required(id);
+    const members = new Set(state.members.map(({ peer }) => peer));
+    for (const ancestor of this.model.ancestors(id)) {
+      for (const peer of ancestor.facts.removed) {
+        const isOut = members.has(peer) && this.tombstones.has(peer) && !ancestor.facts.added.includes(peer);
+        const isReadmitted = (this.readmitted.get(peer) ?? 0) > (this.tombstones.get(peer) ?? 0);
+        assert.ok(!isOut || isReadmitted, `removed ${this.byPeer.get(peer)?.index} is in ${id}`);
+      }
+    }
+  }
+
+  /** Sequences of admissions after a tombstone. */
+  readonly readmitted = new Map<string, number>();
+}
+
+function formatPeerIdOnce(key: Uint8Array, known: Map<string, string>): string {
+  const name = hex(key);
+  const peer = known.get(name) ?? formatPeerId(key);
+  known.set(name, peer);
+  return peer;
+}
+
+function sha(input: string): Uint8Array {
+  return new Uint8Array(digestOf('sha256', input, 'buffer'));
+}
+
+function sha2(peer: string, bytes: Uint8Array): Uint8Array {
+  const input = new Uint8Array(peer.length + bytes.length);
+  new TextEncoder().encodeInto(peer, input);
+  input.set(bytes, peer.length);
+  return new Uint8Array(digestOf('sha256', input, 'buffer'));
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
+}
