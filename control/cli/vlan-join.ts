@@ -105,9 +105,7 @@ async function tellState(client: AdminClient, vlan: VlanReport, io: CommandIo): 
         `an admin has removed this node from ${nameOf(vlan)}. Ask one of them for an invite, and join by that`,
       );
     case 'refused':
-      throw new CommandError(
-        `${vlan.reason ?? 'an admin refused'}. The interface stays as it is; join anew by an invite`,
-      );
+      throw new CommandError(`${vlan.reason ?? 'an admin refused'}; then join anew`);
     case 'waiting-for-approval': {
       const { peerId } = await client.status();
       io.err(
