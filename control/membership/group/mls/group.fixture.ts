@@ -8,7 +8,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { formatPeerId } from '../../../identity/peer-id.ts';
 import { privateKeyFromRaw, rawPublicKey } from '../../../vlan/raw-keys.ts';
-import type { GroupErrorCode, GroupJob, GroupResults, GroupState, StateId } from '../group-port.ts';
+import type {
+  Group,
+  GroupErrorCode,
+  GroupJob,
+  GroupResult,
+  GroupResults,
+  GroupState,
+  StateId,
+} from '../group-port.ts';
 import type { JobContext, NodeSigner } from './group-context.ts';
 import { doJob, restoreStates } from './group-jobs.ts';
 import type { GroupSuite } from './suites.ts';
@@ -96,6 +104,15 @@ export class TestNode {
 
   restore(states: readonly StateId[]): Promise<readonly GroupState[]> {
     return restoreStates(this.context, states);
+  }
+
+  /** The port, done on this thread: what a simulation takes. */
+  port(): Group {
+    return {
+      run: async <Job extends GroupJob>(job: Job) =>
+        (await doJob(this.context, job)) as GroupResult<Job['op']>,
+      restore: (states) => this.restore(states),
+    };
   }
 }
 
