@@ -16,6 +16,7 @@ import { deriveTokensNatively } from '../../dataplane/native/load.ts';
 import { ArenaHeader } from '../../dataplane/shm/layout.ts';
 import { controlClass, controlFlags, controlKind } from '../../dataplane/wire/link-datagram.ts';
 import { type WorkerDown, WorkerSupervisor } from '../../dataplane/workers/supervisor.ts';
+import { createRoutePorts } from '../token/node-ports.ts';
 import type { NoticeEffect, TrunkDataplane, TrunkId } from '../trunk/trunk-port.ts';
 import { type DataplaneTotals, totalCounters } from './dataplane-counters.ts';
 import {
@@ -28,6 +29,7 @@ import type { DataplaneOptions } from './dataplane-options.ts';
 import { type EventPayload, EventPump, type EventSink } from './event-pump.ts';
 import { Injector } from './injector.ts';
 import { Quiescence } from './quiescence.ts';
+import { RouteLink } from './route-link.ts';
 import { macFromWords } from './station-table.ts';
 import { createTableWriters, type TableWriters } from './table-writers.ts';
 import { TapLink } from './tap-link.ts';
@@ -55,6 +57,7 @@ export class Dataplane {
   readonly #injector: Injector;
   readonly #supervisor: WorkerSupervisor;
   readonly #trunkLink: TrunkLink;
+  readonly #routes: RouteLink;
   readonly #pump: EventPump;
   readonly #drops = new Float64Array(DROP_CODES.length);
   #timer: NodeJS.Timeout | undefined;
@@ -83,6 +86,7 @@ export class Dataplane {
     this.#writers = createTableWriters(memory.tables, this.#quiescence, () => randomBytes(4).readUInt32LE());
     this.#injector = new Injector(memory.arenas, wake, this.#drops);
     this.#supervisor = this.#createSupervisor();
+    this.#routes = this.#createRoutes();
     this.vlans = this.#createVlans();
     this.#trunkLink = this.#createTrunkLink();
     this.#pump = new EventPump(memory.tables, memory.arenas, this.#eventSink());
@@ -133,8 +137,13 @@ export class Dataplane {
       this.vlans.share(notice.peer, notice.vlans);
     } else if (notice.kind === 'trunk-down') {
       this.vlans.share(notice.peer, []);
+      this.#routes.trunkDown(notice.peer);
     } else if (notice.kind === 'trunk-back') {
       this.vlans.greetPeer(notice.peer);
+    } else if (notice.kind === 'trunk-stream') {
+      this.#routes.streamChanged(notice.peer);
+    } else if (notice.kind === 'routes') {
+      this.#routes.heard(notice.peer, notice.body);
     }
   }
 
@@ -184,6 +193,7 @@ export class Dataplane {
     this.#checkClock();
     this.#trunkLink.pollAccepted();
     this.vlans.poll();
+    this.#routes.poll();
     this.#quiescence.poll();
   }
 
@@ -304,6 +314,7 @@ export class Dataplane {
       workerCount,
       tokenPeriodSeconds,
       deriveTokens: engine === 'native' ? deriveTokensNatively : undefined,
+      routes: this.#routes,
       writers: this.#writers,
       injector: this.#injector,
       taps: this.#createTaps(),
@@ -316,6 +327,18 @@ export class Dataplane {
       },
       log: (entry) => {
         this.#options.log(entry);
+      },
+    });
+  }
+
+  #createRoutes(): RouteLink {
+    return new RouteLink({
+      ports: createRoutePorts(),
+      drops: this.#drops,
+      nowMs: monotonicMs,
+      unixOffsetMs: () => this.#unixOffsetMs,
+      send: (peer, body) => {
+        this.#trunkLink.sendRoutes(peer, body);
       },
     });
   }

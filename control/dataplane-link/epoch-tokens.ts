@@ -46,6 +46,11 @@ export class EpochTokens {
     roll(entry, unixMs);
   }
 
+  /** What is received under an epoch, as neighbours are told of it. */
+  routesOf(id: EpochId): readonly Uint8Array[] {
+    return this.#epochs.get(id)?.tokens.routes() ?? [];
+  }
+
   remove(id: EpochId): void {
     this.#epochs.get(id)?.tokens.clear();
     this.#epochs.delete(id);

@@ -36,6 +36,13 @@ export class FloodSet {
     return this.#slot;
   }
 
+  /** The peers that are flooded to. */
+  get peers(): readonly string[] {
+    return this.#neighbours.filter(
+      (peer) => (this.#roster?.has(peer) ?? true) && this.#parts.trunkOf(peer) !== undefined,
+    );
+  }
+
   /** The peers that share the VLAN. */
   setNeighbours(peers: readonly string[]): void {
     this.#neighbours = peers;
@@ -51,9 +58,7 @@ export class FloodSet {
   /** A trunk came or went. */
   update(): void {
     const { sets, vlans } = this.#parts.writers;
-    const trunks = this.#neighbours
-      .filter((peer) => this.#roster?.has(peer) ?? true)
-      .flatMap((peer) => this.#parts.trunkOf(peer) ?? []);
+    const trunks = this.peers.flatMap((peer) => this.#parts.trunkOf(peer) ?? []);
     const old = this.#slot;
     this.#slot = trunks.length === 0 ? NONE : (sets.add(trunks) ?? NONE);
     vlans.setFloodSet(this.#parts.vlan, this.#slot);

@@ -5,7 +5,7 @@
  * Main thread; pure.
  */
 import { DERIVED_BYTES, type deriveTokensNatively } from '../../dataplane/native/load.ts';
-import { stationToken, TOKEN_BYTES, TOKEN_KIND, type TokenSecrets } from '../token/token.ts';
+import { forwardingToken, stationRoute, TOKEN_BYTES, TOKEN_KIND, type TokenSecrets } from '../token/token.ts';
 
 const MAC_BYTES = 6;
 /** A derived pair is r, then the token. */
@@ -16,17 +16,23 @@ const NATIVE_LEAST = 16;
 /** Derives a batch, or says that it cannot. */
 export type TokenDeriver = typeof deriveTokensNatively;
 
+/** What is announced, and what frames then carry; 16 bytes each. */
+export interface RoutedToken {
+  readonly route: Uint8Array;
+  readonly token: Uint8Array;
+}
+
 /**
  * @param macs - 6 bytes each
  * @param native - the addon's derivation; undefined where the TypeScript engine runs
- * @returns a token of 16 bytes for each address, in their order
+ * @returns route and token for each address, in their order
  */
 export function stationTokens(
   secrets: TokenSecrets,
   period: number,
   macs: readonly Uint8Array[],
   native: TokenDeriver | undefined,
-): Uint8Array[] {
+): RoutedToken[] {
   const batch = {
     tokenKey: secrets.tokenKey,
     segmentId: secrets.segment.id,
@@ -35,12 +41,20 @@ export function stationTokens(
   };
   const derived = macs.length < NATIVE_LEAST ? undefined : native?.(batch, endToEnd(macs), MAC_BYTES);
   if (derived === undefined) {
-    return macs.map((mac) => stationToken(secrets, period, mac));
+    return macs.map((mac) => routedToken(secrets, stationRoute(secrets.tokenKey, period, mac)));
   }
   return macs.map((_, index) => {
-    const at = index * DERIVED_BYTES + TOKEN_AT;
-    return derived.subarray(at, at + TOKEN_BYTES);
+    const at = index * DERIVED_BYTES;
+    return {
+      route: derived.subarray(at, at + TOKEN_AT),
+      token: derived.subarray(at + TOKEN_AT, at + DERIVED_BYTES),
+    };
   });
+}
+
+/** The token of a route in an epoch's segment. */
+export function routedToken(secrets: TokenSecrets, route: Uint8Array): RoutedToken {
+  return { route, token: forwardingToken(secrets.segment.id, route) };
 }
 
 function endToEnd(macs: readonly Uint8Array[]): Uint8Array {

@@ -74,6 +74,11 @@ export class TrunkLink implements TrunkDataplane {
     this.#host = host;
   }
 
+  /** Tells a neighbour which tokens this node receives. */
+  sendRoutes(peer: PeerIdText, body: Uint8Array): void {
+    this.#host?.sendRoutes(peer, body);
+  }
+
   allocateLane(worker: number): LaneAllocation | undefined {
     const allocated = this.#parts.lanes.allocate();
     if (allocated === undefined || worker >= this.#parts.workerCount) {

@@ -171,6 +171,7 @@ export class VlanHost {
         this.#parts.notice(effect);
       }
     }
+    this.#parts.link.tellNeighbours();
     this.#countDrops();
     this.#schedule();
   }

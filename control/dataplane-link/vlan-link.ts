@@ -29,6 +29,7 @@ import { utcDay } from '../vlan/open-epoch.ts';
 import { EpochTokens } from './epoch-tokens.ts';
 import { FloodSet } from './flood-set.ts';
 import type { Injector } from './injector.ts';
+import type { RouteOutlet } from './route-link.ts';
 import type { TokenDeriver } from './station-tokens.ts';
 import type { TableWriters } from './table-writers.ts';
 import { GROUP, TxKeys } from './tx-keys.ts';
@@ -54,6 +55,8 @@ export interface VlanLinkParts {
   readonly tokenPeriodSeconds: number;
   readonly movingHosts: MovingHosts;
   readonly deriveTokens: TokenDeriver | undefined;
+  /** Where neighbours are told what is received. */
+  readonly routes: RouteOutlet;
   /** Drops on the main thread, f64 by drop code. */
   readonly drops: Float64Array;
   /** The trunk slot of a peer, if there is a trunk. */
@@ -80,6 +83,8 @@ export class VlanLink {
   readonly #stations: VlanStations;
   readonly #floodSet: FloodSet;
   #sealing: EpochId = -1;
+  /** Neighbours are to be told anew what is received. */
+  #isToldLess = false;
   #sendingPeriod = -1;
 
   /** @returns undefined when there is no slot for another VLAN */
@@ -137,12 +142,26 @@ export class VlanLink {
   setNeighbours(peers: readonly string[]): void {
     this.#floodSet.setNeighbours(peers);
     this.#stations.routeAll();
+    this.#isToldLess = true;
+    this.tellNeighbours();
   }
 
   /** A peer's trunk came or went. */
   trunksChanged(): void {
     this.#floodSet.update();
     this.#stations.routeAll();
+    this.#isToldLess = true;
+    this.tellNeighbours();
+  }
+
+  /** Tells neighbours what has changed of what is received; after a turn's effects, so that it is told once. */
+  tellNeighbours(): void {
+    if (this.#isToldLess) {
+      this.#isToldLess = false;
+      for (const [id, { secrets }] of this.#epochs) {
+        this.#parts.routes.announce(secrets.segment, this.#tokens.routesOf(id), this.#floodSet.peers);
+      }
+    }
   }
 
   /** Time has passed: another token period may have begun, or pending work goes on. */
@@ -153,7 +172,9 @@ export class VlanLink {
     if (period !== this.#sendingPeriod && this.#epochs.size > 0) {
       this.#sendingPeriod = period;
       this.#rollTokens(unixMs);
+      this.#isToldLess = true;
     }
+    this.tellNeighbours();
   }
 
   /** Salts whose successor should be issued; each is named once. */
@@ -188,6 +209,7 @@ export class VlanLink {
       case 'remove-epoch':
         return this.#removeEpoch(effect.epoch);
       case 'set-roster':
+        this.#isToldLess = true;
         return this.#floodSet.setRoster(effect.peers);
       case 'add-salt':
         return this.#salts.add(effect);
@@ -207,8 +229,10 @@ export class VlanLink {
       case 'add-station':
         return this.#stations.addRemote(effect.mac, effect.member);
       case 'add-own-station':
+        this.#isToldLess = true;
         return this.#stations.addOwn(effect.mac, effect.enforced);
       case 'remove-station':
+        this.#isToldLess = true;
         return this.#stations.remove(effect.mac);
       case 'send-control':
         return this.#sendControl(effect);
@@ -245,6 +269,7 @@ export class VlanLink {
     if (slot !== undefined) {
       this.#epochs.set(epoch.id, { slot, secrets: epoch });
       this.#tokens.add(epoch.id, { slot, secrets: epoch, day: epoch.day }, this.#parts.unixMs());
+      this.#isToldLess = true;
     }
   }
 
@@ -280,6 +305,7 @@ export class VlanLink {
     }
     this.#epochs.delete(id);
     this.#tokens.remove(id);
+    this.#parts.routes.forget(epoch.secrets.segment.id);
     this.#parts.writers.epochs.remove(epoch.slot);
   }
 

@@ -21,6 +21,7 @@ import type {
 } from './dataplane-options.ts';
 import type { Injector } from './injector.ts';
 import { Neighbours } from './neighbours.ts';
+import type { RouteOutlet } from './route-link.ts';
 import type { TokenDeriver } from './station-tokens.ts';
 import type { TableWriters } from './table-writers.ts';
 import { interfaceMac, type TapInterface, type TapLink, type TapRequest } from './tap-link.ts';
@@ -41,6 +42,8 @@ export interface VlanSetParts {
   readonly tokenPeriodSeconds: number;
   /** The addon's, where the native engine runs. */
   readonly deriveTokens: TokenDeriver | undefined;
+  /** Where neighbours are told which tokens are received. */
+  readonly routes: RouteOutlet;
   /** Drops on the main thread, f64 by drop code. */
   readonly drops: Float64Array;
   /** CLOCK_MONOTONIC in milliseconds. */
@@ -233,6 +236,7 @@ export class VlanSet {
         tokenPeriodSeconds,
         movingHosts,
         deriveTokens: this.#parts.deriveTokens,
+        routes: this.#parts.routes,
         drops: this.#parts.drops,
         trunkOf: (peer) => this.#neighbours.trunkOf(peer),
         nowMs: () => this.#parts.nowMs(),

@@ -8,10 +8,10 @@
  */
 
 import { macNumber } from '../membership/station-claims.ts';
-import { broadcastToken, controlToken, type TokenSecrets } from '../token/token.ts';
+import { broadcastRoute, controlRoute, type TokenSecrets } from '../token/token.ts';
 import { livePeriods, type TokenPeriod } from '../token/token-period.ts';
 import { DAY_SECONDS } from '../vlan/open-epoch.ts';
-import { stationTokens, type TokenDeriver } from './station-tokens.ts';
+import { type RoutedToken, routedToken, stationTokens, type TokenDeriver } from './station-tokens.ts';
 import type { TokenTable, TokenUse } from './token-table.ts';
 
 /** An epoch whose tokens may be received: its secrets and its slot. */
@@ -20,12 +20,17 @@ export interface TokenEpoch {
   readonly slot: number;
 }
 
+/** A token in the table. */
+interface Received {
+  readonly slot: number;
+  readonly route: Uint8Array;
+}
+
 interface PeriodTokens {
   readonly epoch: TokenEpoch;
   readonly period: number;
-  /** Token slots. */
-  readonly shared: readonly (number | undefined)[];
-  readonly stations: Map<number, number>;
+  readonly shared: readonly (Received | undefined)[];
+  readonly stations: Map<number, Received>;
 }
 
 /** See the file's head. */
@@ -42,6 +47,13 @@ export class VlanTokens {
     this.#table = table;
     this.#derive = derive;
     this.#periodSeconds = periodSeconds;
+  }
+
+  /** What is received, as neighbours are told of it. */
+  routes(): Uint8Array[] {
+    return [...this.#periods.values()].flatMap(({ shared, stations }) =>
+      [...shared, ...stations.values()].flatMap((received) => received?.route ?? []),
+    );
   }
 
   /** Receives what is live now, and nothing else. */
@@ -96,8 +108,8 @@ export class VlanTokens {
       epoch,
       period,
       shared: [
-        this.#add(broadcastToken(epoch.secrets, period), epoch, 'deliver'),
-        this.#add(controlToken(epoch.secrets, period), epoch, 'control'),
+        this.#addShared(broadcastRoute(epoch.secrets.tokenKey, period), epoch, 'deliver'),
+        this.#addShared(controlRoute(epoch.secrets.tokenKey, period), epoch, 'control'),
       ],
       stations: new Map(),
     };
@@ -109,9 +121,9 @@ export class VlanTokens {
     const derived = stationTokens(epoch.secrets, period, macs, this.#derive);
     for (const [index, mac] of macs.entries()) {
       const token = derived[index];
-      const slot = token === undefined ? undefined : this.#add(token, epoch, 'deliver');
-      if (slot !== undefined) {
-        stations.set(macNumber(mac), slot);
+      const received = token === undefined ? undefined : this.#add(token, epoch, 'deliver');
+      if (received !== undefined) {
+        stations.set(macNumber(mac), received);
       }
     }
   }
@@ -120,23 +132,28 @@ export class VlanTokens {
     const tokens = this.#periods.get(period);
     if (tokens !== undefined) {
       this.#periods.delete(period);
-      for (const slot of [...tokens.shared, ...tokens.stations.values()]) {
-        this.#remove(slot);
+      for (const received of [...tokens.shared, ...tokens.stations.values()]) {
+        this.#remove(received);
       }
     }
   }
 
-  #add(token: Uint8Array, epoch: TokenEpoch, use: TokenUse): number | undefined {
+  #addShared(route: Uint8Array, epoch: TokenEpoch, use: TokenUse): Received | undefined {
+    return this.#add(routedToken(epoch.secrets, route), epoch, use);
+  }
+
+  #add({ route, token }: RoutedToken, epoch: TokenEpoch, use: TokenUse): Received | undefined {
     const slot = this.#table.add(token, epoch.slot, use);
     if (slot === undefined) {
       this.refused++;
+      return undefined;
     }
-    return slot;
+    return { slot, route };
   }
 
-  #remove(slot: number | undefined): void {
-    if (slot !== undefined) {
-      this.#table.remove(slot);
+  #remove(received: Received | undefined): void {
+    if (received !== undefined) {
+      this.#table.remove(received.slot);
     }
   }
 }

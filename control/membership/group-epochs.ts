@@ -81,11 +81,11 @@ export class GroupEpochs implements EpochKeeper {
 
   adopt(state: GroupState, options: { readonly removedAtOnce: boolean; readonly nowMs: number }): void {
     const { removedAtOnce, nowMs } = options;
-    const newest = this.newest();
-    if (newest === undefined || keyText(newest.tag) !== keyText(state.tag)) {
+    const before = this.newest();
+    if (before === undefined || keyText(before.tag) !== keyText(state.tag)) {
       this.#add(state, nowMs);
     }
-    if (removedAtOnce || newest === undefined) {
+    if (removedAtOnce || before === undefined || this.#hasMissedRemove(before)) {
       this.#cut(nowMs);
     }
     this.#advanceSealing(nowMs);
@@ -98,7 +98,9 @@ export class GroupEpochs implements EpochKeeper {
     }
     // It speaks in this epoch; whether it has the one before nobody knows.
     if (epoch.id > this.#sealing) {
-      this.#progress.of(member).switched = epoch.id;
+      const progress = this.#progress.of(member);
+      progress.switched = epoch.id;
+      progress.opensIn.add(epoch.id);
       this.#host.emit({ kind: 'use-epoch-to', member: member.id, epoch: epoch.id });
     }
   }
@@ -112,18 +114,19 @@ export class GroupEpochs implements EpochKeeper {
 
   heard(member: Member, epoch: Epoch, announce: Announce, how: Heard): void {
     const progress = this.#progress.of(member);
-    const isFirst = progress.heardIn < epoch.id;
-    progress.heardIn = Math.max(progress.heardIn, epoch.id);
+    const isFirst = !progress.heardIn.has(epoch.id);
+    progress.heardIn.add(epoch.id);
     const signed = new Set(announce.answers.map(keyText));
-    if (progress.opensIn < epoch.id && signed.has(keyText(this.#ownReceipt(member, epoch)))) {
-      progress.opensIn = epoch.id;
+    if (!progress.opensIn.has(epoch.id) && signed.has(keyText(this.#ownReceipt(member, epoch)))) {
+      progress.opensIn.add(epoch.id);
       this.#switch(member);
     }
     if (how.fresh && how.opened) {
       this.#giveReceipt(member, epoch, announce, how.nowMs);
     }
-    const isDueAgain = how.nowMs - progress.toldAtMs >= TIMING.receiptGapMs;
-    if (epoch === this.newest() && progress.opensIn < epoch.id && (isFirst || isDueAgain)) {
+    const isWanted = this.#isWanted(epoch) && !progress.opensIn.has(epoch.id);
+    const toldAtMs = progress.toldAtMs.get(epoch.id) ?? Number.NEGATIVE_INFINITY;
+    if (isWanted && (isFirst || how.nowMs - toldAtMs >= TIMING.receiptGapMs)) {
       this.#tell([member], epoch, how.nowMs);
     }
     this.#noteFarewells(member, epoch, signed, how.nowMs);
@@ -203,6 +206,13 @@ export class GroupEpochs implements EpochKeeper {
     this.#nudgeAtMs = nowMs + this.#nudgeGapMs;
   }
 
+  /** States were skipped, and somebody has gone meanwhile: nobody says whether by a Remove. */
+  #hasMissedRemove(before: Epoch): boolean {
+    const newest = this.newest();
+    const isNext = newest === undefined || newest === before || newest.number === before.number + 1;
+    return !isNext && [...(before.roster?.keys() ?? [])].some((key) => !isInEpoch(newest, key));
+  }
+
   /** Nothing is sealed under older epochs from now, whoever can open the newest. */
   #cut(nowMs: number): void {
     const newest = this.newest();
@@ -235,6 +245,7 @@ export class GroupEpochs implements EpochKeeper {
     this.#host.closeSenders(epoch.id);
     this.#lanes.remove(epoch.id);
     this.#host.forgetEpoch(epoch.id);
+    this.#progress.forgetEpoch(epoch.id);
     this.#live = this.#live.filter((live) => live.epoch !== epoch);
     this.#host.emit({ kind: 'remove-epoch', epoch: epoch.id });
   }
@@ -276,23 +287,26 @@ export class GroupEpochs implements EpochKeeper {
   /** Seals to a member under the newest epoch in which it can open us, if that is later than what it gets now. */
   #switch(member: Member): void {
     const progress = this.#progress.of(member);
-    const entry = this.#live.find(({ epoch }) => epoch.id === progress.opensIn);
-    if (entry === undefined || entry.unkeyed.has(member)) {
-      return;
-    }
-    if (progress.opensIn > Math.max(this.#sealing, progress.switched)) {
-      progress.switched = progress.opensIn;
-      this.#host.emit({ kind: 'use-epoch-to', member: member.id, epoch: progress.opensIn });
+    const present = Math.max(this.#sealing, progress.switched);
+    const open = this.#live.filter(
+      ({ epoch, unkeyed }) => epoch.id > present && progress.opensIn.has(epoch.id) && !unkeyed.has(member),
+    );
+    const latest = open.at(-1)?.epoch;
+    if (latest !== undefined) {
+      progress.switched = latest.id;
+      this.#host.emit({ kind: 'use-epoch-to', member: member.id, epoch: latest.id });
     }
   }
 
   /** Seals to everybody under the newest epoch in which all who are here can open us. */
   #advanceSealing(nowMs: number): void {
-    const levels = this.#host.proven().map((member) => this.#progress.of(member));
-    const least = Math.min(NEVER, ...levels.map(({ opensIn, switched }) => Math.max(opensIn, switched)));
-    const common = this.#live.filter(({ epoch }) => epoch.id <= least).at(-1);
-    if (common !== undefined) {
-      this.#use(common.epoch, nowMs);
+    const everybody = this.#host.proven().map((member) => this.#progress.of(member));
+    const common = this.#live.filter(
+      ({ epoch }) => epoch.id > this.#sealing && everybody.every(({ opensIn }) => opensIn.has(epoch.id)),
+    );
+    const latest = common.at(-1);
+    if (latest !== undefined) {
+      this.#use(latest.epoch, nowMs);
     }
   }
 
@@ -320,24 +334,32 @@ export class GroupEpochs implements EpochKeeper {
   #tell(members: readonly Member[], epoch: Epoch, nowMs: number): void {
     for (const member of members) {
       this.#host.answer(member.challenge, epoch.id);
-      this.#progress.of(member).toldAtMs = nowMs;
+      this.#progress.of(member).toldAtMs.set(epoch.id, nowMs);
     }
     this.#host.announceSoon(nowMs, epoch.id);
   }
 
+  /** Whether members should show that they can open us in an epoch: the newest, and those that others may wait in. */
+  #isWanted(epoch: Epoch): boolean {
+    return epoch === this.newest() || epoch.id > this.#sealing;
+  }
+
   /** What was said may have been lost, or came before a member had the epoch. */
   #nudge(nowMs: number): void {
-    const newest = this.#live.at(-1);
-    const missing = this.#host
-      .proven()
-      .filter((member) => newest !== undefined && this.#progress.of(member).opensIn < newest.epoch.id);
-    if (newest === undefined || missing.length === 0 || nowMs >= newest.switchAtMs) {
-      this.#nudgeAtMs = NEVER;
-      return;
+    let isDone = true;
+    for (const { epoch } of this.#live.filter(
+      (live) => this.#isWanted(live.epoch) && nowMs < live.switchAtMs,
+    )) {
+      const missing = this.#host
+        .proven()
+        .filter((member) => !this.#progress.of(member).opensIn.has(epoch.id));
+      if (missing.length > 0) {
+        this.#tell(missing, epoch, nowMs);
+        isDone = false;
+      }
     }
-    this.#tell(missing, newest.epoch, nowMs);
     this.#nudgeGapMs = Math.min(2 * this.#nudgeGapMs, TIMING.epochNudgeMostMs);
-    this.#nudgeAtMs = nowMs + this.#nudgeGapMs;
+    this.#nudgeAtMs = isDone ? NEVER : nowMs + this.#nudgeGapMs;
   }
 
   #noteFarewells(member: Member, epoch: Epoch, signed: ReadonlySet<string>, nowMs: number): void {

@@ -24,16 +24,16 @@ export interface GroupEpochHost extends EpochHost {
 
 /** How far a member has come. */
 export interface Progress {
-  /** The newest epoch in which it was heard. */
-  heardIn: EpochId;
-  /** The newest epoch for which it gave a receipt for our lanes. */
-  opensIn: EpochId;
+  /** The live epochs in which it was heard. */
+  readonly heardIn: Set<EpochId>;
+  /** The live epochs in which our lanes are open there: it gave receipts, or came in by one. */
+  readonly opensIn: Set<EpochId>;
   /** What goes to it alone was switched to this epoch, ahead of the rest. */
   switched: EpochId;
   /** It seals nothing under this epoch any more, nor under those before. */
   left: EpochId;
-  /** When its challenge was last answered because of a new epoch. */
-  toldAtMs: number;
+  /** When its challenge was last answered so that it opens our lanes in an epoch. */
+  readonly toldAtMs: Map<EpochId, number>;
   /** The receipt that we gave it last, as a key, and when. */
   receipt: string;
   receiptAtMs: number;
@@ -48,17 +48,26 @@ export class MemberProgress {
     let progress = this.#members.get(member);
     if (progress === undefined) {
       progress = {
-        heardIn: NO_EPOCH,
-        opensIn: NO_EPOCH,
+        heardIn: new Set(),
+        opensIn: new Set(),
         switched: NO_EPOCH,
         left: NO_EPOCH,
-        toldAtMs: Number.NEGATIVE_INFINITY,
+        toldAtMs: new Map(),
         receipt: '',
         receiptAtMs: Number.NEGATIVE_INFINITY,
       };
       this.#members.set(member, progress);
     }
     return progress;
+  }
+
+  /** An epoch is over. */
+  forgetEpoch(epoch: EpochId): void {
+    for (const { heardIn, opensIn, toldAtMs } of this.#members.values()) {
+      heardIn.delete(epoch);
+      opensIn.delete(epoch);
+      toldAtMs.delete(epoch);
+    }
   }
 
   forget(member: Member): void {

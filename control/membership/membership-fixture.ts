@@ -15,15 +15,9 @@ import { privateKeyFromRaw, rawPublicKey } from '../vlan/raw-keys.ts';
 import type { Epoch, EpochId } from './epoch.ts';
 import { CIPHER_AES_256_GCM } from './frame-keys.ts';
 import { MembershipMachine } from './membership-machine.ts';
-import type {
-  MembershipEffect,
-  MembershipInput,
-  MembershipOptions,
-  MembershipPorts,
-  OpenSender,
-  PairKey,
-} from './membership-port.ts';
+import type { MembershipInput, MembershipOptions, MembershipPorts } from './membership-port.ts';
 import { createKeyAgreement, verifySignature } from './node-ports.ts';
+import { SimMember } from './sim-member.ts';
 import { macNumber } from './station-claims.ts';
 
 /** 21 November 2026, noon UTC. */
@@ -82,120 +76,14 @@ export interface Recorded {
   readonly payload: Uint8Array;
 }
 
-/** One member, and what its effects have made of the tables. */
-export class SimMember {
-  readonly name: string;
-  readonly machine: MembershipMachine;
-  readonly peers = new Map<number, string>();
-  readonly senders = new Map<number, OpenSender>();
-  readonly stations = new Map<number, number | 'own' | 'enforced'>();
-  readonly salts = new Map<
-    number,
-    { readonly epoch: EpochId; readonly worker: number; readonly leaf: number; readonly value: Uint8Array }
-  >();
-  readonly groupKeys = new Map<number, Uint8Array>();
-  readonly pairKeys = new Map<string, Uint8Array>();
-  readonly effects: MembershipEffect[] = [];
-  readonly counters = new Map<number, number>();
-  readonly lastSeenMs = new Map<number, number>();
-  /** Epochs whose tokens are accepted. */
-  readonly epochs = new Map<EpochId, Epoch>();
-  /** Members that are sealed to under a later epoch than the rest. */
-  readonly ahead = new Map<number, EpochId>();
-  sealing: EpochId = -1;
-
-  constructor(name: string, machine: MembershipMachine) {
-    this.name = name;
-    this.machine = machine;
-  }
-
-  /** Names of the members that have proven themselves, sorted. */
-  peerNames(names: (peer: string) => string): readonly string[] {
-    return [...this.peers.values()].map(names).sort();
-  }
-
-  record(effect: MembershipEffect): void {
-    this.effects.push(effect);
-    switch (effect.kind) {
-      case 'member-up':
-        this.peers.set(effect.member, effect.peer);
-        return;
-      case 'member-down':
-        this.peers.delete(effect.member);
-        this.ahead.delete(effect.member);
-        return;
-      case 'open-sender':
-        this.senders.set(effect.sender, effect);
-        return;
-      case 'close-sender':
-        this.senders.delete(effect.sender);
-        return;
-      case 'add-station':
-        this.stations.set(macNumber(effect.mac), effect.member);
-        return;
-      case 'add-own-station':
-        this.stations.set(macNumber(effect.mac), effect.enforced ? 'enforced' : 'own');
-        return;
-      case 'remove-station':
-        this.stations.delete(macNumber(effect.mac));
-        return;
-      case 'add-salt':
-        this.salts.set(effect.salt, effect);
-        return;
-      case 'use-salt':
-        this.groupKeys.set(effect.salt, effect.groupKey);
-        this.#addPairKeys(effect.salt, effect.pairKeys);
-        return;
-      case 'add-pair-keys':
-        for (const { salt, key } of effect.keys) {
-          this.#addPairKeys(salt, [{ member: effect.member, key }]);
-        }
-        return;
-      case 'remove-salt':
-        this.salts.delete(effect.salt);
-        this.groupKeys.delete(effect.salt);
-        return;
-      case 'use-epoch':
-        this.sealing = effect.epoch;
-        return;
-      case 'use-epoch-to':
-        this.ahead.set(effect.member, effect.epoch);
-        return;
-      case 'add-epoch':
-        this.epochs.set(effect.epoch.id, effect.epoch);
-        return;
-      case 'remove-epoch':
-        this.epochs.delete(effect.epoch);
-        return;
-      default:
-        return;
-    }
-  }
-
-  /** The leaf under which it seals. */
-  get leaf(): number {
-    const [salt] = [...this.salts.values()].slice(-1);
-    return salt?.leaf ?? -1;
-  }
-
-  /** The epoch under which what goes to a member alone is sealed. */
-  epochTo(member: number): EpochId {
-    return Math.max(this.sealing, this.ahead.get(member) ?? -1);
-  }
-
-  #addPairKeys(salt: number, keys: readonly PairKey[]): void {
-    for (const { member, key } of keys) {
-      this.pairKeys.set(`${salt}/${member}`, key);
-    }
-  }
-}
-
 /** A VLAN of simulated members. */
 export class SimVlan {
   readonly recorded: Recorded[] = [];
   readonly members = new Map<string, SimMember>();
   readonly vlanId: Uint8Array;
   wire: Wire = GOOD_WIRE;
+  /** Looks at a member whenever its tables have changed. */
+  afterChange: (member: SimMember) => void = () => undefined;
   nowMs = 1_000;
   unixOffsetMs: number;
   readonly #random: SeededRandom;
@@ -275,11 +163,16 @@ export class SimVlan {
   }
 
   input(member: SimMember, input: MembershipInput): void {
+    let changed = false;
     for (const effect of member.machine.handle(input, this.nowMs)) {
       if (effect.kind === 'send-control') {
         this.#flood(member, effect.payload);
       }
+      changed ||= effect.kind !== 'send-control' && effect.kind !== 'notice';
       member.record(effect);
+    }
+    if (changed) {
+      this.afterChange(member);
     }
   }
 

@@ -6,8 +6,10 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { SeededRandom, type SimMember, SimVlan } from '../../control/membership/membership-fixture.ts';
+import { SeededRandom, SimVlan } from '../../control/membership/membership-fixture.ts';
+import type { SimMember } from '../../control/membership/sim-member.ts';
 import { macNumber } from '../../control/membership/station-claims.ts';
+import { PrivateWorld } from './private-world.ts';
 
 const SEEDS = process.env['PEERTAP_SIM_SEED']?.split(',') ?? ['1', '2', '3'];
 const BAD_WIRE = { lossRatio: 0.2, leastDelayMs: 1, mostDelayMs: 400 };
@@ -102,4 +104,89 @@ function assertOpens(receiver: SimMember, sender: SimMember | undefined, seed: s
     assert.ok(opened, `${receiver.name} does not open ${sender.name}'s worker ${salt.worker}, seed ${seed}`);
     assert.deepEqual(opened.groupKey, sender.groupKeys.get(id));
   }
+}
+
+for (const seed of SEEDS) {
+  test(`changes of epoch on a bad wire lose no frame and no member (seed ${seed})`, () => {
+    const names = ['a', 'b', 'c', 'd', 'e'];
+    const world = new PrivateWorld(`changes ${seed}`);
+    world.settle(names, { skewMs: 0 });
+    for (const name of names) world.start(name);
+    world.run(2_000);
+    world.group.vlan.wire = BAD_WIRE;
+    for (let change = 0; change < 25; change++) {
+      const again = world.pick(names);
+      // Now and then one comes in anew and has another leaf.
+      const leaves = world.random.unit() < 0.3 ? { [again]: 10 + change } : {};
+      world.settle(names, { skewMs: world.pick([50, 1_000, 6_000]), leaves });
+      // Four epochs are live at a time: who lags behind by more than that is lost.
+      world.run(6_000 + world.random.unit() * 10_000);
+    }
+    world.group.vlan.wire = { ...BAD_WIRE, lossRatio: 0 };
+    world.run(60_000);
+
+    world.assertSettled(names);
+    assert.ok(world.looked > 10_000, `only ${world.looked} frames were looked at`);
+    const downs = world.members.flatMap(({ effects }) =>
+      effects.filter(({ kind }) => kind === 'member-down'),
+    );
+    assert.deepEqual(downs, [], `seed ${seed}`);
+  });
+
+  test(`whatever happens to a private VLAN, nobody removed can open a frame, and in the end all are there (seed ${seed})`, () => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+    const world = new PrivateWorld(`wild ${seed}`);
+    let inside = [...names];
+    world.settle(inside, { skewMs: 0 });
+    for (const name of names) world.start(name);
+    world.run(2_000);
+    world.group.vlan.wire = BAD_WIRE;
+    for (let step = 0; step < 30; step++) {
+      inside = disturbPrivately(world, names, inside);
+      world.run(world.random.unit() * 15_000);
+    }
+    world.group.vlan.wire = { ...BAD_WIRE, lossRatio: 0 };
+    for (const name of names) {
+      world.group.vlan.place(name, 0);
+      if (!world.group.vlan.members.has(name)) world.start(name);
+    }
+    world.settle(names, { skewMs: 1_000 });
+    world.run(90_000);
+
+    world.assertSettled(names);
+  });
+}
+
+/** @returns who is in the group then */
+function disturbPrivately(
+  world: PrivateWorld,
+  names: readonly string[],
+  inside: readonly string[],
+): string[] {
+  const name = world.pick(inside);
+  const outside = names.filter((each) => !inside.includes(each));
+  const choice = world.random.unit();
+  const skewMs = world.pick([50, 1_000, 10_000]);
+  const member = world.group.vlan.members.get(name);
+  if (choice < 0.3) {
+    world.settle(inside, { skewMs });
+  } else if (choice < 0.45 && inside.length > 2) {
+    const rest = inside.filter((each) => each !== name);
+    world.settle(rest, { skewMs, remove: true });
+    return rest;
+  } else if (choice < 0.6 && outside.length > 0) {
+    const more = [...inside, world.pick(outside)];
+    world.settle(more, { skewMs });
+    return more;
+  } else if (choice < 0.75) {
+    world.kill(name);
+    world.run(world.random.unit() * 3_000);
+    world.start(name);
+  } else if (choice < 0.85 && member !== undefined) {
+    world.unlink(name);
+    world.group.vlan.input(member, { kind: 'worker-restarted', worker: 1 });
+  } else {
+    world.place(name, world.random.unit() < 0.5 ? 1 : 0);
+  }
+  return [...inside];
 }
