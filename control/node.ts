@@ -37,8 +37,9 @@ import { formatVlanId } from './vlan/vlan-id.ts';
 import { browsedVlans } from './vlan-service/browse.ts';
 import { DirectoryDriver } from './vlan-service/directory-driver.ts';
 import { createNodeSelf } from './vlan-service/node-self.ts';
-import type { PeerFacts } from './vlan-service/vlan-parts.ts';
-import { VlanService } from './vlan-service/vlan-service.ts';
+import { VlanActs } from './vlan-service/vlan-acts.ts';
+import type { PeerFacts, VlanServiceParts } from './vlan-service/vlan-parts.ts';
+import { type VlanListener, VlanService } from './vlan-service/vlan-service.ts';
 
 /** The clock is compared this often; addresses are, as they come and go without a word, and traffic waits for us. */
 const UPKEEP_MS = 1000;
@@ -53,6 +54,7 @@ export class PeertapNode implements DaemonControl {
   readonly #discovery: DiscoveryDriver;
   readonly #directory: DirectoryDriver;
   readonly #vlans: VlanService;
+  readonly #acts: VlanActs;
   readonly #startedMs = performance.now();
   readonly #loopWatch = new EventLoopWatch();
   /** As last read; `#parts.config` is what the daemon was started with, and still listens by. */
@@ -84,7 +86,9 @@ export class PeertapNode implements DaemonControl {
     });
     this.#discovery = this.#createDiscovery();
     this.#directory = this.#createDirectory();
-    this.#vlans = this.#createVlans();
+    const vlanParts = this.#vlanParts();
+    this.#vlans = new VlanService(vlanParts, this.#vlanListener());
+    this.#acts = new VlanActs(vlanParts, this.#vlans);
   }
 
   /** Listens, joins the VLANs and begins to look for peers. @throws NetworkError, or a config VLAN's SystemError */
@@ -163,23 +167,23 @@ export class PeertapNode implements DaemonControl {
   }
 
   inviteToVlan(request: InviteRequest): Promise<InviteReport> {
-    return this.#vlans.invite(request);
+    return this.#acts.invite(request);
   }
 
-  async vlanRequests(id: string): Promise<readonly AdmissionRequestReport[]> {
-    return this.#vlans.requests(id);
+  vlanRequests(id: string): Promise<readonly AdmissionRequestReport[]> {
+    return promised(() => this.#acts.requests(id));
   }
 
   approveRequest(id: string, peer: string): Promise<void> {
-    return this.#vlans.approve(id, peer);
+    return this.#acts.approve(id, peer);
   }
 
   removeMember(id: string, peer: string): Promise<void> {
-    return this.#vlans.remove(id, peer);
+    return this.#acts.remove(id, peer);
   }
 
-  async vlanMembers(id: string): Promise<readonly MemberReport[]> {
-    return this.#vlans.members(id);
+  vlanMembers(id: string): Promise<readonly MemberReport[]> {
+    return promised(() => this.#acts.members(id));
   }
 
   /** The VLAN of a directory key, for the DHT's rules about values. */
@@ -191,77 +195,78 @@ export class PeertapNode implements DaemonControl {
     return browsedVlans(await this.#directory.browse());
   }
 
-  async setVlan(id: string, changes: Readonly<Record<string, string>>): Promise<VlanReport> {
-    return this.#vlans.set(id, changes);
+  setVlan(id: string, changes: Readonly<Record<string, string>>): Promise<VlanReport> {
+    return promised(() => this.#acts.set(id, changes));
   }
 
   swarm(): SwarmReport {
     return this.#parts.swarm.report();
   }
 
-  async configureSwarm(): Promise<SwarmKeyReport> {
-    return this.#parts.swarm.configure();
+  configureSwarm(): Promise<SwarmKeyReport> {
+    return promised(() => this.#parts.swarm.configure());
   }
 
-  async exchangeSwarm(): Promise<SwarmKeyReport> {
-    return this.#parts.swarm.exchange();
+  exchangeSwarm(): Promise<SwarmKeyReport> {
+    return promised(() => this.#parts.swarm.exchange());
   }
 
-  async joinSwarm(key: string): Promise<SwarmReport> {
-    return this.#parts.swarm.join(key);
+  joinSwarm(key: string): Promise<SwarmReport> {
+    return promised(() => this.#parts.swarm.join(key));
   }
 
-  async leaveSwarm(): Promise<SwarmReport> {
-    return this.#parts.swarm.leave();
+  leaveSwarm(): Promise<SwarmReport> {
+    return promised(() => this.#parts.swarm.leave());
   }
 
-  async rotateSwarm(): Promise<SwarmKeyReport> {
-    return this.#parts.swarm.rotate();
+  rotateSwarm(): Promise<SwarmKeyReport> {
+    return promised(() => this.#parts.swarm.rotate());
   }
 
-  async finishSwarmRotation(): Promise<SwarmReport> {
-    return this.#parts.swarm.finishRotation();
+  finishSwarmRotation(): Promise<SwarmReport> {
+    return promised(() => this.#parts.swarm.finishRotation());
   }
 
   // ── What the parts tell each other ───────────────────────────────────────────────────────────────────
 
-  #createVlans(): VlanService {
+  #vlanParts(): VlanServiceParts {
     const { registry, dataplane, identity, openGroup, logger } = this.#parts;
-    return new VlanService(
-      {
-        registry,
-        vlans: dataplane.vlans,
-        hub: this.#hub,
-        self: createNodeSelf(identity),
-        stateDirectory: this.#parts.config.stateDirectory,
-        openGroup,
-        peer: (peer) => this.#peerFacts(peer),
-        ownAddresses: () => this.#ownAddresses,
-        nowMs: monotonicMs,
-        unixMs: () => this.#unixMs(),
-        events: {
-          changed: () => this.#tellVlans(),
-          seek: (vlanId, peers) => this.#discovery.invited(vlanId, peers),
-          log: (level, code, message, vlan) => logger[level]({ code, vlan }, message),
-        },
+    return {
+      registry,
+      vlans: dataplane.vlans,
+      hub: this.#hub,
+      self: createNodeSelf(identity),
+      stateDirectory: this.#parts.config.stateDirectory,
+      openGroup,
+      peer: (peer) => this.#peerFacts(peer),
+      ownAddresses: () => this.#ownAddresses,
+      nowMs: monotonicMs,
+      unixMs: () => this.#unixMs(),
+      events: {
+        changed: () => this.#tellVlans(),
+        seek: (vlanId, peers) => this.#discovery.invited(vlanId, peers),
+        log: (level, code, message, vlan) => logger[level]({ code, vlan }, message),
       },
-      {
-        vlan: ({ id, idBytes, record }) => this.#directory.input({ kind: 'vlan', id, idBytes, record }),
-        vlanGone: ({ id }) => this.#directory.input({ kind: 'drop-vlan', id }),
-        peerUp: ({ id, idBytes }, peer) => {
-          this.#directory.input({ kind: 'peer-up', peer, vlan: id });
-          this.#discovery.neighbourUp(idBytes, peer);
-        },
-        peerDown: ({ id, idBytes }, peer) => {
-          this.#directory.input({ kind: 'peer-down', peer, vlan: id });
-          this.#discovery.neighbourDown(idBytes, peer);
-        },
-        message: ({ id, idBytes }, peer, kind, bytes) => {
-          if (kind === 'presence') this.#discovery.heard(idBytes, peer, bytes);
-          else this.#directory.input({ kind: 'message', peer, vlan: id, bytes });
-        },
+    };
+  }
+
+  #vlanListener(): VlanListener {
+    return {
+      vlan: ({ id, idBytes, record }) => this.#directory.input({ kind: 'vlan', id, idBytes, record }),
+      vlanGone: ({ id }) => this.#directory.input({ kind: 'drop-vlan', id }),
+      peerUp: ({ id, idBytes }, peer) => {
+        this.#directory.input({ kind: 'peer-up', peer, vlan: id });
+        this.#discovery.neighbourUp(idBytes, peer);
       },
-    );
+      peerDown: ({ id, idBytes }, peer) => {
+        this.#directory.input({ kind: 'peer-down', peer, vlan: id });
+        this.#discovery.neighbourDown(idBytes, peer);
+      },
+      message: ({ id, idBytes }, peer, kind, bytes) => {
+        if (kind === 'presence') this.#discovery.heard(idBytes, peer, bytes);
+        else this.#directory.input({ kind: 'message', peer, vlan: id, bytes });
+      },
+    };
   }
 
   #createDiscovery(): DiscoveryDriver {
@@ -360,6 +365,11 @@ export class PeertapNode implements DaemonControl {
   #crashWorker(): void {
     if (this.#parts.dataplane.crashWorker(0)) this.#parts.logger.warn('worker 0 is made to throw');
   }
+}
+
+/** What is done at once, as a promise that is rejected where the deed throws. */
+function promised<T>(act: () => T): Promise<T> {
+  return Promise.resolve().then(act);
 }
 
 /** CLOCK_MONOTONIC in milliseconds, as the data plane has it. */

@@ -10,16 +10,7 @@
  */
 import { hostname } from 'node:os';
 import { hexToBytes } from '@noble/hashes/utils.js';
-import { AdmissionClient } from '../admission/admission-client.ts';
-import type { ClientEffect, ClientInput } from '../admission/client-port.ts';
-import {
-  type Credential,
-  type CredentialContext,
-  decodeCredential,
-  encodeCredential,
-  nextSequence,
-  verifyCredential,
-} from '../admission/credentials.ts';
+import { encodeCredential, nextSequence } from '../admission/credentials.ts';
 import type { AdmissionRequest, DeskSituation } from '../admission/desk-port.ts';
 import type { VlanExchange } from '../exchange/exchange-hub.ts';
 import { objectDigest } from '../exchange/object-exchange.ts';
@@ -30,16 +21,16 @@ import type {
   NoticeEffect,
   OrderInput,
   OrderStatus,
-  RecordFacts,
   SettledEffect,
 } from '../membership/group/order/order-port.ts';
-import { decodePolicy } from '../membership/group/order/policy-extension.ts';
 import { deriveEpochKeys, type EpochKeys } from '../vlan/epoch-keys.ts';
 import { parseInvite } from '../vlan/invite.ts';
 import { openRecord, type SignedRecord } from '../vlan/vlan-record.ts';
 import type { VlanEntry } from '../vlan/vlan-registry.ts';
 import type { VlanMembership } from '../vlan/vlan-state.ts';
+import { ClientDriver } from './client-driver.ts';
 import { DeskDriver } from './desk-driver.ts';
+import { deskSituation, groupReaders, standingOf } from './group-facts.ts';
 import type { GroupFiles } from './group-files.ts';
 
 /** How long a leaving node waits for the others to see to it. */
@@ -89,12 +80,10 @@ export class PrivateVlan {
   readonly #parts: PrivateVlanParts;
   #driver: GroupDriver | undefined;
   #desk: DeskDriver | undefined;
-  #client: AdmissionClient | undefined;
-  #clientTimer: NodeJS.Timeout | undefined;
+  #client: ClientDriver | undefined;
   #state: GroupState | undefined;
   /** Of the latest epochs, newest first: members change over one by one. */
   #recent: readonly EpochKeys[] = [];
-  #welcome: { readonly digest: string; readonly admission: Uint8Array } | undefined;
   #whenLeft: () => void = () => undefined;
   #isStopped = false;
 
@@ -114,7 +103,7 @@ export class PrivateVlan {
 
   /** Outside: whether an admin has to say yes, as far as is known. */
   get isWaiting(): boolean {
-    return this.#client?.phase === 'waiting';
+    return this.#client?.isWaiting ?? false;
   }
 
   /** Outside: why it is not in yet, in words, if something went wrong. */
@@ -127,6 +116,11 @@ export class PrivateVlan {
     return this.#driver?.status();
   }
 
+  /** Where those who want in are heard; undefined outside. */
+  get desk(): DeskDriver | undefined {
+    return this.#desk;
+  }
+
   /** Those who wait for an admin's word. */
   requests(): readonly AdmissionRequest[] {
     return this.#desk?.requests() ?? [];
@@ -134,9 +128,9 @@ export class PrivateVlan {
 
   /** What was counted since the start, by name. */
   counters(): Readonly<Record<string, number>> {
-    const order = this.#driver?.status().counters ?? {};
-    const admission = [...(this.#desk?.counters ?? [])].map(([name, value]) => [`admission-${name}`, value]);
-    return { ...order, ...Object.fromEntries(admission) };
+    const counters: Record<string, number> = { ...this.#driver?.status().counters };
+    for (const [name, value] of this.#desk?.counters ?? []) counters[`admission-${name}`] = value;
+    return counters;
   }
 
   /** Goes on where the registry says that this node stands. @throws Error when the state on disk cannot be read */
@@ -152,8 +146,7 @@ export class PrivateVlan {
   /** Says and does nothing more; what is on disk stays. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    this.#client = undefined;
-    clearTimeout(this.#clientTimer);
+    this.#client?.stop();
     this.#driver?.stop();
     this.#desk?.stop();
     await this.#parts.files.head.idle();
@@ -162,28 +155,22 @@ export class PrivateVlan {
 
   // ── What a person asks for ───────────────────────────────────────────────────────────────────────────
 
-  /** The desk of a node that is in. */
-  get desk(): DeskDriver | undefined {
-    return this.#desk;
-  }
-
   /** Puts a member out, signed by this node, an admin. */
   remove(peer: string): void {
-    const { self, unixMs } = this.#parts;
-    const known = this.#state === undefined ? undefined : decodePolicy(this.#state.policy);
-    const sequence = nextSequence(known?.standings.entries.get(peer)?.credential.sequence, unixMs());
-    const tombstone = encodeCredential(
-      { kind: 'tombstone', peer, sequence, admin: self.peerId },
-      this.#parts.entry().idBytes,
-      self.sign,
+    const { self } = this.#parts;
+    const sequence = nextSequence(
+      this.#state === undefined ? undefined : standingOf(this.#state, peer),
+      this.#parts.unixMs(),
     );
+    const facts = { kind: 'tombstone', peer, sequence, admin: self.peerId } as const;
+    const tombstone = encodeCredential(facts, this.#parts.entry().idBytes, self.sign);
     this.#driver?.input({ kind: 'propose-remove', peer, tombstone });
   }
 
   /** A newer record of the VLAN, for the group's policy. */
   setRecord(signed: SignedRecord): void {
     this.#driver?.input({ kind: 'set-policy', record: signed.bytes });
-    this.#toClient({ kind: 'record', record: signed });
+    this.#client?.input({ kind: 'record', record: signed });
   }
 
   /** New keys for this node now. */
@@ -193,7 +180,7 @@ export class PrivateVlan {
 
   /** Leaves: @returns when the others have taken this node out, or had time to; nothing is on disk then */
   async leave(): Promise<void> {
-    this.#toClient({ kind: 'stop' });
+    this.#client?.input({ kind: 'stop' });
     if (this.#driver !== undefined) {
       const left = new Promise<void>((resolve) => {
         this.#whenLeft = resolve;
@@ -210,12 +197,12 @@ export class PrivateVlan {
 
   peerUp(peer: string): void {
     this.#driver?.peerUp(peer);
-    this.#toClient({ kind: 'peer-up', peer });
+    this.#client?.input({ kind: 'peer-up', peer });
   }
 
   peerDown(peer: string): void {
     this.#driver?.input({ kind: 'peer-down', peer });
-    this.#toClient({ kind: 'peer-down', peer });
+    this.#client?.input({ kind: 'peer-down', peer });
   }
 
   gossip(peer: string, bytes: Uint8Array): void {
@@ -224,111 +211,51 @@ export class PrivateVlan {
 
   admission(peer: string, bytes: Uint8Array): void {
     this.#desk?.input({ kind: 'message', peer, bytes });
-    this.#toClient({ kind: 'message', peer, bytes });
+    this.#client?.input({ kind: 'message', peer, bytes });
   }
 
   object(digest: string, bytes: Uint8Array | undefined): void {
-    if (digest === this.#welcome?.digest) {
-      void this.#join(this.#welcome.admission, bytes);
-    } else {
-      this.#driver?.input({ kind: 'object', digest, bytes });
-    }
+    this.#client?.object(digest, bytes);
+    this.#driver?.input({ kind: 'object', digest, bytes });
   }
 
   // ── Outside ──────────────────────────────────────────────────────────────────────────────────────────
 
   #ask(): void {
-    const { self } = this.#parts;
+    const { self, exchange, group, events } = this.#parts;
     const { idBytes, record, membership } = this.#parts.entry();
     const invite = membership?.invite === null ? undefined : parseInvite(membership?.invite ?? '');
-    this.#client = new AdmissionClient({
-      self: self.peerId,
-      vlanId: idBytes,
-      invite: invite?.ok === true ? invite.invite : undefined,
-      record,
-      note: hostname(),
-      random: Math.random,
+    this.#client = new ClientDriver({
+      options: {
+        self: self.peerId,
+        vlanId: idBytes,
+        invite: invite?.ok === true ? invite.invite : undefined,
+        record,
+        note: hostname(),
+        random: Math.random,
+      },
+      exchange,
+      group,
+      unixMs: () => this.#parts.unixMs(),
+      standing: (change) => {
+        const present = this.#parts.entry().membership;
+        if (present !== undefined)
+          events.standing({
+            ...present,
+            state: change.state,
+            reason: change.reason,
+            admission: change.admission,
+          });
+      },
+      record: (signed) => events.record(signed),
+      seek: (peer, addresses) => events.seek(peer, addresses),
+      joined: (state, admission) => {
+        this.#client = undefined;
+        this.#enter({ kind: 'start', from: 'joined', state, admission });
+      },
+      log: (level, code, message) => this.#log(level, code, message),
     });
-    this.#toClient({ kind: 'start' });
-    for (const peer of this.#parts.exchange.peers()) {
-      this.#toClient({ kind: 'peer-up', peer });
-    }
-  }
-
-  #toClient(input: ClientInput): void {
-    const client = this.#client;
-    if (client === undefined || this.#isStopped) return;
-    for (const effect of client.handle(input, this.#parts.unixMs())) {
-      this.#perform(effect);
-    }
-    clearTimeout(this.#clientTimer);
-    const dueMs = client.nextTimeoutMs() - this.#parts.unixMs();
-    if (this.#client === client && Number.isFinite(dueMs)) {
-      this.#clientTimer = setTimeout(
-        () => {
-          this.#toClient({ kind: 'tick' });
-        },
-        Math.max(0, Math.ceil(dueMs)),
-      );
-    }
-  }
-
-  #perform(effect: ClientEffect): void {
-    const { exchange, events } = this.#parts;
-    switch (effect.kind) {
-      case 'make-key-package':
-        void this.#makeKeyPackage();
-        return;
-      case 'dial':
-        return events.seek(effect.peer, effect.addresses);
-      case 'send':
-        exchange.send(effect.peer, 'admission', effect.bytes);
-        return;
-      case 'welcome': {
-        const digest = Buffer.from(effect.digest).toString('hex');
-        this.#welcome = { digest, admission: effect.admission };
-        return exchange.fetch(digest, [effect.from, ...exchange.peers()]);
-      }
-      case 'membership': {
-        const { state, reason, admission } = effect;
-        const membership = this.#parts.entry().membership;
-        if (membership !== undefined) events.standing({ ...membership, state, reason, admission });
-        return;
-      }
-      case 'record':
-        return events.record(effect.record);
-    }
-  }
-
-  async #makeKeyPackage(): Promise<void> {
-    const made = await this.#parts.group.run({ op: 'key-package' });
-    if (made.ok) {
-      this.#toClient({ kind: 'key-package', keyPackage: made.value.keyPackage });
-    } else {
-      this.#log('error', 'group-failed', `no key package could be made: ${made.reason}`);
-    }
-  }
-
-  async #join(admission: Uint8Array, welcome: Uint8Array | undefined): Promise<void> {
-    this.#welcome = undefined;
-    const joined =
-      welcome === undefined
-        ? { ok: false as const, reason: 'no member had it any more' }
-        : await this.#parts.group.run({ op: 'join', welcome });
-    if (this.#isStopped || this.#client === undefined) return;
-    if (!joined.ok) {
-      this.#log('warn', 'join-failed', `the Welcome did not let this node in: ${joined.reason}`);
-      this.#toClient({ kind: 'join-failed', reason: joined.reason });
-      return;
-    }
-    this.#toClient({ kind: 'joined' });
-    this.#leaveClient();
-    this.#enter({ kind: 'start', from: 'joined', state: joined.value.state, admission });
-  }
-
-  #leaveClient(): void {
-    clearTimeout(this.#clientTimer);
-    this.#client = undefined;
+    this.#client.start();
   }
 
   // ── Inside ───────────────────────────────────────────────────────────────────────────────────────────
@@ -355,12 +282,12 @@ export class PrivateVlan {
 
   /** The owner's node begins the group, and admits itself. */
   #create(vlanId: Uint8Array, record: SignedRecord): void {
-    const { self, unixMs } = this.#parts;
+    const { self } = this.#parts;
     const admission = encodeCredential(
       {
         kind: 'admission',
         peer: self.peerId,
-        sequence: nextSequence(undefined, unixMs()),
+        sequence: nextSequence(undefined, this.#parts.unixMs()),
         admin: self.peerId,
         role: 'admin',
       },
@@ -380,13 +307,7 @@ export class PrivateVlan {
         self: self.peerId,
         unixOffsetMs: this.#parts.unixMs() - this.#parts.nowMs(),
       },
-      ports: {
-        randomBytes: self.randomBytes,
-        sign: self.sign,
-        verify: self.verify,
-        readRecord: (bytes) => recordFacts(bytes, idBytes),
-        readCredential: (bytes, admins) => readCredential(bytes, { vlanId: idBytes, admins }),
-      },
+      ports: { ...self, ...groupReaders(idBytes) },
       group,
       exchange,
       writeHead: (head) => files.head.write(head),
@@ -412,22 +333,13 @@ export class PrivateVlan {
     const opened = openRecord(record, this.#parts.entry().idBytes);
     if (opened.ok) this.#parts.events.record(opened.signed);
     this.#parts.events.settled(state, removedByAdmin);
-    const situation = this.#situation(state, opened.ok ? opened.signed : undefined);
+    const situation = deskSituation(
+      state,
+      this.#parts.entry().record ?? (opened.ok ? opened.signed : undefined),
+    );
     if (situation === undefined) return;
     if (this.#desk === undefined) this.#desk = this.#openDesk(situation);
     else this.#desk.input({ kind: 'situation', situation });
-  }
-
-  #situation(state: GroupState, fromGroup: SignedRecord | undefined): DeskSituation | undefined {
-    const record = this.#parts.entry().record ?? fromGroup;
-    if (record === undefined) return undefined;
-    const standings = decodePolicy(state.policy)?.standings.entries ?? new Map<string, never>();
-    const out = [...standings].filter(([, { credential }]) => credential.kind === 'tombstone');
-    return {
-      record,
-      members: new Set(state.members.map(({ peer }) => peer)),
-      tombstones: new Map(out.map(([peer, { credential }]) => [peer, credential.sequence])),
-    };
   }
 
   #openDesk(situation: DeskSituation): DeskDriver {
@@ -470,8 +382,8 @@ export class PrivateVlan {
     this.#state = undefined;
     this.#recent = [];
     if (membership !== undefined) {
-      const reason = `put out by the admin ${by}`;
-      this.#parts.events.standing({ ...membership, state: 'expelled', reason, admission: null });
+      const out = { state: 'expelled', reason: `put out by the admin ${by}`, admission: null } as const;
+      this.#parts.events.standing({ ...membership, ...out });
     }
     this.#parts.events.out();
     void this.#parts.files.destroy();
@@ -490,17 +402,4 @@ export class PrivateVlan {
   #log(level: 'info' | 'warn' | 'error', code: string, message: string, peer?: string): void {
     this.#parts.events.log(level, code, message, peer);
   }
-}
-
-function readCredential(bytes: Uint8Array, context: CredentialContext): Credential | undefined {
-  const kind = decodeCredential(bytes)?.kind;
-  const verified = kind === undefined ? undefined : verifyCredential(kind, bytes, context);
-  return verified?.ok === true ? verified.credential : undefined;
-}
-
-function recordFacts(bytes: Uint8Array, vlanId: Uint8Array): RecordFacts | undefined {
-  const opened = openRecord(bytes, vlanId);
-  if (!opened.ok) return undefined;
-  const { sequence, admins, rekeyIntervalSeconds } = opened.signed.record;
-  return { sequence, admins: new Set(admins), rekeyIntervalSeconds };
 }

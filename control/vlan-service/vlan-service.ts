@@ -7,20 +7,16 @@
  */
 import { randomBytes } from 'node:crypto';
 import {
-  type AdmissionRequestReport,
   ControlError,
   type CreateRequest,
-  type InviteReport,
-  type InviteRequest,
   type JoinRequest,
-  type MemberReport,
   type VlanReport,
 } from '../admin/daemon-control.ts';
 import type { VlanRequest } from '../dataplane-link/dataplane-options.ts';
 import type { DiscoveryVlan } from '../discovery/discovery-port.ts';
 import type { VlanExchange } from '../exchange/exchange-hub.ts';
 import type { PayloadKind } from '../exchange/exchange-message.ts';
-import { formatInvite, INVITE_SECRET_BYTES, type InvitedBy, parseInvite } from '../vlan/invite.ts';
+import { type InvitedBy, parseInvite } from '../vlan/invite.ts';
 import type { WantedVlan } from '../vlan/vlan-entries.ts';
 import { VlanError } from '../vlan/vlan-error.ts';
 import { vlanLabel } from '../vlan/vlan-id.ts';
@@ -30,13 +26,15 @@ import { discoveryVlan } from './discovery-vlan.ts';
 import { groupFiles } from './group-files.ts';
 import { PrivateVlan } from './private-vlan.ts';
 import type { VlanServiceParts } from './vlan-parts.ts';
-import { memberReports, type VlanFacts, vlanReport } from './vlan-reports.ts';
+import { type VlanFacts, vlanReport } from './vlan-reports.ts';
 
 const VLAN_SEED_BYTES = 32;
 
 /** A VLAN at work. */
 interface VlanWork {
   readonly exchange: VlanExchange;
+  /** As the data plane was told when it joined. */
+  policy: string;
   inner: PrivateVlan | undefined;
 }
 
@@ -118,22 +116,17 @@ export class VlanService {
   // ── What a person asks for ───────────────────────────────────────────────────────────────────────────
 
   reports(): readonly VlanReport[] {
-    return this.#parts.registry.list().map((entry) => vlanReport(this.#facts(entry)));
-  }
-
-  members(id: string): readonly MemberReport[] {
-    const { nowMs, peer } = this.#parts;
-    return memberReports(this.#facts(this.#required(id)), nowMs(), peer);
+    return this.#parts.registry.list().map((entry) => vlanReport(this.factsOf(entry)));
   }
 
   async create({ name, private: isPrivate, subnet }: CreateRequest): Promise<VlanReport> {
-    const { registry, self, unixMs } = this.#parts;
+    const { registry, self } = this.#parts;
     const kind = isPrivate ? 'private' : 'open';
-    const facts = { kind, subnet, owner: self.peerId, unixMs: unixMs() } as const;
+    const facts = { kind, subnet, owner: self.peerId, unixMs: this.#parts.unixMs() } as const;
     const entry = registry.create(name, randomBytes(VLAN_SEED_BYTES), facts);
     await this.#begin(entry);
     this.#parts.events.changed();
-    return vlanReport(this.#facts(entry));
+    return vlanReport(this.factsOf(entry));
   }
 
   async join(request: JoinRequest): Promise<VlanReport> {
@@ -150,89 +143,23 @@ export class VlanService {
     }
     events.changed();
     events.seek(entry.idBytes, invitedBy(request.invite));
-    return vlanReport(this.#facts(this.#required(entry.id)));
+    return vlanReport(this.factsOf(this.required(entry.id)));
   }
 
   async leave(id: string): Promise<void> {
-    const entry = this.#required(id);
+    const entry = this.required(id);
     await this.#end(entry, 'for good');
     this.#parts.registry.leave(id);
     this.#parts.events.changed();
-  }
-
-  async invite({ id, uses, expiresSeconds, oneTimeSecret }: InviteRequest): Promise<InviteReport> {
-    const { unixMs, self } = this.#parts;
-    const entry = this.#required(id);
-    const record = requiredRecord(entry).record;
-    const hasSecret = entry.kind === 'private' && oneTimeSecret;
-    const expiresAtSeconds = Math.floor(unixMs() / 1000) + expiresSeconds;
-    const secret = hasSecret ? this.#parts.self.randomBytes(INVITE_SECRET_BYTES) : undefined;
-    if (secret !== undefined) {
-      await this.#desk(id).issue({ secret, uses, expiresAtMs: expiresAtSeconds * 1000 });
-    }
-    const others = record.admins.filter((peer) => peer !== self.peerId);
-    const invite = formatInvite({
-      kind: entry.kind,
-      publicKey: record.publicKey,
-      name: record.name,
-      ...(secret === undefined ? {} : { secret, expiresAtSeconds }),
-      admins: [
-        { peer: self.peerId, addresses: this.#parts.ownAddresses() },
-        ...others.map((peer) => ({ peer, addresses: this.#addressesOf(peer) })),
-      ],
-    });
-    const expiresAt = secret === undefined ? null : new Date(expiresAtSeconds * 1000).toISOString();
-    return { id, invite, expiresAt, uses: secret === undefined ? 0 : uses };
-  }
-
-  requests(id: string): readonly AdmissionRequestReport[] {
-    this.#requireAdmin(id);
-    const requests = this.#work.get(id)?.inner?.requests() ?? [];
-    return requests.map(({ peer, askedAtMs, invited, note }) => ({
-      peer,
-      askedAt: new Date(askedAtMs).toISOString(),
-      invited,
-      note: note === '' ? null : note,
-    }));
-  }
-
-  async approve(id: string, peer: string): Promise<void> {
-    this.#requireAdmin(id);
-    await this.#desk(id).approve(peer);
-  }
-
-  async remove(id: string, peer: string): Promise<void> {
-    this.#requireAdmin(id);
-    const inner = this.#work.get(id)?.inner;
-    if (inner?.requests().some((request) => request.peer === peer) === true) {
-      await this.#desk(id).refuse(peer);
-      return;
-    }
-    const isMember = inner?.state?.members.some((member) => member.peer === peer) === true;
-    if (!isMember) {
-      const message = `${peer} is no member of this VLAN; \`peertap vlan members\` shows who is.`;
-      throw new ControlError('no-member', message);
-    }
-    if (peer === this.#parts.self.peerId) {
-      throw new ControlError('no-member', 'This is the node itself: use `peertap vlan leave`.');
-    }
-    inner?.remove(peer);
-  }
-
-  set(id: string, changes: Readonly<Record<string, string>>): VlanReport {
-    const entry = this.#required(id);
-    const signed = this.#parts.registry.change(entry.id, changes, this.#parts.unixMs());
-    this.#recordChanged(signed);
-    return vlanReport(this.#facts(this.#required(id)));
   }
 
   // ── Records ──────────────────────────────────────────────────────────────────────────────────────────
 
   /** A checked record came from somewhere: takes it over if it is news. */
   learnRecord(signed: SignedRecord): void {
-    const { registry, unixMs, events } = this.#parts;
+    const { registry, events } = this.#parts;
     const before = registry.find(signed.id);
-    const outcome = registry.acceptRecord(signed, unixMs());
+    const outcome = registry.acceptRecord(signed, this.#parts.unixMs());
     if (outcome === 'kind-differs') {
       events.log(
         'warn',
@@ -247,11 +174,36 @@ export class VlanService {
     else this.#recordChanged(signed);
   }
 
+  /** Signs a changed record as the VLAN's owner. @throws VlanError */
+  changeRecord(entry: VlanEntry, changes: Readonly<Record<string, string>>): void {
+    this.#recordChanged(this.#parts.registry.change(entry.id, changes, this.#parts.unixMs()));
+  }
+
   #recordChanged(signed: SignedRecord): void {
     this.#work.get(signed.id)?.inner?.setRecord(signed);
     const entry = this.#parts.registry.find(signed.id);
-    if (entry !== undefined && this.#work.has(entry.id)) this.#listener.vlan(entry);
+    const work = this.#work.get(signed.id);
+    if (entry === undefined || work === undefined) return;
+    this.#listener.vlan(entry);
+    if (policyText(entry) !== work.policy) {
+      work.policy = policyText(entry);
+      void this.#attempt(entry, () => this.#rejoin(entry, work));
+    }
     this.#parts.events.changed();
+  }
+
+  /** Cipher, token period and the like hold for a VLAN's whole stay in the data plane: it begins a new one. */
+  async #rejoin(entry: VlanEntry, { inner }: VlanWork): Promise<void> {
+    const { vlans } = this.#parts;
+    this.#log(
+      entry,
+      'info',
+      'policy-changed',
+      'its owner has changed how it works: the interface is made anew',
+    );
+    await vlans.leave(entry.id);
+    const host = await vlans.join(requestOf(entry));
+    if (inner?.state !== undefined) host.setGroupEpoch(inner.state, false);
   }
 
   /** Joined by a bare id and taken for open: it leaves what it was in, and asks to be admitted. */
@@ -299,7 +251,7 @@ export class VlanService {
       message: (peer, kind, bytes) => this.#message(entry, peer, { kind, bytes }),
       object: (digest, bytes) => inner()?.object(digest, bytes),
     });
-    const work: VlanWork = { exchange, inner: undefined };
+    const work: VlanWork = { exchange, policy: policyText(entry), inner: undefined };
     this.#work.set(id, work);
     this.#listener.vlan(entry);
     return work;
@@ -316,12 +268,12 @@ export class VlanService {
     const { registry, self, stateDirectory, vlans, events } = this.#parts;
     const files = groupFiles(stateDirectory, id);
     return new PrivateVlan({
-      entry: () => this.#required(id),
+      entry: () => this.required(id),
       self,
       exchange,
       group: this.#parts.openGroup(idBytes, files.states),
       files,
-      addressesOf: (peer) => this.#addressesOf(peer),
+      addressesOf: (peer) => this.addressesOf(peer),
       rttMs: (peer) => this.#parts.peer(peer)?.rttMs,
       nowMs: () => this.#parts.nowMs(),
       unixMs: () => this.#parts.unixMs(),
@@ -353,8 +305,7 @@ export class VlanService {
     } catch (error) {
       if (entry.source === 'config') throw error;
       this.#log(entry, 'error', 'no-interface', `it is without its interface: ${reasonOf(error)}`);
-      const { attachment: _, ...bare } = entry;
-      await this.#begin(bare);
+      await this.#begin(withoutInterface(entry));
     }
   }
 
@@ -374,13 +325,15 @@ export class VlanService {
 
   // ── Small things ─────────────────────────────────────────────────────────────────────────────────────
 
-  #facts(entry: VlanEntry): VlanFacts {
+  /** What reports are made from. */
+  factsOf(entry: VlanEntry): VlanFacts {
     const { vlans, self } = this.#parts;
     const host = vlans.find(entry.id);
     return { entry, host, inner: this.#work.get(entry.id)?.inner, self: self.peerId };
   }
 
-  #required(id: string): VlanEntry {
+  /** @throws VlanError `not-a-member` */
+  required(id: string): VlanEntry {
     const entry = this.#parts.registry.find(id);
     if (entry === undefined) {
       throw new VlanError(
@@ -391,31 +344,8 @@ export class VlanService {
     return entry;
   }
 
-  #requireAdmin(id: string): void {
-    const entry = this.#required(id);
-    if (entry.kind !== 'private') {
-      const message = 'This VLAN is open: whoever has its id is in, and nobody is admitted or removed.';
-      throw new ControlError('not-private', message);
-    }
-    if (!requiredRecord(entry).record.admins.includes(this.#parts.self.peerId)) {
-      const message =
-        'Only an admin of the VLAN can do this. `peertap vlan members` shows who is one; the owner makes ' +
-        'others by `peertap vlan set ID admins=+PEER`.';
-      throw new ControlError('not-admin', message);
-    }
-  }
-
-  #desk(id: string) {
-    this.#requireAdmin(id);
-    const desk = this.#work.get(id)?.inner?.desk;
-    if (desk === undefined) {
-      const message = 'The group of this VLAN is not ready yet; try again in a moment.';
-      throw new ControlError('not-admin', message);
-    }
-    return desk;
-  }
-
-  #addressesOf(peer: string): readonly string[] {
+  /** Where a peer may be reached, this node included. */
+  addressesOf(peer: string): readonly string[] {
     if (peer === this.#parts.self.peerId) return this.#parts.ownAddresses();
     return this.#parts.peer(peer)?.addresses ?? [];
   }
@@ -433,6 +363,11 @@ function isShut(entry: VlanEntry): boolean {
 
 function labelOf(entry: VlanEntry | undefined, id: string): string {
   return vlanLabel(id, entry?.attachment?.interface);
+}
+
+function withoutInterface(entry: VlanEntry): VlanEntry {
+  const { attachment, ...bare } = entry;
+  return attachment === undefined ? entry : bare;
 }
 
 /** Whether its group has to be begun (again). */
@@ -459,6 +394,10 @@ function requestOf(entry: VlanEntry): VlanRequest {
   };
 }
 
+function policyText(entry: VlanEntry): string {
+  return JSON.stringify(requestOf(entry).policy);
+}
+
 function wantedBy(request: JoinRequest, unixMs: number): WantedVlan {
   const { interface: name, addresses, mtuBytes, invite } = request;
   if (invite === undefined) {
@@ -472,14 +411,6 @@ function wantedBy(request: JoinRequest, unixMs: number): WantedVlan {
 function invitedBy(invite: string | undefined): readonly InvitedBy[] {
   const parsed = invite === undefined ? undefined : parseInvite(invite);
   return parsed?.ok === true ? parsed.invite.admins : [];
-}
-
-function requiredRecord(entry: VlanEntry): SignedRecord {
-  if (entry.record === undefined) {
-    const message = "The VLAN's record has not come to this node yet; it comes from any member.";
-    throw new ControlError('not-found', message);
-  }
-  return entry.record;
 }
 
 function reasonOf(error: unknown): string {
