@@ -50,7 +50,7 @@ export class CommitDesk {
     entry.sources.add(from);
     for (const peer of this.#earlyAcks.get(item.digest) ?? []) entry.acks.add(peer);
     this.#earlyAcks.delete(item.digest);
-    this.#context.isDirty = true;
+    this.#context.moveHeads();
   }
 
   /** Takes a genuine acknowledgement. */
@@ -73,7 +73,7 @@ export class CommitDesk {
     const entry = this.#context.book.get(digest);
     if (entry?.isFetching !== true) return false;
     entry.isFetching = false;
-    this.#context.isDirty = true;
+    this.#context.moveHeads();
     if (bytes === undefined) return true;
     entry.retryAtMs = this.#context.nowMs;
     entry.bytes = bytes;
@@ -137,7 +137,7 @@ export class CommitDesk {
     this.#context.job({ op: 'process', base, commit }, (result) => {
       entry.isProcessing = false;
       this.#processing--;
-      this.#context.isDirty = true;
+      this.#context.moveHeads();
       this.#processed(entry, result);
     });
   }

@@ -216,7 +216,7 @@ export class Committer {
       entry.acks.add(context.self);
       if (welcome !== undefined) this.#welcomes.made(item, welcome);
       this.#desk.hold(entry, commit);
-      context.isDirty = true;
+      context.moveHeads();
     });
   }
 

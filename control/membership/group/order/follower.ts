@@ -5,7 +5,7 @@
  *                                            ├─ ahead of it                    process commit after commit
  *                                            ├─ beside it, 1.5 s long          from the last common state that is kept
  *                                            └─ no way there (state destroyed, own or unreadable commit)   rejoin
- *   a head that meets our chain nowhere within 5 commits is apart:
+ *   a head that meets ours nowhere within 5 commits of both, and is no ancestor or descendant, is apart:
  *       the branch of the last rebuild, then most of our members, then the higher epoch, then the lower head
  *       ours loses ─▶ rejoin         ours wins ─▶ wait; an admin rebuilds when they do not come
  *
@@ -25,7 +25,10 @@ import type { Settler } from './settler.ts';
 const ASK_TRIES = 3;
 const ASKED_MAX = 64;
 
-/** A branch that meets ours nowhere. */
+/** How two heads stand to each other; unknown while commits between them are. */
+type Kinship = 'near' | 'apart' | 'unknown';
+
+/** A branch that meets ours nowhere, or too far back. */
 interface Apart {
   /** Its highest head. */
   readonly head: StateId;
@@ -69,13 +72,16 @@ export class Follower {
     this.#againAtMs = Number.POSITIVE_INFINITY;
     const heads = this.#heads();
     this.branches = new Set(heads.values()).size;
+    const kin = this.#kin(heads);
+    const apart = this.#groups(heads, kin);
     if (this.#context.head === undefined) {
-      this.rejoinTo = this.#strongest(this.#apart(heads, new Set()))?.head;
+      this.rejoinTo = this.#strongest(apart)?.head;
+      if (this.rejoinTo !== undefined) this.#goTo(this.rejoinTo);
       return;
     }
+    const near = new Map([...heads].filter(([, id]) => kin.get(id) !== 'apart'));
     const chain = this.#context.headChain();
-    const apart = this.#apart(heads, new Set(this.#context.book.chain(this.#context.head.state.id)));
-    const rejoin = this.#judgeApart(apart, heads);
+    const rejoin = this.#judgeApart(apart, new Set(near.keys()));
     if (rejoin !== undefined) {
       this.rejoinTo = rejoin;
       this.#desk.wanted = new Set();
@@ -83,7 +89,7 @@ export class Follower {
       this.#goTo(rejoin);
       return;
     }
-    const target = this.#choose(chain.at(-1) ?? this.#context.head.state.id, heads);
+    const target = this.#choose(chain.at(-1) ?? this.#context.head.state.id, near);
     this.#follow(target, chain);
   }
 
@@ -170,7 +176,7 @@ export class Follower {
 
   // ── Branches that meet ours nowhere ──────────────────────────────────────────────────────────────────
 
-  #judgeApart(apart: readonly Apart[], heads: ReadonlyMap<string, StateId>): StateId | undefined {
+  #judgeApart(apart: readonly Apart[], peers: ReadonlySet<string>): StateId | undefined {
     const { head, nowMs } = this.#context;
     const strongest = this.#strongest(apart);
     if (strongest === undefined || head === undefined) {
@@ -183,7 +189,7 @@ export class Follower {
       head: head.state.id,
       epoch: head.state.epoch,
       rebuilt: this.#isRebuilt(this.#context.rebuildTagOf(head)),
-      peers: this.#onOurChain(heads),
+      peers,
     };
     const count = apart.reduce((sum, { peers }) => sum + peers.size, 0);
     // Whoever comes over one after the other needs no rebuild.
@@ -212,35 +218,17 @@ export class Follower {
     this.shouldRebuild = false;
   }
 
-  #onOurChain(heads: ReadonlyMap<string, StateId>): ReadonlySet<string> {
-    const { head, book } = this.#context;
-    const chain = new Set(head === undefined ? [] : book.chain(head.state.id));
-    const peers = new Set<string>();
+  /** Groups the heads of live members that are apart from ours. */
+  #groups(heads: ReadonlyMap<string, StateId>, kin: ReadonlyMap<StateId, Kinship>): readonly Apart[] {
+    const groups: { peers: Set<string>; best: Heartbeat; rebuilt: boolean }[] = [];
     for (const [peer, id] of heads) {
-      if (book.chain(id).some((ancestor) => chain.has(ancestor))) peers.add(peer);
-    }
-    return peers;
-  }
-
-  /** Groups the heads of live members that meet `own` nowhere, as far as their commits are known. */
-  #apart(heads: ReadonlyMap<string, StateId>, own: ReadonlySet<StateId>): readonly Apart[] {
-    const { book, heartbeats } = this.#context;
-    const groups: { chain: Set<StateId>; peers: Set<string>; best: Heartbeat; rebuilt: boolean }[] = [];
-    const judged = new Map<StateId, boolean>();
-    for (const [peer, id] of heads) {
-      const heard = heartbeats.get(peer);
-      if (heard === undefined || own.has(id) || !this.#context.isLive(peer)) continue;
-      const isApart = judged.get(id) ?? this.#isApart(id, own);
-      judged.set(id, isApart);
-      if (!isApart) continue;
-      const chain = book.chain(id);
-      const { item } = heard;
-      let group = groups.find((other) => chain.some((ancestor) => other.chain.has(ancestor)));
+      const item = this.#context.heartbeats.get(peer)?.item;
+      if (item === undefined || kin.get(id) !== 'apart' || !this.#context.isLive(peer)) continue;
+      let group = groups.find((other) => this.#kinship(other.best.head, id) === 'near');
       if (group === undefined) {
-        group = { chain: new Set(), peers: new Set(), best: item, rebuilt: false };
+        group = { peers: new Set(), best: item, rebuilt: false };
         groups.push(group);
       }
-      for (const ancestor of chain) group.chain.add(ancestor);
       group.peers.add(peer);
       group.rebuilt ||= this.#isRebuilt(item.rebuildTag);
       if (item.epoch > group.best.epoch) group.best = item;
@@ -248,12 +236,28 @@ export class Follower {
     return groups.map(({ peers, best, rebuilt }) => ({ head: best.head, epoch: best.epoch, rebuilt, peers }));
   }
 
-  /** Whether a head does not meet us; asks for its commits until that is known. */
-  #isApart(id: StateId, own: ReadonlySet<StateId>): boolean {
-    const chain = this.#context.book.chain(id);
-    if (chain.some((ancestor) => own.has(ancestor))) return false;
-    if (own.size === 0 || chain.length > ORDER_LIMIT.checkpoints + 1) return true;
-    return this.#askFor(chain.at(-1) ?? id) >= ASK_TRIES;
+  /** How each head stands to ours; commits that are missing for an answer are asked for. */
+  #kin(heads: ReadonlyMap<string, StateId>): ReadonlyMap<StateId, Kinship> {
+    const { head, heartbeats } = this.#context;
+    const kin = new Map<StateId, Kinship>();
+    for (const [peer, id] of heads) {
+      if (kin.has(id) || (heartbeats.has(peer) && !this.#context.isLive(peer))) continue;
+      const kinship = head === undefined ? 'apart' : this.#kinship(head.state.id, id);
+      const isGivenUp = kinship === 'unknown' && this.#askFor(this.#context.book.chain(id).at(-1) ?? id) >= ASK_TRIES;
+      kin.set(id, isGivenUp ? 'apart' : kinship);
+    }
+    return kin;
+  }
+
+  /** Near: one is the other's ancestor, or both are within a few commits of a common one. */
+  #kinship(one: StateId, other: StateId): Kinship {
+    const { book } = this.#context;
+    const [ones, others] = [book.chain(one), book.chain(other)];
+    if (ones.includes(other) || others.includes(one)) return 'near';
+    const meeting = ones.find((id) => others.includes(id));
+    if (meeting === undefined) return 'unknown';
+    const depth = Math.max(ones.indexOf(meeting), others.indexOf(meeting));
+    return depth <= ORDER_LIMIT.checkpoints ? 'near' : 'apart';
   }
 
   /** @returns how often it was asked for in vain */

@@ -15,6 +15,7 @@ import {
   bareItem,
   type CommitItem,
   decodeItem,
+  digestOfCommit,
   type Heartbeat,
   type Item,
   itemSignature,
@@ -38,8 +39,6 @@ export class Intake {
   readonly #rejoiner: Rejoiner;
   readonly #welcomes: Welcomes;
   readonly #seen = new Set<string>();
-  /** Told of each heartbeat whose head is another than its sender's last. */
-  onHeadMoved: () => void = () => undefined;
 
   constructor(
     context: OrderContext,
@@ -114,12 +113,18 @@ export class Intake {
   /** One thing in a repetition is new: that this neighbour holds the commit, too. */
   #repeated(bytes: Uint8Array, from: string): void {
     this.#context.count('repeated');
-    const item = decodeItem(bytes);
-    if (item?.type !== 'commit') return;
-    const entry = this.#context.book.get(item.digest);
-    if (entry !== undefined) entry.sources.add(from);
+    const digest = digestOfCommit(bytes);
+    if (digest === undefined || !this.#context.isKnown(from)) return;
+    const entry = this.#context.book.get(digest);
+    if (entry !== undefined) {
+      entry.sources.add(from);
+      return;
+    }
     // It was forgotten since, and is wanted again.
-    else if (this.#isGenuine(item)) this.#desk.learned(item, from);
+    const item = decodeItem(bytes);
+    if (item?.type === 'commit' && this.#gossip.takeVerification(from) && this.#isGenuine(item)) {
+      this.#desk.learned(item, from);
+    }
   }
 
   // ── Judging ──────────────────────────────────────────────────────────────────────────────────────────
@@ -212,7 +217,7 @@ export class Intake {
     const known = this.#context.heartbeats.get(item.peer);
     if (known === undefined && this.#context.heartbeats.size >= 2 * ORDER_LIMIT.members) return;
     this.#context.heartbeats.set(item.peer, { item, atMs: this.#context.nowMs });
-    if (known?.item.head !== item.head) this.onHeadMoved();
+    if (known?.item.head !== item.head) this.#context.moveHeads();
     this.#gossip.spread(item.bytes, from);
   }
 
@@ -248,7 +253,7 @@ export class Intake {
 
   #rebuild(item: RebuildItem, from: string | undefined): void {
     this.#context.rebuild = item;
-    this.onHeadMoved();
+    this.#context.moveHeads();
     this.#gossip.spread(item.bytes, from);
   }
 
@@ -266,7 +271,7 @@ export class Intake {
     if (standings !== this.#context.standings) {
       this.#context.standings = standings;
       this.#context.isDirty = true;
-      this.onHeadMoved();
+      this.#context.moveHeads();
       this.#gossip.spread(bareItem('credential', bytes), from);
       // Who is put out hears nothing any more, but for that.
       if (credential.kind === 'tombstone') this.#gossip.tellItem(credential.peer, bareItem('credential', bytes));

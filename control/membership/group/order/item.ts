@@ -19,7 +19,7 @@
  *
  * @see docs/protocol.md, "Order of commits"
  */
-import { ADMISSION_BYTES, decodeCredential } from '../../../admission/credentials.ts';
+import { ADMISSION_BYTES } from '../../../admission/credentials.ts';
 import { ByteReader, ByteWriter } from '../../byte-codec.ts';
 import { ORDER_LIMIT } from './order-port.ts';
 import { DIGEST_BYTES, digestBytes, digestText, keyOfPeer, PEER_KEY_BYTES, peerOfKey } from './peer-key.ts';
@@ -39,6 +39,8 @@ const TAG_BYTES = 16;
 const SIGNATURE_BYTES = 64;
 const HEAD_BYTES = 1 + PEER_KEY_BYTES;
 const LEAVE_BYTES = HEAD_BYTES + DIGEST_BYTES + TAG_BYTES + SIGNATURE_BYTES;
+/** An admission's first byte (admission/credentials.ts). */
+const ADMISSION_TYPE = 1;
 const FLAG = { external: 1, returning: 2 } as const;
 const DOMAIN = new TextEncoder().encode('peertap order v1');
 const NONE = '0'.repeat(2 * DIGEST_BYTES);
@@ -184,6 +186,12 @@ export function bareItem(type: 'credential' | 'record', bytes: Uint8Array): Uint
   return item;
 }
 
+/** The digest that a commit item names; undefined for another item. No decoding: repetitions are many. */
+export function digestOfCommit(bytes: Uint8Array): string | undefined {
+  const at = HEAD_BYTES + DIGEST_BYTES;
+  return bytes[0] === ITEM_TYPE.commit ? digestText(bytes.subarray(at, at + DIGEST_BYTES)) : undefined;
+}
+
 /** Who is in after a commit that was not before it. */
 export function addedBy(commit: CommitItem): readonly string[] {
   return commit.isExternal ? [commit.peer] : commit.admitted;
@@ -314,7 +322,8 @@ function readCommit(reader: ByteReader, signed: Signed): CommitItem | undefined 
   };
 }
 
+/** Of bytes that have an admission's form; its signature is looked at later. The key follows the type byte. */
 function peerOfAdmission(bytes: Uint8Array): string | undefined {
-  const credential = decodeCredential(bytes);
-  return credential?.kind === 'admission' ? credential.peer : undefined;
+  const isOne = bytes.length === ADMISSION_BYTES && bytes[0] === ADMISSION_TYPE;
+  return isOne ? peerOfKey(bytes.subarray(1, 1 + PEER_KEY_BYTES)) : undefined;
 }

@@ -72,6 +72,8 @@ export class OrderContext {
   unixOffsetMs: number;
   /** Something happened that may change what is to be done. */
   isDirty = false;
+  /** And which branch counts may have changed with it. */
+  haveHeadsMoved = false;
   #effects: OrderEffect[] = [];
   #nextJob = 1;
   readonly #jobs = new Map<number, Continuation>();
@@ -98,6 +100,12 @@ export class OrderContext {
     const effects = this.#effects;
     this.#effects = [];
     return effects;
+  }
+
+  /** Which branch counts is to be looked at anew. */
+  moveHeads(): void {
+    this.isDirty = true;
+    this.haveHeadsMoved = true;
   }
 
   count(counter: OrderCounter): void {

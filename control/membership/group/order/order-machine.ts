@@ -89,9 +89,6 @@ export class OrderMachine {
     this.#rejoiner = new Rejoiner(context, parts);
     this.#committer = new Committer(context, { ...parts, longestRttMs: () => gossip.longestRttMs });
     this.#intake = new Intake(context, { ...parts, rejoiner: this.#rejoiner });
-    this.#intake.onHeadMoved = () => {
-      context.isDirty = true;
-    };
     settler.onAdopted = (kept, entry) => {
       this.#adopted(kept, entry?.item.digest);
     };
@@ -188,7 +185,7 @@ export class OrderMachine {
     switch (input.kind) {
       case 'peer-up':
         if (this.#gossip.peerUp(input.peer, input.rttMs)) this.#greet(input.peer);
-        this.#context.isDirty = true;
+        this.#context.moveHeads();
         return;
       case 'peer-down':
         this.#gossip.peerDown(input.peer);
@@ -209,7 +206,7 @@ export class OrderMachine {
 
   #start(input: StartByCreate | StartByRestore | StartByJoin | StartFromOutside): void {
     this.#heartbeatAtMs = this.#context.nowMs;
-    this.#context.isDirty = true;
+    this.#context.moveHeads();
     switch (input.from) {
       case 'create':
         this.#create(input);
@@ -322,7 +319,8 @@ export class OrderMachine {
     for (let round = 0; round < ORDER_LIMIT.checkpoints; round++) {
       const before = context.head;
       context.isDirty = false;
-      this.#follower.evaluate();
+      if (context.haveHeadsMoved || this.#follower.nextTimeoutMs() <= context.nowMs) this.#follower.evaluate();
+      context.haveHeadsMoved = false;
       this.#rejoiner.evaluate(this.#follower.rejoinTo);
       this.#desk.advance();
       this.#settler.evaluate();

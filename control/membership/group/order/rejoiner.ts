@@ -143,14 +143,14 @@ export class Rejoiner {
     if (attempt?.step !== 'fetching' || attempt.object !== digest) return false;
     if (groupInfo === undefined) {
       this.#attempt = { ...attempt, untilMs: this.#context.nowMs };
-      this.#context.isDirty = true;
+      this.#context.moveHeads();
       return true;
     }
     // The pool may be busy; nothing else is to be done meanwhile.
     const committing: Attempt = { ...attempt, step: 'committing', untilMs: this.#context.nowMs + 30_000 };
     this.#attempt = committing;
     this.#context.job({ op: 'external-commit', groupInfo }, (result) => {
-      this.#context.isDirty = true;
+      this.#context.moveHeads();
       this.#made(committing, result);
     });
     return true;
@@ -195,7 +195,7 @@ export class Rejoiner {
       entry.verdict = 'valid';
       entry.state = state;
       this.#desk.hold(entry, commit);
-      context.isDirty = true;
+      context.moveHeads();
     });
   }
 

@@ -130,7 +130,7 @@ export class Settler {
     this.#context.kept.set(kept.state.id, kept);
     this.#context.head = kept;
     this.#context.phase = 'active';
-    this.#context.isDirty = true;
+    this.#context.moveHeads();
     this.#collectUntilMs = Number.POSITIVE_INFINITY;
     this.#context.count('settled');
     this.#context.addFamiliar(kept.roster.keys());
