@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { assertSame, groupOf, TestNode, temporaryFolder } from './group.fixture.ts';
+import { doJob } from './group-jobs.ts';
 import { stateIdOf } from './messages.ts';
 
 const folder = temporaryFolder();
@@ -161,6 +162,10 @@ describe('what does not hold', () => {
     const thief = new TestNode(folder.path, { signer: forged });
     const stolen = { peer: cid.peer, keyPackage: await thief.keyPackage() };
     await ann.fails({ op: 'commit', base, add: [stolen], remove: [] }, 'invalid', /signature/);
+    const old = { ...bob.context, nowMs: bob.context.nowMs - 40 * 86_400_000 };
+    const made = await doJob(old, { op: 'key-package' });
+    assert.ok(made.ok && made.op === 'key-package' && 'keyPackage' in made.value);
+    await ann.fails(add(made.value.keyPackage), 'invalid', /out of date/);
   });
 
   it('is somebody who is in already, or a removal of somebody who is not', async () => {

@@ -7,6 +7,8 @@
  */
 import { type CiphersuiteImpl, type ClientState, createGroup, mlsExporter, type Proposal } from 'ts-mls';
 import { createGroupInfoWithExternalPubAndRatchetTree } from 'ts-mls/createCommit.js';
+import { verifyKeyPackage } from 'ts-mls/keyPackage.js';
+import { verifyLeafNodeSignatureKeyPackage } from 'ts-mls/leafNode.js';
 import { epochTag } from '../../../vlan/epoch-keys.ts';
 import type {
   CommitFacts,
@@ -49,6 +51,7 @@ import { followCommit } from './process-commit.ts';
 import {
   CLIENT_CONFIG,
   contextExtensions,
+  isCurrent,
   KEY_PACKAGE_BYTES_MAX,
   leanState,
   MEMBERS_MAX,
@@ -139,7 +142,7 @@ async function keyPackage(context: JobContext): Promise<GroupResults['key-packag
 async function commit(context: JobContext, job: CommitJob): Promise<GroupResults['commit']> {
   const base = requireState(context, job.base);
   const suite = suiteOf(base);
-  const proposals = await proposalsOf(base, job);
+  const proposals = await proposalsOf(context, base, job);
   const made = await judging('the commit', () => makeCommit(base, proposals, suite));
   const state = withCheckedKeys(made.state);
   requireValid(
@@ -161,7 +164,11 @@ async function commit(context: JobContext, job: CommitJob): Promise<GroupResults
   };
 }
 
-async function proposalsOf(base: ClientState, job: CommitJob): Promise<readonly Proposal[]> {
+async function proposalsOf(
+  context: JobContext,
+  base: ClientState,
+  job: CommitJob,
+): Promise<readonly Proposal[]> {
   const removals = job.remove.map((peer): Proposal => {
     const removed = leafOfPeer(base, peer);
     requireValid(removed !== undefined, `${peer} is not in the group`);
@@ -171,7 +178,11 @@ async function proposalsOf(base: ClientState, job: CommitJob): Promise<readonly 
   if (present > MEMBERS_MAX) throw new GroupFailure('limit', `a group has at most ${MEMBERS_MAX} members`);
   const additions: Proposal[] = [];
   for (const { peer, keyPackage } of job.add) {
-    additions.push(await judging(`the key package for ${peer}`, () => additionOf(base, peer, keyPackage)));
+    additions.push(
+      await judging(`the key package for ${peer}`, () =>
+        additionOf(context, base, { peer, bytes: keyPackage }),
+      ),
+    );
   }
   const policies: readonly Proposal[] =
     job.policy === undefined
@@ -185,16 +196,25 @@ async function proposalsOf(base: ClientState, job: CommitJob): Promise<readonly 
   return [...removals, ...additions, ...policies];
 }
 
-function additionOf(base: ClientState, peer: string, bytes: Uint8Array): Proposal {
+/** ts-mls looks at most of this again when it applies the Add, but does not say whose key package it refuses. */
+async function additionOf(
+  { nowMs }: JobContext,
+  base: ClientState,
+  { peer, bytes }: { readonly peer: string; readonly bytes: Uint8Array },
+): Promise<Proposal> {
   const { keyPackage } = readMessage(bytes, 'mls_key_package', KEY_PACKAGE_BYTES_MAX);
-  const named = peerOfLeaf(keyPackage.leafNode);
+  const { leafNode, cipherSuite } = keyPackage;
+  const named = peerOfLeaf(leafNode);
   requireValid(named !== undefined, 'its key is not that of the PeerId in it');
   requireValid(named === peer, `it is one of ${named}`);
-  const { cipherSuite } = base.groupContext;
-  requireValid(
-    keyPackage.cipherSuite === cipherSuite,
-    `it is of the cipher suite ${keyPackage.cipherSuite}, the group of ${cipherSuite}`,
-  );
+  const wanted = base.groupContext.cipherSuite;
+  requireValid(cipherSuite === wanted, `it is of the cipher suite ${cipherSuite}, the group of ${wanted}`);
+  const { signature } = suiteOf(base);
+  const isSigned =
+    (await verifyKeyPackage(keyPackage, signature)) &&
+    (await verifyLeafNodeSignatureKeyPackage(leafNode, signature));
+  requireValid(isSigned, 'its signature does not hold');
+  requireValid(isCurrent(leafNode.lifetime, nowMs), 'it is out of date, or a clock is wrong');
   return { proposalType: 'add', add: { keyPackage } };
 }
 

@@ -48,6 +48,8 @@ export class GroupPool {
       resourceLimits: RESOURCE_LIMITS,
       workerData: { publicKey: signer.publicKey.slice(), seed: signer.seed.slice() } satisfies NodeSigner,
     });
+    // A thread that dies between two tasks is replaced with the next one; a task that it dies of reports by itself.
+    this.#pool.on('error', () => undefined);
   }
 
   /**

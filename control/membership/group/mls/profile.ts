@@ -73,6 +73,12 @@ export function lifetimeFrom(nowMs: number): Lifetime {
   };
 }
 
+/** Whether a key package may be used now. */
+export function isCurrent({ notBefore, notAfter }: Lifetime, nowMs: number): boolean {
+  const nowSeconds = BigInt(Math.floor(nowMs / 1_000));
+  return notBefore <= nowSeconds && nowSeconds <= notAfter;
+}
+
 /** The extensions of a GroupContext with this policy. @throws GroupFailure `limit` */
 export function contextExtensions(policy: Uint8Array): Extension[] {
   if (policy.length > POLICY_BYTES_MAX) {
