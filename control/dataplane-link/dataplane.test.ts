@@ -8,7 +8,10 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, test } from 'node:test';
 import { formatPeerId } from '../identity/peer-id.ts';
+import { broadcastToken } from '../token/token.ts';
+import { livePeriods } from '../token/token-period.ts';
 import type { Carrier, DataplaneInput, LinkKeys } from '../trunk/trunk-port.ts';
+import { deriveOpenEpoch, utcDay } from '../vlan/open-epoch.ts';
 import { privateKeyFromRaw, rawPublicKey } from '../vlan/raw-keys.ts';
 import { formatVlanId } from '../vlan/vlan-id.ts';
 import { Dataplane, monotonicMs } from './dataplane.ts';
@@ -54,6 +57,12 @@ class Plane {
         const copy = bytes.slice(offset, offset + length);
         this.other?.dataplane.trunkDataplane.deliverStream(trunk, copy, 0, copy.length);
         return true;
+      },
+      sendRoutes: (_, body) => {
+        setImmediate(() => {
+          this.other?.dataplane.trunkNotice({ kind: 'routes', trunk: 1, peer: this.peer, body });
+          this.other?.check();
+        });
       },
     });
   }
@@ -176,6 +185,25 @@ test('members find each other through workers and sockets', async () => {
   for (const line of planes[0].logged)
     assert.ok(!line.includes(VLAN), `the id, which admits, is logged: ${line}`);
   assert.ok(planes[0].logged.some((line) => line.includes(`${VLAN.slice(0, 4)}…`)));
+});
+
+test('neighbours know which tokens the other receives, until one leaves the VLAN or the trunk goes', async () => {
+  const planes = await openPlanes('udp');
+  const [a, b] = planes;
+  await untilTheyMeet(planes);
+  const unixMs = Date.now();
+  const epoch = deriveOpenEpoch(VLAN_ID, utcDay(unixMs));
+  const token = broadcastToken(epoch, livePeriods(unixMs, 3_600).current.period);
+  await a.until(() => a.dataplane.routes.isRouted(b.peer, token), 'a knows what b wants');
+  await b.until(() => b.dataplane.routes.isRouted(a.peer, token), 'b knows what a wants');
+  assert.equal(a.dataplane.totals().drops['announcement-invalid'], 0);
+  a.dataplane.trunkNotice({ kind: 'routes', trunk: 1, peer: b.peer, body: new Uint8Array(200) });
+  assert.equal(a.dataplane.totals().drops['announcement-invalid'], 1);
+
+  await b.dataplane.vlans.leave(VLAN);
+  await a.until(() => !a.dataplane.routes.isRouted(b.peer, token), 'b wants it no more');
+  b.dataplane.trunkNotice({ kind: 'trunk-down', trunk: 1, peer: a.peer, reason: 'dead' });
+  assert.equal(b.dataplane.routes.live, 0);
 });
 
 test('members find each other through a stream carrier', async () => {

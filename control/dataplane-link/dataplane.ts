@@ -50,6 +50,8 @@ const CLOCK_STEP_MS = 50;
 export class Dataplane {
   /** The VLANs that this node takes part in. */
   readonly vlans: VlanSet;
+  /** Which tokens neighbours want, and are told that we do. */
+  readonly routes: RouteLink;
   readonly #options: DataplaneOptions;
   readonly #memory: DataplaneMemory;
   readonly #quiescence: Quiescence;
@@ -57,7 +59,6 @@ export class Dataplane {
   readonly #injector: Injector;
   readonly #supervisor: WorkerSupervisor;
   readonly #trunkLink: TrunkLink;
-  readonly #routes: RouteLink;
   readonly #pump: EventPump;
   readonly #drops = new Float64Array(DROP_CODES.length);
   #timer: NodeJS.Timeout | undefined;
@@ -86,7 +87,7 @@ export class Dataplane {
     this.#writers = createTableWriters(memory.tables, this.#quiescence, () => randomBytes(4).readUInt32LE());
     this.#injector = new Injector(memory.arenas, wake, this.#drops);
     this.#supervisor = this.#createSupervisor();
-    this.#routes = this.#createRoutes();
+    this.routes = this.#createRoutes();
     this.vlans = this.#createVlans();
     this.#trunkLink = this.#createTrunkLink();
     this.#pump = new EventPump(memory.tables, memory.arenas, this.#eventSink());
@@ -137,13 +138,13 @@ export class Dataplane {
       this.vlans.share(notice.peer, notice.vlans);
     } else if (notice.kind === 'trunk-down') {
       this.vlans.share(notice.peer, []);
-      this.#routes.trunkDown(notice.peer);
+      this.routes.trunkDown(notice.peer);
     } else if (notice.kind === 'trunk-back') {
       this.vlans.greetPeer(notice.peer);
     } else if (notice.kind === 'trunk-stream') {
-      this.#routes.streamChanged(notice.peer);
+      this.routes.streamChanged(notice.peer);
     } else if (notice.kind === 'routes') {
-      this.#routes.heard(notice.peer, notice.body);
+      this.routes.heard(notice.peer, notice.body);
     }
   }
 
@@ -193,7 +194,7 @@ export class Dataplane {
     this.#checkClock();
     this.#trunkLink.pollAccepted();
     this.vlans.poll();
-    this.#routes.poll();
+    this.routes.poll();
     this.#quiescence.poll();
   }
 
@@ -314,7 +315,7 @@ export class Dataplane {
       workerCount,
       tokenPeriodSeconds,
       deriveTokens: engine === 'native' ? deriveTokensNatively : undefined,
-      routes: this.#routes,
+      routes: this.routes,
       writers: this.#writers,
       injector: this.#injector,
       taps: this.#createTaps(),

@@ -9,6 +9,7 @@
 import type { EpochId } from '../membership/epoch.ts';
 import { macNumber } from '../membership/station-claims.ts';
 import type { TokenSecrets } from '../token/token.ts';
+import type { SegmentKeys } from '../vlan/epoch-keys.ts';
 import type { TokenDeriver } from './station-tokens.ts';
 import type { TokenTable } from './token-table.ts';
 import { VlanTokens } from './vlan-tokens.ts';
@@ -16,9 +17,16 @@ import { VlanTokens } from './vlan-tokens.ts';
 /** An epoch as tokens have it. */
 export interface ReceivedEpoch {
   readonly slot: number;
-  readonly secrets: TokenSecrets;
+  readonly secrets: TokenSecrets & { readonly segment: SegmentKeys };
   /** The UTC day whose periods are its; undefined: all. */
   readonly day: number | undefined;
+}
+
+/** Routes that are received under an epoch, 16 bytes each. */
+export interface ReceivedRoutes {
+  readonly id: EpochId;
+  readonly segment: SegmentKeys;
+  readonly routes: readonly Uint8Array[];
 }
 
 interface Entry {
@@ -31,6 +39,8 @@ export class EpochTokens {
   readonly #create: () => VlanTokens;
   readonly #epochs = new Map<EpochId, Entry>();
   readonly #stations = new Map<number, Uint8Array>();
+  /** Rises with each change of what is received. */
+  changes = 0;
 
   constructor(table: TokenTable, periodSeconds: number, derive: TokenDeriver | undefined) {
     this.#create = () => new VlanTokens(table, periodSeconds, derive);
@@ -44,16 +54,22 @@ export class EpochTokens {
     const entry = { epoch, tokens };
     this.#epochs.set(id, entry);
     roll(entry, unixMs);
+    this.changes++;
   }
 
-  /** What is received under an epoch, as neighbours are told of it. */
-  routesOf(id: EpochId): readonly Uint8Array[] {
-    return this.#epochs.get(id)?.tokens.routes() ?? [];
+  /** What is received under each epoch, as neighbours are told of it. */
+  received(): readonly ReceivedRoutes[] {
+    return [...this.#epochs].map(([id, { epoch, tokens }]) => ({
+      id,
+      segment: epoch.secrets.segment,
+      routes: tokens.routes(),
+    }));
   }
 
   remove(id: EpochId): void {
     this.#epochs.get(id)?.tokens.clear();
     this.#epochs.delete(id);
+    this.changes++;
   }
 
   /** Receives what is live now, and nothing else. */
@@ -61,10 +77,15 @@ export class EpochTokens {
     for (const entry of this.#epochs.values()) {
       roll(entry, unixMs);
     }
+    this.changes++;
   }
 
   /** Receives frames to an own station. */
   addStation(mac: Uint8Array): void {
+    if (this.#stations.has(macNumber(mac))) {
+      return;
+    }
+    this.changes++;
     this.#stations.set(macNumber(mac), mac);
     for (const { tokens } of this.#epochs.values()) {
       tokens.addStation(mac);
@@ -73,6 +94,7 @@ export class EpochTokens {
 
   removeStation(mac: Uint8Array): void {
     this.#stations.delete(macNumber(mac));
+    this.changes++;
     for (const { tokens } of this.#epochs.values()) {
       tokens.removeStation(mac);
     }

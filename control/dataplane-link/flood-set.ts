@@ -25,6 +25,8 @@ export class FloodSet {
   /** Undefined: whoever shares the VLAN. */
   #roster: ReadonlySet<string> | undefined;
   #slot = NONE;
+  /** Rises whenever `peers` may have changed. */
+  changes = 0;
 
   constructor(parts: FloodSetParts) {
     this.#parts = parts;
@@ -57,6 +59,7 @@ export class FloodSet {
 
   /** A trunk came or went. */
   update(): void {
+    this.changes++;
     const { sets, vlans } = this.#parts.writers;
     const trunks = this.peers.flatMap((peer) => this.#parts.trunkOf(peer) ?? []);
     const old = this.#slot;

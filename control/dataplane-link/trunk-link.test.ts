@@ -43,6 +43,7 @@ class World {
   readonly inputs: DataplaneInput[] = [];
   readonly streamed: { trunk: number; bytes: Uint8Array }[] = [];
   readonly woken: number[] = [];
+  readonly routes: { peer: string; body: Uint8Array }[] = [];
   readonly slots = new Map<string, number | undefined>();
   readonly link: TrunkLink;
   streamFull = false;
@@ -66,6 +67,7 @@ class World {
         this.streamed.push({ trunk, bytes: bytes.slice(offset, offset + length) });
         return !this.streamFull;
       },
+      sendRoutes: (peer, body) => this.routes.push({ peer, body }),
     });
     this.link.perform({ kind: 'add-trunk', trunk: 1, peer: PEER });
   }

@@ -87,11 +87,6 @@ export class VlanHost {
     return this.#machine.epoch?.number;
   }
 
-  /** K_control of the epochs in which this node speaks, the present one first; secret. */
-  controlKeys(): readonly Uint8Array[] {
-    return this.#machine.epochs().map(({ controlKey }) => controlKey);
-  }
-
   /**
    * Goes over to a state on which a private VLAN's group has settled; to the one that it has: nothing happens.
    *
@@ -146,11 +141,13 @@ export class VlanHost {
     if (grown) {
       this.input({ kind: 'neighbour' });
     }
+    this.#parts.link.routes.tell();
   }
 
   /** Trunks came or went, or changed their slot. */
   trunksChanged(): void {
     this.#parts.link.trunksChanged();
+    this.#parts.link.routes.tell();
   }
 
   /** Looks after what time does to the tables; call it a few times a second. */
@@ -159,6 +156,7 @@ export class VlanHost {
     for (const salt of this.#parts.link.lowSalts()) {
       this.input({ kind: 'salt-low', salt });
     }
+    this.#parts.link.routes.tell();
   }
 
   input(input: MembershipInput): void {
@@ -171,7 +169,7 @@ export class VlanHost {
         this.#parts.notice(effect);
       }
     }
-    this.#parts.link.tellNeighbours();
+    this.#parts.link.routes.tell();
     this.#countDrops();
     this.#schedule();
   }

@@ -36,6 +36,7 @@ import { MembershipMachine } from '../membership/membership-machine.ts';
 import type { MembershipInput } from '../membership/membership-port.ts';
 import { createNodePorts } from '../membership/node-ports.ts';
 import { broadcastToken, stationToken, type TokenSecrets } from '../token/token.ts';
+import type { SegmentKeys } from '../vlan/epoch-keys.ts';
 import { privateKeyFromRaw, rawPublicKey } from '../vlan/raw-keys.ts';
 import { Injector } from './injector.ts';
 import { Quiescence } from './quiescence.ts';
@@ -57,6 +58,8 @@ class Node {
   readonly machine: MembershipMachine;
   readonly drops = new Float64Array(DROP_CODES.length);
   readonly trunks = new Map<string, number>();
+  /** How many routes neighbours were told of, each time. */
+  readonly announced: number[] = [];
   readonly #clock: Clock;
 
   constructor(name: string, clock: Clock) {
@@ -74,6 +77,11 @@ class Node {
       injector: new Injector(this.arenas, () => undefined, this.drops),
       workerCount: WORKERS,
       deriveTokens: undefined,
+      routes: {
+        announce: (_segment: SegmentKeys, routes: readonly Uint8Array[]) =>
+          this.announced.push(routes.length),
+        forget: () => this.announced.push(0),
+      },
       drops: this.drops,
       trunkOf: (peer: string) => this.trunks.get(peer),
       nowMs: () => clock.nowMs,
@@ -261,6 +269,26 @@ function assertBothWays({ a, b }: Pair): void {
 
 test('each worker of two members can reach the other, unicast and broadcast', () => {
   assertBothWays(new Pair());
+});
+
+test('neighbours are told once of each change what is received under each epoch, and nothing when nothing changed', () => {
+  const { a } = new Pair();
+  a.link.routes.tell();
+  const before = a.announced.splice(0);
+  // Yesterday, today and tomorrow; at noon all tokens are today's: broadcast, control and a station in three periods.
+  assert.deepEqual(
+    [...before.slice(-3)].sort((left, right) => left - right),
+    [0, 0, 9],
+  );
+  a.link.routes.tell();
+  assert.deepEqual(a.announced, []);
+  a.link.perform({ kind: 'add-own-station', mac: Uint8Array.of(2, 0, 0, 0, 9, 9), enforced: false });
+  a.link.perform({ kind: 'add-own-station', mac: Uint8Array.of(2, 0, 0, 0, 9, 8), enforced: false });
+  a.link.routes.tell();
+  assert.deepEqual(
+    a.announced.splice(0).sort((left, right) => left - right),
+    [0, 0, 15],
+  );
 });
 
 test('hour after hour and over midnight the tokens and keys of both ends meet', () => {

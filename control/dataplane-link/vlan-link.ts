@@ -33,6 +33,7 @@ import type { RouteOutlet } from './route-link.ts';
 import type { TokenDeriver } from './station-tokens.ts';
 import type { TableWriters } from './table-writers.ts';
 import { GROUP, TxKeys } from './tx-keys.ts';
+import { VlanRoutes } from './vlan-routes.ts';
 import { VlanSalts } from './vlan-salts.ts';
 import { VlanSenders } from './vlan-senders.ts';
 import { type StationRoute, VlanStations } from './vlan-stations.ts';
@@ -72,6 +73,8 @@ export interface VlanLinkParts {
 export class VlanLink {
   /** The VLAN's slot. */
   readonly slot: number;
+  /** What neighbours are told of it. */
+  readonly routes: VlanRoutes;
   readonly #parts: VlanLinkParts;
   readonly #tokens: EpochTokens;
   readonly #txKeys: TxKeys;
@@ -83,8 +86,6 @@ export class VlanLink {
   readonly #stations: VlanStations;
   readonly #floodSet: FloodSet;
   #sealing: EpochId = -1;
-  /** Neighbours are to be told anew what is received. */
-  #isToldLess = false;
   #sendingPeriod = -1;
 
   /** @returns undefined when there is no slot for another VLAN */
@@ -104,6 +105,7 @@ export class VlanLink {
     const { kind, writers } = parts;
     this.#floodSet = new FloodSet({ vlan: slot, kind, writers, trunkOf: (peer) => parts.trunkOf(peer) });
     this.#tokens = new EpochTokens(parts.writers.tokens, parts.tokenPeriodSeconds, parts.deriveTokens);
+    this.routes = new VlanRoutes(parts.routes, this.#tokens, this.#floodSet);
     this.#txKeys = new TxKeys(parts.writers.frameKeys, parts.cipher);
     this.#salts = new VlanSalts(parts.writers.salts);
     this.#senders = new VlanSenders(parts.writers.senders, parts.writers.frameKeys, parts.cipher);
@@ -142,26 +144,12 @@ export class VlanLink {
   setNeighbours(peers: readonly string[]): void {
     this.#floodSet.setNeighbours(peers);
     this.#stations.routeAll();
-    this.#isToldLess = true;
-    this.tellNeighbours();
   }
 
   /** A peer's trunk came or went. */
   trunksChanged(): void {
     this.#floodSet.update();
     this.#stations.routeAll();
-    this.#isToldLess = true;
-    this.tellNeighbours();
-  }
-
-  /** Tells neighbours what has changed of what is received; after a turn's effects, so that it is told once. */
-  tellNeighbours(): void {
-    if (this.#isToldLess) {
-      this.#isToldLess = false;
-      for (const [id, { secrets }] of this.#epochs) {
-        this.#parts.routes.announce(secrets.segment, this.#tokens.routesOf(id), this.#floodSet.peers);
-      }
-    }
   }
 
   /** Time has passed: another token period may have begun, or pending work goes on. */
@@ -172,9 +160,7 @@ export class VlanLink {
     if (period !== this.#sendingPeriod && this.#epochs.size > 0) {
       this.#sendingPeriod = period;
       this.#rollTokens(unixMs);
-      this.#isToldLess = true;
     }
-    this.tellNeighbours();
   }
 
   /** Salts whose successor should be issued; each is named once. */
@@ -209,7 +195,6 @@ export class VlanLink {
       case 'remove-epoch':
         return this.#removeEpoch(effect.epoch);
       case 'set-roster':
-        this.#isToldLess = true;
         return this.#floodSet.setRoster(effect.peers);
       case 'add-salt':
         return this.#salts.add(effect);
@@ -229,10 +214,8 @@ export class VlanLink {
       case 'add-station':
         return this.#stations.addRemote(effect.mac, effect.member);
       case 'add-own-station':
-        this.#isToldLess = true;
         return this.#stations.addOwn(effect.mac, effect.enforced);
       case 'remove-station':
-        this.#isToldLess = true;
         return this.#stations.remove(effect.mac);
       case 'send-control':
         return this.#sendControl(effect);
@@ -250,6 +233,7 @@ export class VlanLink {
   close(): void {
     this.setNeighbours([]);
     this.#tokens.clear();
+    this.routes.tell();
     this.#txKeys.clear();
     this.#parts.writers.vlans.remove(this.slot);
   }
@@ -269,7 +253,6 @@ export class VlanLink {
     if (slot !== undefined) {
       this.#epochs.set(epoch.id, { slot, secrets: epoch });
       this.#tokens.add(epoch.id, { slot, secrets: epoch, day: epoch.day }, this.#parts.unixMs());
-      this.#isToldLess = true;
     }
   }
 
@@ -305,7 +288,6 @@ export class VlanLink {
     }
     this.#epochs.delete(id);
     this.#tokens.remove(id);
-    this.#parts.routes.forget(epoch.secrets.segment.id);
     this.#parts.writers.epochs.remove(epoch.slot);
   }
 

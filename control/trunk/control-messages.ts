@@ -67,6 +67,11 @@ function handleDecoded(
     case 'rekey-request':
       handleRekeyRequest(context, table, peer, message);
       return;
+    case 'routes':
+      if (peer.trunk !== undefined) {
+        context.emit({ kind: 'routes', trunk: peer.trunk.id, peer: peer.id, body: message.body });
+      }
+      return;
     case 'bye':
       handleBye(context, table, peer, message);
   }

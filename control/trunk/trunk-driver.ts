@@ -69,6 +69,7 @@ export class TrunkDriver {
         const stream = this.#streamOfTrunk.get(trunk);
         return stream !== undefined && network.sendCarrier(stream, bytes, offset, length);
       },
+      sendRoutes: (peer, body) => this.#input({ kind: 'send-routes', peer, body }),
     });
     network.attach({
       input: (input) => this.#input(input),
@@ -136,6 +137,7 @@ export class TrunkDriver {
       case 'close-stream':
       case 'disconnect':
       case 'check-connections':
+      case 'watch-connection':
         network.perform(effect);
         return;
       case 'bind-carrier':
@@ -145,6 +147,8 @@ export class TrunkDriver {
       case 'trunk-back':
       case 'trunk-down':
       case 'vlans-shared':
+      case 'trunk-stream':
+      case 'routes':
       case 'log':
         notify(effect);
         return;

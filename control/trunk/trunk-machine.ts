@@ -29,6 +29,7 @@ import { hexText, TrunkContext, type TrunkCounter, type TrunkPorts } from './tru
 import type {
   LocalInput,
   PeerIdText,
+  SendRoutesInput,
   SetPeersInput,
   SetVlansInput,
   TrunkEffect,
@@ -147,6 +148,9 @@ export class TrunkMachine {
         if (isNewControl && peer.isInitiator) {
           peer.wanted = 'all';
         }
+        if (isNewControl && peer.trunk !== undefined) {
+          context.emit({ kind: 'trunk-stream', trunk: peer.trunk.id, peer: peer.id });
+        }
         return;
       }
       case 'authorised':
@@ -182,6 +186,9 @@ export class TrunkMachine {
         context.datagramPort = input.datagramPort;
         context.listenAddresses = input.listen.slice(0, context.config.candidatesMax);
         this.#roam();
+        return;
+      case 'send-routes':
+        this.#sendRoutes(input);
         return;
       case 'stop':
         this.#stop();
@@ -241,6 +248,13 @@ export class TrunkMachine {
         findShared(context, peer.trunk);
         this.#touch(peer);
       }
+    }
+  }
+
+  #sendRoutes({ peer: id, body }: SendRoutesInput): void {
+    const peer = this.#table.peers.get(id);
+    if (peer?.trunk !== undefined) {
+      sendMessage(this.#context, peer, { kind: 'routes', body });
     }
   }
 

@@ -221,6 +221,8 @@ export interface TrunkDataplaneHost {
    * @returns false when there is no carrier stream or its queue is full: drop and count, never retry
    */
   sendStream(trunk: TrunkId, bytes: Uint8Array, offset: number, length: number): boolean;
+  /** Tells a neighbour which tokens this node wants; see SendRoutesInput. */
+  sendRoutes(peer: PeerIdText, body: Uint8Array): void;
 }
 
 // ── Local ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -251,12 +253,28 @@ export interface SetAddressesInput {
   readonly datagram: readonly DatagramAddress[];
   readonly listen: readonly string[];
 }
+/**
+ * Tells a neighbour which tokens this node wants, on the trunk's control stream. Without a trunk or a stream nothing is
+ * sent: `vlans-shared` and `trunk-stream` say when to say it again.
+ */
+export interface SendRoutesInput {
+  readonly kind: 'send-routes';
+  readonly peer: PeerIdText;
+  /** At most 65,000 bytes. */
+  readonly body: Uint8Array;
+}
 /** Ends all trunks with a `Bye`; the machine opens none after. */
 export interface StopInput {
   readonly kind: 'stop';
 }
 
-export type LocalInput = TickInput | SetPeersInput | SetVlansInput | SetAddressesInput | StopInput;
+export type LocalInput =
+  | TickInput
+  | SetPeersInput
+  | SetVlansInput
+  | SetAddressesInput
+  | SendRoutesInput
+  | StopInput;
 
 /** The trunk has its first usable carrier. */
 export interface TrunkUp {
@@ -287,6 +305,19 @@ export interface VlansShared {
   readonly peer: PeerIdText;
   readonly vlans: readonly Uint8Array[];
 }
+/** A trunk that stands has another control stream: what was on its way on the old one may be lost. */
+export interface TrunkStream {
+  readonly kind: 'trunk-stream';
+  readonly trunk: TrunkId;
+  readonly peer: PeerIdText;
+}
+/** A neighbour says which tokens it wants; whether it may is for control/token to check. */
+export interface RoutesHeard {
+  readonly kind: 'routes';
+  readonly trunk: TrunkId;
+  readonly peer: PeerIdText;
+  readonly body: Uint8Array;
+}
 /** A line for the log, already rate limited. */
 export interface LogNotice {
   readonly kind: 'log';
@@ -296,7 +327,14 @@ export interface LogNotice {
   readonly peer: PeerIdText | undefined;
 }
 
-export type NoticeEffect = TrunkUp | TrunkBack | TrunkDown | VlansShared | LogNotice;
+export type NoticeEffect =
+  | TrunkUp
+  | TrunkBack
+  | TrunkDown
+  | VlansShared
+  | TrunkStream
+  | RoutesHeard
+  | LogNotice;
 
 export type TrunkInput = NetworkInput | DataplaneInput | LocalInput;
 export type TrunkEffect = NetworkEffect | DataplaneEffect | NoticeEffect;

@@ -236,6 +236,7 @@ export class SimNode implements VirtualHost {
         network.disconnect(effect.connection);
         return;
       case 'check-connections':
+      case 'watch-connection':
         // The virtual network cuts the connections of a node that moves by itself.
         return;
       case 'bind-carrier':
@@ -250,6 +251,8 @@ export class SimNode implements VirtualHost {
       case 'trunk-back':
       case 'trunk-down':
       case 'vlans-shared':
+      case 'trunk-stream':
+      case 'routes':
         this.#note(effect);
         return;
       default:
@@ -271,7 +274,7 @@ export class SimNode implements VirtualHost {
       this.shared.delete(effect.peer);
     } else if (effect.kind === 'trunk-back') {
       assert.equal(this.up.get(effect.peer), effect.trunk, 'a trunk that is not up gets through again');
-    } else {
+    } else if (effect.kind === 'vlans-shared') {
       assert.equal(this.up.get(effect.peer), effect.trunk, 'shared VLANs of a trunk that is not up');
       this.shared.set(effect.peer, effect.vlans);
     }

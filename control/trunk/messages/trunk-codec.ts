@@ -11,6 +11,7 @@ export interface TrunkMessage {
   meet?: Meet
   rekeyRequest?: RekeyRequest
   bye?: Bye
+  routes?: Routes
 }
 
 export const TrunkMessage = (() => {
@@ -46,6 +47,11 @@ export const TrunkMessage = (() => {
         if (obj.bye != null) {
           w.uint32(42)
           Bye.codec().encode(obj.bye, w)
+        }
+
+        if (obj.routes != null) {
+          w.uint32(50)
+          Routes.codec().encode(obj.routes, w)
         }
 
         if (opts.lengthDelimited !== false) {
@@ -87,6 +93,12 @@ export const TrunkMessage = (() => {
             case 5: {
               obj.bye = Bye.codec().decode(reader, reader.uint32(), {
                 limits: opts.limits?.bye
+              })
+              break
+            }
+            case 6: {
+              obj.routes = Routes.codec().decode(reader, reader.uint32(), {
+                limits: opts.limits?.routes
               })
               break
             }
@@ -932,6 +944,68 @@ export const RekeyRequest = (() => {
 
   function decode (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<RekeyRequest>): RekeyRequest {
     return decodeMessage(buf, RekeyRequest.codec(), opts)
+  }
+
+  return { codec, encode, decode };
+})();
+
+export interface Routes {
+  body: Uint8Array<ArrayBuffer>
+}
+
+export const Routes = (() => {
+  let _codec: undefined | Codec<Routes>
+
+  const codec = (): Codec<Routes> => {
+    if (_codec == null) {
+      _codec = message<Routes>((obj, w, opts = {}) => {
+        if (opts.lengthDelimited !== false) {
+          w.fork()
+        }
+
+        if ((obj.body != null && obj.body.byteLength > 0)) {
+          w.uint32(10)
+          w.bytes(obj.body)
+        }
+
+        if (opts.lengthDelimited !== false) {
+          w.ldelim()
+        }
+      }, (reader, length, opts = {}) => {
+        const obj: any = {
+          body: new Uint8Array(0)
+        }
+
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            case 1: {
+              obj.body = reader.bytes()
+              break
+            }
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+
+        return obj
+      }, function * () {})
+    }
+
+    return _codec
+  }
+
+  function encode (obj: Partial<Routes>): Uint8Array<ArrayBuffer> {
+    return encodeMessage(obj, Routes.codec())
+  }
+
+  function decode (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Routes>): Routes {
+    return decodeMessage(buf, Routes.codec(), opts)
   }
 
   return { codec, encode, decode };

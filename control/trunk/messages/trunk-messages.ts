@@ -33,6 +33,8 @@ export const DATAGRAM_ADDRESSES_MAX = 8;
 export const LISTEN_ADDRESSES_MAX = 8;
 /** RFC 8200 §5's 1,280 less the IPv6 and UDP headers: every path carries it. */
 export const BASE_MTU_BYTES = 1_232;
+/** Room for 4,000 tokens; the rest of a message is its tags and lengths. */
+export const ROUTES_BODY_MAX_BYTES = 65_000;
 const TEXT_MAX_CHARACTERS = 256;
 const TEXT_LIST_MAX = 32;
 const GENERATION_MAX = 0xffff_ffff;
@@ -86,13 +88,19 @@ export interface RekeyRequest {
   readonly lanes: readonly LaneOffer[];
 }
 
+/** Token announcements, whose form is control/token's affair. */
+export interface Routes {
+  readonly kind: 'routes';
+  readonly body: Uint8Array;
+}
+
 export interface Bye {
   readonly kind: 'bye';
   readonly code: TrunkErrorCode;
   readonly detail: string;
 }
 
-export type TrunkMessage = Hello | HelloReply | Meet | RekeyRequest | Bye;
+export type TrunkMessage = Hello | HelloReply | Meet | RekeyRequest | Routes | Bye;
 
 export type TrunkDecodeResult =
   | { readonly ok: true; readonly message: TrunkMessage }
@@ -177,6 +185,8 @@ export function encodeTrunkMessage(message: TrunkMessage): Uint8Array {
       return TrunkCodec.encode({ meet: { tags: message.tags.map(own) } });
     case 'rekey-request':
       return TrunkCodec.encode({ rekeyRequest: { lanes: message.lanes.map(wireLane) } });
+    case 'routes':
+      return TrunkCodec.encode({ routes: { body: own(message.body) } });
     case 'bye':
       return TrunkCodec.encode({
         bye: {
@@ -212,6 +222,14 @@ function checkMessage(decoded: wire.TrunkMessage): TrunkMessage {
   }
   if (decoded.rekeyRequest !== undefined) {
     return { kind: 'rekey-request', lanes: checkLanes(decoded.rekeyRequest.lanes) };
+  }
+  if (decoded.routes !== undefined) {
+    const { body } = decoded.routes;
+    check(
+      body.length > 0 && body.length <= ROUTES_BODY_MAX_BYTES,
+      `routes.body: expected 1..${ROUTES_BODY_MAX_BYTES} bytes`,
+    );
+    return { kind: 'routes', body: Uint8Array.from(body) };
   }
   if (decoded.bye !== undefined) {
     const code = ERROR_CODES.has(decoded.bye.code) ? (decoded.bye.code as TrunkErrorCode) : 'rejected';
