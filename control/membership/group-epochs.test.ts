@@ -1,10 +1,11 @@
 /** Behaviour of private VLANs' epochs: who is listened to, and changes of epoch that lose no frame. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { memberOf, opens, sealTo, sealToAll } from './frame-model.ts';
-import { groupState, peerOf, SimGroup } from './group-fixture.ts';
+import { memberOf, opens, sealTo, sealToAll } from './frame-model.fixture.ts';
+import { peerOf, SimGroup } from './group.fixture.ts';
 import { hex } from './membership-fixture.ts';
-import type { SimMember } from './sim-member.ts';
+import { controlInput, epochOf, Puppet } from './puppets.fixture.ts';
+import type { SimMember } from './sim-member.fixture.ts';
 import { macNumber } from './station-claims.ts';
 
 const MAC_A = Uint8Array.of(2, 0, 0, 0, 0, 0xa);
@@ -34,6 +35,36 @@ function assertAllReach(members: readonly SimMember[], when = ''): void {
       if (from !== to) assertReaches(from, to, when);
     }
   }
+}
+
+/** A machine among members that only announce themselves. */
+function crowd(
+  seed: string,
+  names: readonly string[],
+): { group: SimGroup; me: SimMember; puppets: readonly Puppet[] } {
+  const group = new SimGroup(seed);
+  const [own = '', ...others] = names;
+  const me = group.start(own);
+  group.adopt(me, group.settle(names));
+  group.vlan.run(1_000);
+  const puppets = others.map((name, index) => new Puppet(name, group.vlan.vlanId, index));
+  announceAll(group, me, puppets, me.sealing);
+  assert.equal(me.peers.size, others.length);
+  return { group, me, puppets };
+}
+
+function announceAll(group: SimGroup, me: SimMember, puppets: readonly Puppet[], id: number): void {
+  const epoch = epochOf(group.last, id, peerOf);
+  const unixMs = group.vlan.nowMs + group.vlan.unixOffsetMs;
+  for (const puppet of puppets) {
+    const heard = puppet.hear(epoch, me.effects);
+    assert.ok(heard);
+    group.vlan.input(me, controlInput(id, puppet.announce(epoch, heard, unixMs)));
+  }
+}
+
+function pairKeyCount(member: SimMember): number {
+  return member.pairKeys.size;
 }
 
 /** Looks after each millisecond, as frames may be sealed at any time. */
@@ -306,16 +337,26 @@ test('two members that are given one leaf, lane, salt and counter have different
   assert.equal([...c.senders.values()].filter((sender) => hex(sender.salt) === frameA.salt).length, 1);
 });
 
-test('a group of 200 gives its keys a few in each turn', () => {
+test('with 200 members each turn derives a few keys only, and all are there a few turns later', () => {
   const names = Array.from({ length: 200 }, (_, index) => `m${index}`);
-  const group = new SimGroup('large');
-  const state = group.settle(names);
-  const next = group.settle(names);
-  const me = group.start('m0');
-  group.adopt(me, state);
-  const effects = me.machine.handle(
-    { kind: 'group-epoch', epoch: groupState(next, 'm0'), removedAtOnce: false },
-    group.vlan.nowMs,
-  );
-  assert.ok(effects.some(({ kind }) => kind === 'add-epoch'));
+  const { me, group, puppets } = crowd('large', names);
+  const before = pairKeyCount(me);
+  assert.equal(before, 199 * 2);
+
+  let most = 0;
+  group.vlan.afterChange = () => {
+    const now = pairKeyCount(me);
+    most = Math.max(most, now - counted);
+    counted = now;
+  };
+  let counted = before;
+  group.adopt(me, group.settle(names));
+  const newest = [...me.epochs.keys()].at(-1) ?? 0;
+  group.vlan.run(20);
+  assert.equal(pairKeyCount(me), 2 * before);
+  assert.ok(most <= 64, `${most} keys in one turn`);
+
+  group.vlan.run(1_000);
+  announceAll(group, me, puppets, newest);
+  assert.equal(me.sealing, newest, 'all have shown that they can open it');
 });

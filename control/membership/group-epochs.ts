@@ -200,7 +200,6 @@ export class GroupEpochs implements EpochKeeper {
     ];
     this.#host.emit({ kind: 'add-epoch', epoch });
     this.#lanes.prepare(epoch, 'later');
-    this.#giveKeys();
     this.#tell(this.#host.members(), epoch, nowMs);
     this.#nudgeGapMs = TIMING.epochNudgeMs;
     this.#nudgeAtMs = nowMs + this.#nudgeGapMs;

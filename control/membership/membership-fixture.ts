@@ -17,7 +17,7 @@ import { CIPHER_AES_256_GCM } from './frame-keys.ts';
 import { MembershipMachine } from './membership-machine.ts';
 import type { MembershipInput, MembershipOptions, MembershipPorts } from './membership-port.ts';
 import { createKeyAgreement, verifySignature } from './node-ports.ts';
-import { SimMember } from './sim-member.ts';
+import { SimMember } from './sim-member.fixture.ts';
 import { macNumber } from './station-claims.ts';
 
 /** 21 November 2026, noon UTC. */

@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SeededRandom, SimVlan } from '../../control/membership/membership-fixture.ts';
-import type { SimMember } from '../../control/membership/sim-member.ts';
+import type { SimMember } from '../../control/membership/sim-member.fixture.ts';
 import { macNumber } from '../../control/membership/station-claims.ts';
 import { PrivateWorld } from './private-world.ts';
 

@@ -15,10 +15,10 @@ import {
   sealTo,
   sealToAll,
   UsedCounters,
-} from '../../control/membership/frame-model.ts';
-import { peerOf, SimGroup, type SimState } from '../../control/membership/group-fixture.ts';
+} from '../../control/membership/frame-model.fixture.ts';
+import { peerOf, SimGroup, type SimState } from '../../control/membership/group.fixture.ts';
 import { hex, SeededRandom } from '../../control/membership/membership-fixture.ts';
-import type { SimMember } from '../../control/membership/sim-member.ts';
+import type { SimMember } from '../../control/membership/sim-member.fixture.ts';
 import { epochTag } from '../../control/vlan/epoch-keys.ts';
 
 const SLICE_MS = 10;

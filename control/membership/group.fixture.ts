@@ -9,7 +9,7 @@ import { epochTag } from '../vlan/epoch-keys.ts';
 import { privateKeyFromRaw, rawPublicKey } from '../vlan/raw-keys.ts';
 import type { GroupState } from './group/group-port.ts';
 import { SeededRandom, SimVlan } from './membership-fixture.ts';
-import type { SimMember } from './sim-member.ts';
+import type { SimMember } from './sim-member.fixture.ts';
 
 /** One state of the group, as all members share it: who has which leaf. */
 export interface SimState {

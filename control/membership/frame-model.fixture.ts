@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import type { EpochId } from './epoch.ts';
 import { hex } from './membership-fixture.ts';
-import type { SimMember } from './sim-member.ts';
+import type { SimMember } from './sim-member.fixture.ts';
 
 /** One sealed frame: all that it takes to open it. */
 export interface SealedFrame {
