@@ -4,6 +4,8 @@ import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { EVENT } from '../../dataplane/contract/ring-message.ts';
 import { createArena } from '../../dataplane/shm/arena.ts';
+import { ARENA } from '../../dataplane/shm/memory-map.ts';
+import { emptyMessage, RingProducer } from '../../dataplane/shm/ring.ts';
 import { createTables } from '../../dataplane/shm/tables.ts';
 import { EventPump, type EventSink } from './event-pump.ts';
 
@@ -72,5 +74,33 @@ test('every event of a worker arrives, in order and whole, without polling', asy
   assert.deepEqual(
     seen,
     Array.from({ length: EVENTS }, (_, number) => number),
+  );
+});
+
+test('a turn ends when its time is over, and the next one begins with another worker', () => {
+  const tables = createTables({ workerCount: 2, tokenCapacity: 64, hashKey: { key0: 1, key1: 2 } });
+  const arenas = [createArena(0), createArena(1)];
+  const seen: number[] = [];
+  const pump = new EventPump(tables, arenas, {
+    ...silentSink(),
+    control: (epoch) => {
+      seen.push(epoch);
+      const endMs = performance.now() + 5;
+      while (performance.now() < endMs);
+    },
+  });
+  for (const [worker, arena] of arenas.entries()) {
+    const ring = new RingProducer(arena.buffer, ARENA.events);
+    for (let number = 0; number < 2; number++) {
+      ring.put({ ...emptyMessage(), type: EVENT.control, a: 10 * worker + number }, new Uint8Array(0), 0, 0);
+    }
+  }
+
+  assert.ok(pump.drain(), 'something is left');
+  assert.equal(seen.length, 1);
+  assert.ok(pump.drain());
+  assert.deepEqual(
+    seen.toSorted((a, b) => a - b),
+    [0, 10],
   );
 });

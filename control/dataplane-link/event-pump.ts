@@ -1,7 +1,7 @@
 /**
  * Takes what workers have to say out of their event rings and hands it on.
  *
- *   wake word (Atomics.waitAsync) ─▶ all rings, a bounded number of events ─▶ the rest in the next turn
+ *   wake word (Atomics.waitAsync) ─▶ all rings, for a bounded time ─▶ the rest in the next turn
  *
  * Main thread only: the one consumer of each worker's event ring. Must never starve the rest of the thread.
  */
@@ -13,6 +13,8 @@ import { emptyMessage, type PeekedMessage, RingConsumer } from '../../dataplane/
 import type { Tables } from '../../dataplane/shm/tables.ts';
 
 const EVENTS_A_TURN = 512;
+/** A member's announcement costs some tenths of a millisecond, and hundreds come together at a change of epoch. */
+const TURN_MS = 4;
 
 /** A payload in a worker's ring; valid during the call only. */
 export interface EventPayload {
@@ -36,6 +38,7 @@ export class EventPump {
   readonly #rings: readonly RingConsumer[];
   readonly #sink: EventSink;
   readonly #message: PeekedMessage = emptyMessage();
+  #turn = 0;
   #running = false;
   #scheduled = false;
 
@@ -58,12 +61,16 @@ export class EventPump {
 
   /** Takes what is there now. @returns whether something may be left */
   drain(): boolean {
+    const endMs = performance.now() + TURN_MS;
     let left = EVENTS_A_TURN;
-    for (const ring of this.#rings) {
-      while (left > 0 && ring.peek(this.#message)) {
-        left--;
+    // A worker that has much to say must not keep the others from saying anything.
+    this.#turn += 1;
+    for (let index = 0; index < this.#rings.length; index++) {
+      const ring = this.#rings[(this.#turn + index) % this.#rings.length];
+      while (ring !== undefined && left > 0 && ring.peek(this.#message)) {
         this.#dispatch(ring);
         ring.release();
+        left = performance.now() < endMs ? left - 1 : 0;
       }
     }
     return left === 0;

@@ -5,7 +5,7 @@
  *   never   a counter twice under one key; a frame under an epoch from before a Remove that its sender knows of;
  *           more than four live epochs; an epoch from before a Remove opened for more than a second after it
  *   linked  a pair whose frames were opened once, by each way, and that nothing but changes of epoch has touched
- *           since: its frames are opened for ever
+ *           since, at most three while one is under way: its frames are opened for ever
  */
 import assert from 'node:assert/strict';
 import {
@@ -191,7 +191,7 @@ export class PrivateWorld {
     // A Remove cuts at once: what is sealed before all know of it and of each other's new senders is lost.
     const [atFrom, atTo] = [from, to].map(({ name }) => this.#lastRemove(this.#at.get(name)?.index ?? -1));
     const inGroup = this.group.last.leaves.has(from.name) && this.group.last.leaves.has(to.name);
-    if (!inGroup || atFrom !== atTo) {
+    if (!inGroup || atFrom !== atTo || this.#isFarBehind(from, to)) {
       this.#linked.delete(pair);
     }
     const reaches = this.#reaches(from, to);
@@ -204,6 +204,12 @@ export class PrivateWorld {
     if (reaches && inGroup && isNear && atFrom === atTo) {
       this.#linked.add(pair);
     }
+  }
+
+  /** The receiver has made room for later epochs: it went over to four since the one that the sender seals under. */
+  #isFarBehind(from: SimMember, to: SimMember): boolean {
+    const sealing = from.epochs.get(from.sealing)?.number ?? -1;
+    return (this.#at.get(to.name)?.index ?? -1) - sealing >= LIVE_EPOCHS_MAX;
   }
 
   #reaches(from: SimMember, to: SimMember): boolean {
