@@ -105,6 +105,20 @@ test('a join that needs an approval says by which command, and goes on when it i
   });
 });
 
+test('a VLAN that turns out to be private while a member is looked for is waited for', async () => {
+  await withDaemon(async (bench) => {
+    changeAt(bench, {
+      1_000: { kind: 'private', state: 'joining' },
+      2_000: { state: 'waiting-for-approval' },
+      60_000: { state: 'active', members: 1, name: 'lab' },
+    });
+    const { code, out, err } = await bench.run(...JOIN);
+    assert.equal(code, 0);
+    assert.match(err, /^this node waits for an admin's approval/);
+    assert.match(out, /^joined a{26} on ptap0 \(no address, MTU 1500\)\nfound 1 other member$/);
+  });
+});
+
 test('a join of a private VLAN that nobody answers says so once, and waits on', async () => {
   await withDaemon(async (bench) => {
     refuseAtFirst(bench.daemon, 'joining');

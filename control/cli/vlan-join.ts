@@ -32,6 +32,12 @@ const NO_ANSWER =
   'no member has answered yet, and the request stays. `peertap peers` shows whether there is a trunk to one; ' +
   'name one in "bootstrap" of the config, or join by an invite, which brings addresses along';
 
+/** Where lines go: those that were asked for, and those for the person. */
+interface Listener {
+  readonly say: (line: string) => void;
+  readonly io: CommandIo;
+}
+
 /** What is joined, and how it is shown here. */
 export type WantedAttachment = Pick<JoinRequest, 'interface' | 'addresses' | 'mtuBytes'>;
 
@@ -53,20 +59,35 @@ export async function runVlanJoin(
     if (options.json === true) io.err(line);
     else io.out(line);
   };
-  const vlan = options.wait ? await waitUntilIn(client, asked, io) : asked;
-  if (isIn(vlan)) {
-    say(`joined ${vlan.id} on ${vlan.interface ?? attachment.interface} (${describe(vlan)})`);
-    tellSubnet(vlan, attachment, io);
-  } else {
-    await tellState(client, vlan, io);
-  }
-  const last = options.wait ? await waitForMember(client, vlan, io) : vlan;
-  if (options.wait && last.members > 0) {
-    say(`found ${last.members} other member${last.members === 1 ? '' : 's'}`);
-  } else if (options.wait) {
-    io.err(NO_MEMBER);
+  const last = options.wait ? await waitForMember(client, asked, { say, io }) : asked;
+  if (!options.wait) {
+    if (isIn(last)) tellJoined(last, { say, io });
+    else await tellState(client, last, io);
   }
   if (options.json === true) io.out(JSON.stringify(last, undefined, 2));
+}
+
+/**
+ * Waits to be admitted, then for a member. A VLAN that was joined by a bare id counts as open until a neighbour tells
+ * of its record: it may turn out to be private while a member is looked for, and the wait begins anew.
+ */
+async function waitForMember(client: AdminClient, asked: VlanReport, to: Listener): Promise<VlanReport> {
+  for (let vlan = asked; ; ) {
+    const admitted = await waitUntilIn(client, vlan, to.io);
+    const isSettled = admitted.kind === 'private' || admitted.name !== null;
+    if (isSettled) tellJoined(admitted, to);
+    vlan = await lookForMember(client, admitted, to.io);
+    if (!isIn(vlan)) continue;
+    if (!isSettled) tellJoined(vlan, to);
+    if (vlan.members > 0) to.say(`found ${vlan.members} other member${vlan.members === 1 ? '' : 's'}`);
+    else to.io.err(NO_MEMBER);
+    return vlan;
+  }
+}
+
+function tellJoined(vlan: VlanReport, { say, io }: Listener): void {
+  say(`joined ${vlan.id} on ${vlan.interface ?? 'no interface'} (${describe(vlan)})`);
+  tellSubnet(vlan, io);
 }
 
 /** @throws UsageError when it was cut or mistyped: no daemon could do anything with it */
@@ -120,23 +141,22 @@ async function tellState(client: AdminClient, vlan: VlanReport, io: CommandIo): 
 }
 
 /** DHCP comes later, so somebody has to choose an address. */
-function tellSubnet(vlan: VlanReport, attachment: WantedAttachment, io: CommandIo): void {
-  if (vlan.subnet === null || attachment.addresses.length > 0) return;
+function tellSubnet(vlan: VlanReport, io: CommandIo): void {
+  if (vlan.subnet === null || vlan.interface === null || vlan.addresses.length > 0) return;
   const example = hostInSubnet(vlan.subnet, EXAMPLE_HOST);
-  io.err(
-    `the VLAN's subnet is ${vlan.subnet}, and ${attachment.interface} has no address in it. To give it one:`,
-  );
-  io.err(`  ip address add ${example} dev ${attachment.interface}`);
+  io.err(`the VLAN's subnet is ${vlan.subnet}, and ${vlan.interface} has no address in it. To give it one:`);
+  io.err(`  ip address add ${example} dev ${vlan.interface}`);
   io.err(
     'choose one that no other machine has; `vlan join … --address` gives it to the interface at each start',
   );
 }
 
-async function waitForMember(client: AdminClient, joined: VlanReport, io: CommandIo): Promise<VlanReport> {
+/** Polls until a member is there, the time is over, or this node is in no more. */
+async function lookForMember(client: AdminClient, joined: VlanReport, io: CommandIo): Promise<VlanReport> {
   const deadlineMs = io.nowMs() + FIRST_MEMBER_TIMEOUT_MS;
   for (;;) {
     const vlan = await current(client, joined);
-    if (vlan.members > 0 || io.nowMs() >= deadlineMs) return vlan;
+    if (vlan.members > 0 || !isIn(vlan) || io.nowMs() >= deadlineMs) return vlan;
     await io.sleep(POLL_INTERVAL_MS);
   }
 }
