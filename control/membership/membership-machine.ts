@@ -126,11 +126,6 @@ export class MembershipMachine {
     return this.#epochs.newest();
   }
 
-  /** The epochs in which this node speaks, the present one first. */
-  epochs(): readonly Epoch[] {
-    return this.#epochs.announced();
-  }
-
   /** Number of the newest live epoch in which a member announced itself. */
   #newestOf(member: Member): number {
     const epochs = [...member.streams.keys()].flatMap((id) => this.#epochs.find(id) ?? []);
