@@ -32,6 +32,14 @@ export const BLOCK_FIGURE: FigureDescription = {
   better: 'lower',
 };
 
+/** No block is longer than this; it does not grow when others take the core away. */
+export const MAIN_CPU_FIGURE: FigureDescription = {
+  title: 'CPU of the main thread, all jobs of a repeat',
+  unit: 'ms',
+  digits: 1,
+  better: 'lower',
+};
+
 /** The size of group that the target speaks of. */
 export const TARGET_MEMBERS = 200;
 const JOIN_MS = 2_000;

@@ -21,6 +21,7 @@ import {
   FOLLOW_REMOVE_FIGURE,
   JOIN_FIGURE,
   judgeGroups,
+  MAIN_CPU_FIGURE,
   PROCESS_FIGURE,
   REMOVE_BYTES_FIGURE,
   REMOVE_FIGURE,
@@ -36,6 +37,7 @@ const SUITES = [DEFAULT_SUITE, 'x25519'] as const satisfies readonly GroupSuite[
 /** Beyond, one join by ts-mls alone takes longer than all else. */
 const LIBRARY_MEMBERS_MAX = { short: 100, long: 300 } as const;
 const NS_PER_MS = 1e6;
+const US_PER_MS = 1e3;
 const LOOP_SAMPLE_MS = 1;
 
 /** Readings of all sizes and suites. */
@@ -162,16 +164,20 @@ async function timed<T>(
 async function watchingLoop({ blocks }: Curve, point: Point, act: () => Promise<void>): Promise<void> {
   const delay = monitorEventLoopDelay({ resolution: LOOP_SAMPLE_MS });
   delay.enable();
+  const before = process.threadCpuUsage();
   try {
     await act();
   } finally {
     delay.disable();
   }
+  const { user, system } = process.threadCpuUsage(before);
   blocks.add({ ...point, figure: BLOCK_FIGURE }, delay.max / NS_PER_MS);
+  blocks.add({ ...point, figure: MAIN_CPU_FIGURE }, (user + system) / US_PER_MS);
 }
 
 const NOTES: readonly string[] = [
   'Groups: each job as a daemon does it, in a thread of the task pool, with the new state written and synced to disk before the answer. The newcomer brings the group to the size shown; the admin has renewed its keys before, so that the tree has parent nodes to check.',
   'A removal and an external commit start from the same state. The removal encrypts to every leaf whose parents are blank: after many joins in one commit that is nearly every one, the worst case.',
+  'The longest block is how late the event loop was: where threads want more cores than there are, that is also the scheduler. What the main thread computed itself stands beside it, in sum.',
   'ts-mls alone: its own joinGroup and its own cryptography on the same Welcomes, where that takes no longer than some seconds.',
 ];
