@@ -1,27 +1,15 @@
 /** The tokens that a worker sends under: those of the vectors, derived once, and never those of another period or epoch. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { deriveOpenEpoch } from '../../control/vlan/open-epoch.ts';
 import { writeEpoch } from '../../test/harness/table-writer.ts';
+import { secretsOf, type TokenVector, tokenVectors } from '../../test/harness/token-vectors.ts';
 import type { TokenPort } from '../crypto/crypto-port.ts';
 import { createTokenHash } from '../crypto/token-hash.ts';
 import { LIMIT } from '../shm/layout.ts';
 import { createTables, type Tables } from '../shm/tables.ts';
 import { NO_TOKEN, TokenCache } from './token-cache.ts';
 
-interface TokenVector {
-  readonly vlanId: string;
-  readonly day: number;
-  readonly period: number;
-  readonly mac: string;
-  readonly stationToken: string;
-  readonly broadcastToken: string;
-}
-
-const vectors = JSON.parse(
-  readFileSync(new URL('../../test/vectors/tokens.json', import.meta.url), 'utf8'),
-) as readonly TokenVector[];
+const vectors = tokenVectors();
 
 interface Bench {
   readonly tables: Tables;
@@ -63,7 +51,7 @@ function bench(): Bench {
 }
 
 function install(tables: Tables, vector: TokenVector, serial: number): void {
-  const { tokenKey, segment } = deriveOpenEpoch(Buffer.from(vector.vlanId, 'hex'), vector.day);
+  const { tokenKey, segment } = secretsOf(vector);
   writeEpoch(tables, 3, { tokenKey, segment: segment.id, period: vector.period, serial });
 }
 

@@ -1,0 +1,26 @@
+/**
+ * The vectors of forwarding tokens with the secrets of their epochs, for tests of what derives tokens. Tests only.
+ */
+import { readFileSync } from 'node:fs';
+import { deriveOpenEpoch, type OpenEpoch } from '../../control/vlan/open-epoch.ts';
+
+/** A station's and broadcast's token in one epoch and period; bytes in hexadecimal. */
+export interface TokenVector {
+  readonly vlanId: string;
+  readonly day: number;
+  readonly period: number;
+  readonly mac: string;
+  readonly stationToken: string;
+  readonly broadcastToken: string;
+}
+
+/** test/vectors/tokens.json. */
+export function tokenVectors(): readonly TokenVector[] {
+  const file = new URL('../vectors/tokens.json', import.meta.url);
+  return JSON.parse(readFileSync(file, 'utf8')) as readonly TokenVector[];
+}
+
+/** The secrets of a vector's epoch. */
+export function secretsOf({ vlanId, day }: Pick<TokenVector, 'vlanId' | 'day'>): OpenEpoch {
+  return deriveOpenEpoch(Buffer.from(vlanId, 'hex'), day);
+}
