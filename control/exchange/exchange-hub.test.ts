@@ -4,44 +4,12 @@ import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 import { formatPeerId } from '../identity/peer-id.ts';
 import type { MessageStream, MessageStreams } from '../network/message-streams.ts';
+import { createPipe } from './exchange.fixture.ts';
 import { EXCHANGE_PROTOCOL, ExchangeHub, type VlanExchange } from './exchange-hub.ts';
 import { objectDigest } from './object-exchange.ts';
 
 const VLAN = new Uint8Array(16).fill(1);
 const OTHER_VLAN = new Uint8Array(16).fill(2);
-
-/** One end of a stream in memory; messages arrive in a later microtask. */
-class Pipe implements MessageStream {
-  onMessage: (message: Uint8Array) => void = () => undefined;
-  onClose: (reason: string) => void = () => undefined;
-  other: Pipe | undefined;
-  isClosed = false;
-  readonly peer: string;
-  readonly openedHere: boolean;
-
-  constructor(peer: string, openedHere: boolean) {
-    this.peer = peer;
-    this.openedHere = openedHere;
-  }
-
-  send(message: Uint8Array): boolean {
-    queueMicrotask(() => {
-      if (this.other?.isClosed === false) this.other.onMessage(message);
-    });
-    return !this.isClosed;
-  }
-
-  close(): void {
-    for (const end of [this, this.other]) {
-      if (end !== undefined && !end.isClosed) {
-        end.isClosed = true;
-        queueMicrotask(() => {
-          end.onClose('closed');
-        });
-      }
-    }
-  }
-}
 
 interface TestNode {
   readonly self: string;
@@ -81,8 +49,7 @@ class World {
         const target = this.nodes.find((node) => node.self === peer);
         this.opened++;
         if (this.isCut || target === undefined) return Promise.reject(new Error('no connection'));
-        const [near, far] = [new Pipe(peer, true), new Pipe(self, false)];
-        [near.other, far.other] = [far, near];
+        const [near, far] = createPipe(self, peer);
         target.accept?.(far);
         return Promise.resolve(near);
       },
