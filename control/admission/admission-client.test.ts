@@ -319,6 +319,18 @@ test('an admin that admitted and vanished is not waited for for ever', () => {
   assert.ok(guest.said().some(({ to, message }) => to === SECOND.id && message.type === 'join'));
 });
 
+test('a key package that the group could not make is asked for again', () => {
+  const options = { self: SELF, vlanId: RECORD.idBytes, invite: INVITE, record: RECORD, note: '' };
+  const client = new AdmissionClient({ ...options, random: () => 0.5 });
+  const kindsAt = (input: ClientInput, nowMs: number) => client.handle(input, nowMs).map(({ kind }) => kind);
+
+  assert.ok(kindsAt({ kind: 'start' }, NOW_MS).includes('make-key-package'));
+  assert.ok(!kindsAt({ kind: 'tick' }, NOW_MS + 59_000).includes('make-key-package'));
+  assert.ok(kindsAt({ kind: 'tick' }, NOW_MS + 60_000).includes('make-key-package'));
+  client.handle({ kind: 'key-package', keyPackage: Uint8Array.of(1) }, NOW_MS + 61_000);
+  assert.ok(!kindsAt({ kind: 'tick' }, NOW_MS + 200_000).includes('make-key-package'));
+});
+
 test('who is no admin by a newer record is asked no more', () => {
   const guest = new Guest({ record: RECORD });
   guest.input({ kind: 'record', record: signedOf(1, { admins: [SECOND.id], sequence: NOW_MS + 5 }) });

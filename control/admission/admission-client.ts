@@ -28,27 +28,15 @@ import {
   requestOf,
 } from './admission-message.ts';
 import { type Candidate, Candidates } from './candidates.ts';
-import type { ClientCounter, ClientEffect, ClientInput, ClientOptions, ClientPhase } from './client-port.ts';
+import {
+  CLIENT_TIMING,
+  type ClientCounter,
+  type ClientEffect,
+  type ClientInput,
+  type ClientOptions,
+  type ClientPhase,
+} from './client-port.ts';
 import { verifyCredential } from './credentials.ts';
-
-/** Times in milliseconds, each with its reason. */
-const TIMING = {
-  /** An admin that says nothing for so long is asked again. */
-  answerMs: 10_000,
-  /** Pauses between attempts to reach an admin, and between unanswered questions. */
-  retry: { minMs: 2_000, maxMs: 300_000 },
-  /** Pauses when an admin has no room for the request. */
-  later: { minMs: 30_000, maxMs: 600_000 },
-  /** An approval is told at once; this is for one that got lost. */
-  waitingPollMs: 60_000,
-  admittedPollMs: 5_000,
-  /** So long only the admin that issued the invite is asked. */
-  issuerFirstMs: 30_000,
-  /** Neighbours are asked who admits here at this pace. */
-  whoMs: 60_000,
-  /** An admin that admitted and then cannot be reached is waited for so long. */
-  admittedMs: 60_000,
-} as const;
 
 const MAX_NEIGHBOURS = 64;
 
@@ -66,7 +54,7 @@ export class AdmissionClient {
   #startedAtMs = 0;
   #keyPackage: Uint8Array | undefined;
   #request = new Uint8Array(0);
-  /** When a key package is to be made; infinite while one is there or on its way. */
+  /** When a key package is to be made; infinite while one is there. */
   #keyPackageDueAtMs = Number.POSITIVE_INFINITY;
   #admittedBy: string | undefined;
   #admittedUntilMs = 0;
@@ -118,9 +106,7 @@ export class AdmissionClient {
       case 'start':
         return this.#start();
       case 'key-package':
-        this.#keyPackage = input.keyPackage;
-        this.#request = Uint8Array.from(requestOf(input.keyPackage));
-        return;
+        return this.#takeKeyPackage(input.keyPackage);
       case 'peer-up':
         return this.#peerUp(input.peer);
       case 'peer-down':
@@ -149,6 +135,13 @@ export class AdmissionClient {
     if (invite !== undefined) this.#candidates.learnInvite(invite, this.#nowMs);
   }
 
+  #takeKeyPackage(keyPackage: Uint8Array): void {
+    if (this.#keyPackage !== undefined) return;
+    this.#keyPackage = keyPackage;
+    this.#request = Uint8Array.from(requestOf(keyPackage));
+    this.#keyPackageDueAtMs = Number.POSITIVE_INFINITY;
+  }
+
   // ── What comes ───────────────────────────────────────────────────────────────────────────────────────
 
   #peerUp(peer: string): void {
@@ -159,7 +152,7 @@ export class AdmissionClient {
     }
     const [first] = this.#neighbours.keys();
     if (this.#neighbours.size >= MAX_NEIGHBOURS && first !== undefined) this.#neighbours.delete(first);
-    this.#neighbours.set(peer, candidate === undefined ? this.#nowMs : this.#nowMs + TIMING.whoMs);
+    this.#neighbours.set(peer, candidate === undefined ? this.#nowMs : this.#nowMs + CLIENT_TIMING.whoMs);
   }
 
   #peerDown(peer: string): void {
@@ -189,7 +182,7 @@ export class AdmissionClient {
     this.#candidates.learnAddresses(admins, this.#nowMs);
     const candidate = this.#candidates.find(peer);
     // It does not know yet that it is an admin.
-    if (candidate !== undefined) this.#rest(candidate, TIMING.later);
+    if (candidate !== undefined) this.#rest(candidate, CLIENT_TIMING.later);
   }
 
   #learnRecord(record: SignedRecord): void {
@@ -218,16 +211,16 @@ export class AdmissionClient {
         return this.#refused(candidate, answer.refusal);
       case 'later':
         this.#reason = 'too many nodes are asking; this one asks again';
-        return this.#rest(candidate, TIMING.later);
+        return this.#rest(candidate, CLIENT_TIMING.later);
       case 'unknown-request':
-        return this.#rest(candidate, TIMING.retry);
+        return this.#rest(candidate, CLIENT_TIMING.retry);
     }
   }
 
   #waitAt(candidate: Candidate): void {
     candidate.step = 'waiting';
     candidate.backoff.reset();
-    candidate.dueAtMs = this.#nowMs + TIMING.waitingPollMs * (0.5 + this.#options.random() / 2);
+    candidate.dueAtMs = this.#nowMs + CLIENT_TIMING.waitingPollMs * (0.5 + this.#options.random() / 2);
     if (this.#phase === 'looking') this.#phase = 'waiting';
     this.#reason = null;
   }
@@ -243,11 +236,11 @@ export class AdmissionClient {
     this.#phase = 'admitted';
     this.#reason = null;
     this.#admittedBy = candidate.peer;
-    this.#admittedUntilMs = this.#nowMs + TIMING.admittedMs;
+    this.#admittedUntilMs = this.#nowMs + CLIENT_TIMING.admittedMs;
     this.#admission = admission;
     candidate.step = 'waiting';
     candidate.backoff.reset();
-    candidate.dueAtMs = this.#nowMs + TIMING.admittedPollMs;
+    candidate.dueAtMs = this.#nowMs + CLIENT_TIMING.admittedPollMs;
     if (isNews) this.#effects.push({ kind: 'membership', state: 'waiting', reason: null, admission });
     this.#withdraw(candidate.peer);
     if (digest !== undefined) this.#welcomed(candidate.peer, digest, admission);
@@ -263,7 +256,7 @@ export class AdmissionClient {
   #refused(candidate: Candidate, refusal: Refusal): void {
     if (refusal === 'bad-key-package') {
       // A key package that the group does not take may have been hurt by a release of another kind: once more.
-      this.#rest(candidate, TIMING.later);
+      this.#rest(candidate, CLIENT_TIMING.later);
       return this.#renew(REFUSAL_TEXT[refusal]);
     }
     this.#phase = 'refused';
@@ -302,7 +295,7 @@ export class AdmissionClient {
   #step(): void {
     if (this.#phase === 'admitted' && this.#nowMs >= this.#admittedUntilMs) this.#phase = 'looking';
     if (this.#nowMs >= this.#keyPackageDueAtMs) {
-      this.#keyPackageDueAtMs = Number.POSITIVE_INFINITY;
+      this.#keyPackageDueAtMs = this.#nowMs + CLIENT_TIMING.keyPackageMs;
       this.#effects.push({ kind: 'make-key-package' });
     }
     for (const candidate of this.#candidates.all()) {
@@ -319,16 +312,16 @@ export class AdmissionClient {
       candidate.dueAtMs = this.#after(candidate.backoff);
       if (!this.#isSettledElsewhere(peer)) this.#effects.push({ kind: 'dial', peer, addresses });
     } else if (candidate.step === 'asked') {
-      this.#rest(candidate, TIMING.retry);
+      this.#rest(candidate, CLIENT_TIMING.retry);
     } else if (candidate.step === 'waiting') {
       candidate.step = 'asked';
-      candidate.dueAtMs = this.#nowMs + TIMING.answerMs;
+      candidate.dueAtMs = this.#nowMs + CLIENT_TIMING.answerMs;
       this.#send(peer, { type: 'poll', request: this.#request });
     } else if (this.#keyPackage === undefined || !this.#mayAsk(peer)) {
-      candidate.dueAtMs = this.#nowMs + TIMING.retry.minMs;
+      candidate.dueAtMs = this.#nowMs + CLIENT_TIMING.retry.minMs;
     } else {
       candidate.step = 'asked';
-      candidate.dueAtMs = this.#nowMs + TIMING.answerMs;
+      candidate.dueAtMs = this.#nowMs + CLIENT_TIMING.answerMs;
       this.#join(peer, this.#keyPackage);
     }
   }
@@ -340,7 +333,7 @@ export class AdmissionClient {
   }
 
   #askWho(peer: string): void {
-    this.#neighbours.set(peer, this.#nowMs + TIMING.whoMs * (0.5 + this.#options.random() / 2));
+    this.#neighbours.set(peer, this.#nowMs + CLIENT_TIMING.whoMs * (0.5 + this.#options.random() / 2));
     const hasAdmin = this.#candidates.all().some(({ isUp }) => isUp);
     if (!hasAdmin) this.#send(peer, { type: 'who' });
   }
@@ -356,7 +349,7 @@ export class AdmissionClient {
     const issuer = this.#issuer();
     const found = issuer === undefined ? undefined : this.#candidates.find(issuer);
     if (found === undefined || issuer === peer) return true;
-    return !found.isUp && this.#nowMs - this.#startedAtMs >= TIMING.issuerFirstMs;
+    return !found.isUp && this.#nowMs - this.#startedAtMs >= CLIENT_TIMING.issuerFirstMs;
   }
 
   /** Whether another admin has admitted this node and is expected to welcome it. */
@@ -378,7 +371,7 @@ export class AdmissionClient {
   }
 
   #after(backoff: Backoff): number {
-    return this.#nowMs + backoff.next(TIMING.retry, this.#options.random());
+    return this.#nowMs + backoff.next(CLIENT_TIMING.retry, this.#options.random());
   }
 
   #isOver(): boolean {

@@ -1,109 +1,22 @@
-/** Behaviour of the admission desk: who gets in by what, what is on disk before it counts, and what a flood costs. */
+/** Behaviour of the admission desk: who gets in by what, and what is on disk before it counts. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { NOW_MS, nodeOf, signedOf } from '../vlan/record.fixture.ts';
-import type { VlanRecord } from '../vlan/vlan-record.ts';
-import { AdmissionDesk } from './admission-desk.ts';
-import { AdmissionError } from './admission-error.ts';
+import { NOW_MS, nodeOf } from '../vlan/record.fixture.ts';
 import {
-  type AdmissionMessage,
-  type AnswerMessage,
-  decodeAdmissionMessage,
-  encodeAdmissionMessage,
-  requestOf,
-} from './admission-message.ts';
+  ADMIN,
+  answerIn,
+  codeOf,
+  GUEST,
+  join,
+  kinds,
+  Office,
+  PACKAGE,
+  SECRET,
+  situationOf,
+} from './admission-desk.fixture.ts';
+import { decodeAdmissionMessage, requestOf } from './admission-message.ts';
 import { verifyCredential } from './credentials.ts';
 import { DESK_LIMIT, decodeBook } from './desk-book.ts';
-import type { DeskEffect, DeskSituation } from './desk-port.ts';
-
-const ADMIN = nodeOf(1);
-const GUEST = nodeOf(2).id;
-const SECRET = new Uint8Array(16).fill(7);
-const PACKAGE = new Uint8Array(300).fill(1);
-
-function situationOf(changes: Partial<VlanRecord> = {}, more: Partial<DeskSituation> = {}): DeskSituation {
-  return {
-    record: signedOf(1, changes),
-    members: new Set([ADMIN.id]),
-    tombstones: new Map<string, number>(),
-    ...more,
-  };
-}
-
-/** A desk with a disk, a clock, and what it last did. */
-class Office {
-  nowMs = NOW_MS;
-  disk: Uint8Array | undefined;
-  situation: DeskSituation;
-  desk: AdmissionDesk;
-  readonly #self: string;
-
-  constructor(situation = situationOf(), self = ADMIN.id) {
-    this.#self = self;
-    this.situation = situation;
-    this.desk = this.#open();
-  }
-
-  restart(): void {
-    this.desk = this.#open();
-  }
-
-  hear(peer: string, message: AdmissionMessage): readonly DeskEffect[] {
-    return this.take(
-      this.desk.handle({ kind: 'message', peer, bytes: encodeAdmissionMessage(message) }, this.nowMs),
-    );
-  }
-
-  take(effects: readonly DeskEffect[]): readonly DeskEffect[] {
-    for (const effect of effects) if (effect.kind === 'save') this.disk = effect.bytes;
-    return effects;
-  }
-
-  issue(uses = 1, expiresAtMs: number | null = null): void {
-    this.take(this.desk.issue({ secret: SECRET, uses, expiresAtMs }, this.nowMs));
-  }
-
-  situate(more: Partial<DeskSituation>): void {
-    this.situation = { ...this.situation, ...more };
-    this.take(this.desk.handle({ kind: 'situation', situation: this.situation }, this.nowMs));
-  }
-
-  #open(): AdmissionDesk {
-    const options = {
-      self: this.#self,
-      vlanId: this.situation.record.idBytes,
-      sign: ADMIN.sign,
-      addressesOf: (peer: string) => (peer === ADMIN.id ? ['/ip4/192.0.2.1/tcp/7946'] : []),
-    };
-    return new AdmissionDesk(options, this.situation, this.disk);
-  }
-}
-
-function join(more: { secret?: Uint8Array; keyPackage?: Uint8Array } = {}): AdmissionMessage {
-  return { type: 'join', note: 'laptop', keyPackage: PACKAGE, ...more };
-}
-
-function kinds(effects: readonly DeskEffect[]): readonly string[] {
-  return effects.map(({ kind }) => kind);
-}
-
-function answerIn(effects: readonly DeskEffect[]): AnswerMessage {
-  for (const effect of effects) {
-    const message = effect.kind === 'send' ? decodeAdmissionMessage(effect.bytes) : undefined;
-    if (message?.type === 'answer') return message;
-  }
-  return assert.fail('no answer');
-}
-
-function codeOf(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    assert.ok(error instanceof AdmissionError, String(error));
-    return error.code;
-  }
-  return 'none';
-}
 
 test('a valid invite admits at once: its use is on disk first, then the group is asked, then the guest is told', () => {
   const office = new Office();
@@ -346,77 +259,4 @@ test('the newest request of a peer counts, and it keeps its place in the line', 
   );
   const admit = office.desk.approve(GUEST, office.nowMs).find(({ kind }) => kind === 'admit');
   assert.deepEqual(admit?.kind === 'admit' && admit.keyPackage, newer);
-});
-
-test('of thousands that ask 256 wait, the others are told to come later, and a guest with an invite gets in', () => {
-  const office = new Office();
-  office.issue();
-  for (let value = 10; value < 10 + DESK_LIMIT.requests + 50; value++) {
-    office.nowMs += 100;
-    office.hear(nodeOf(value).id, join());
-  }
-
-  assert.equal(office.desk.requests().length, DESK_LIMIT.requests);
-  assert.equal(answerIn(office.hear(nodeOf(5_000).id, join())).state, 'later');
-  assert.equal(office.desk.counters.get('turned-away'), 51);
-  assert.equal(answerIn(office.hear(GUEST, join({ secret: SECRET }))).state, 'admitted');
-  assert.ok((office.disk?.length ?? 0) < 100_000, 'key packages are not on disk');
-});
-
-test('a peer that floods is dropped and counted, and others are still heard', () => {
-  const office = new Office();
-  for (let index = 0; index < 500; index++) office.hear(GUEST, { type: 'who' });
-
-  assert.equal(office.desk.counters.get('over-budget'), 492);
-  assert.equal(answerIn(office.hear(nodeOf(3).id, join())).state, 'waiting');
-});
-
-test('requests expire after a week without a word', () => {
-  const office = new Office();
-  office.hear(GUEST, join());
-  office.nowMs += DESK_LIMIT.requestLifeMs + 1;
-  office.take(office.desk.handle({ kind: 'tick' }, office.nowMs));
-
-  assert.deepEqual(office.desk.requests(), []);
-  office.restart();
-  assert.deepEqual(office.desk.requests(), []);
-});
-
-test('someone whom another admin let in waits here no longer', () => {
-  const office = new Office();
-  office.hear(GUEST, join());
-  office.situate({ members: new Set([ADMIN.id, GUEST]) });
-
-  assert.deepEqual(office.desk.requests(), []);
-});
-
-test('invites have a limit, and spent ones make room', () => {
-  const office = new Office();
-  const issue = (value: number, expiresAtMs: number | null): void => {
-    const secret = new Uint8Array(16);
-    new DataView(secret.buffer).setUint32(0, value);
-    office.take(office.desk.issue({ secret, uses: 1, expiresAtMs }, office.nowMs));
-  };
-  for (let value = 0; value < DESK_LIMIT.invites; value++) issue(value, value === 3 ? NOW_MS + 10 : null);
-  assert.equal(
-    codeOf(() => issue(999, null)),
-    'too-many-invites',
-  );
-  office.nowMs += 20;
-  issue(999, null);
-  assert.equal(
-    codeOf(() => office.desk.issue({ secret: SECRET, uses: 0, expiresAtMs: null }, NOW_MS)),
-    'invalid-invite',
-  );
-});
-
-test('a damaged book is said to be so, and the desk works on', () => {
-  const office = new Office();
-  for (const damaged of ['{"version":1', '{"version":1,"invites":[{}],"requests":[]}', '[]', '\u0000']) {
-    office.disk = new TextEncoder().encode(damaged);
-    office.restart();
-    const effects = office.hear(GUEST, join());
-    assert.ok(effects.some((effect) => effect.kind === 'notice' && /damaged/.test(effect.message)));
-    assert.equal(answerIn(effects).state, 'waiting');
-  }
 });

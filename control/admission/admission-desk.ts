@@ -20,6 +20,7 @@ import {
   type AnswerMessage,
   decodeAdmissionMessage,
   encodeAdmissionMessage,
+  isUsableAddress,
   type JoinMessage,
   type Refusal,
   type RequestMessage,
@@ -267,7 +268,7 @@ export class AdmissionDesk {
     const { record } = this.#situation;
     const admins = record.record.admins.map((admin) => ({
       peer: admin,
-      addresses: this.#options.addressesOf(admin).slice(0, ADMISSION_LIMIT.addresses),
+      addresses: this.#options.addressesOf(admin).filter(isUsableAddress).slice(0, ADMISSION_LIMIT.addresses),
     }));
     this.#count('referrals');
     const bytes = encodeAdmissionMessage({ type: 'referral', record: record.bytes, admins });

@@ -1,5 +1,5 @@
 /**
- * How the admission client of one VLAN meets the world: inputs, effects, and what it needs. Types only.
+ * How the admission client of one VLAN meets the world: inputs, effects, what it needs, and its times.
  *
  *   exchange ──peer, message──▶ ┌────────┐ ──send, dial──▶ exchange
  *   group    ──key-package────▶ │ client │ ──make-key-package, welcome──▶ group
@@ -72,3 +72,24 @@ export type ClientEffect =
 export type ClientPhase = 'looking' | 'waiting' | 'admitted' | 'refused' | 'joined' | 'stopped';
 
 export type ClientCounter = 'malformed' | 'forged' | 'unasked' | 'join-failed';
+
+/** Times in milliseconds, each with its reason. */
+export const CLIENT_TIMING = {
+  /** An admin that says nothing for so long is asked again. */
+  answerMs: 10_000,
+  /** Pauses between attempts to reach an admin, and between unanswered questions. */
+  retry: { minMs: 2_000, maxMs: 300_000 },
+  /** Pauses when an admin has no room for the request. */
+  later: { minMs: 30_000, maxMs: 600_000 },
+  /** An approval is told at once; this is for one that got lost. */
+  waitingPollMs: 60_000,
+  admittedPollMs: 5_000,
+  /** So long only the admin that issued the invite is asked. */
+  issuerFirstMs: 30_000,
+  /** Neighbours are asked who admits here at this pace. */
+  whoMs: 60_000,
+  /** The group that could not make a key package (a full disk, say) is asked again. */
+  keyPackageMs: 60_000,
+  /** An admin that admitted and then cannot be reached is waited for so long. */
+  admittedMs: 60_000,
+} as const;

@@ -31,7 +31,7 @@ export const INVITE_PREFIX = 'peertap1';
 export const INVITE_SECRET_BYTES = 16;
 
 /** So that an invite stays something that can be copied. */
-export const INVITE_LIMIT = { admins: 8, addresses: 8, addressBytes: 128, bytes: 4_096 } as const;
+export const INVITE_LIMIT = { admins: 8, addresses: 4, addressBytes: 100, bytes: 4_096 } as const;
 
 const KEY_BYTES = 32;
 const CHECKSUM_BYTES = 4;
@@ -82,9 +82,9 @@ export type ParsedInvite =
   | { readonly ok: false; readonly fault: InviteFault; readonly reason: string };
 
 /**
- * Writes an invite.
+ * Writes an invite. Admins and addresses beyond the limits are left out: the first ones are enough to get in by.
  *
- * @throws RangeError when it exceeds a limit (a bug of the caller)
+ * @throws RangeError when a key, the name or a PeerId has a wrong size (a bug of the caller)
  */
 export function formatInvite(invite: Invite): string {
   const writer = new ByteWriter(INVITE_LIMIT.bytes);
@@ -175,15 +175,13 @@ function writeBody(writer: ByteWriter, invite: Invite): void {
   writer.u8((secret === undefined ? 0 : FLAG.secret) | (expiresAtSeconds === undefined ? 0 : FLAG.expires));
   if (secret !== undefined) writer.bytes(secret, INVITE_SECRET_BYTES);
   if (expiresAtSeconds !== undefined) writer.u48(expiresAtSeconds);
-  if (admins.length > INVITE_LIMIT.admins) throw new RangeError(`an invite of ${admins.length} admins`);
-  writer.u8(admins.length);
-  for (const admin of admins) {
-    if (admin.addresses.length > INVITE_LIMIT.addresses) {
-      throw new RangeError(`an admin with ${admin.addresses.length} addresses`);
-    }
+  const named = admins.slice(0, INVITE_LIMIT.admins);
+  writer.u8(named.length);
+  for (const admin of named) {
+    const addresses = admin.addresses.filter(isAddress).slice(0, INVITE_LIMIT.addresses);
     writer.bytes(publicKeyOfPeerId(admin.peer) ?? new Uint8Array(0), KEY_BYTES);
-    writer.u8(admin.addresses.length);
-    for (const address of admin.addresses) {
+    writer.u8(addresses.length);
+    for (const address of addresses) {
       writeShort(writer, encoder.encode(address), INVITE_LIMIT.addressBytes);
     }
   }
@@ -219,11 +217,13 @@ function readAdmin(reader: ByteReader): InvitedBy {
   return { peer, addresses: Array.from({ length: count }, () => readShort(reader)) };
 }
 
-/** Addresses of a stranger end up in dials and logs, so they have to be printable. */
 function isUsable({ addresses }: InvitedBy): boolean {
-  const isAddress = (text: string) =>
-    text.length <= INVITE_LIMIT.addressBytes && /^\/[\x21-\x7e]+$/.test(text);
   return addresses.length <= INVITE_LIMIT.addresses && addresses.every(isAddress);
+}
+
+/** Addresses of a stranger end up in dials and logs, so they have to be printable. */
+function isAddress(text: string): boolean {
+  return text.length <= INVITE_LIMIT.addressBytes && /^\/[\x21-\x7e]+$/.test(text);
 }
 
 function writeShort(writer: ByteWriter, bytes: Uint8Array, maxBytes: number): void {

@@ -189,6 +189,16 @@ test('a membership is noted durably, and goes when the VLAN is left', () => {
   );
 });
 
+test('the secret of an invite is on disk no longer than it is needed', () => {
+  const registry = open();
+  const { membership } = registry.join(wanted(theirs.id, { invite: INVITE }));
+  assert.ok(membership);
+  registry.setMembership({ ...membership, state: 'member' });
+
+  assert.ok(!readFileSync(vlanStatePath(directory), 'utf8').includes('peertap1'));
+  assert.equal(open().find(theirs.id)?.kind, 'private');
+});
+
 test('who was refused may ask again on its interface, by another invite', () => {
   const registry = open();
   const entry = registry.join(wanted(theirs.id, { invite: INVITE }));

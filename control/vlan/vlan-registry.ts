@@ -248,13 +248,14 @@ export class VlanRegistry {
   }
 
   /**
-   * Notes how this node stands in a private VLAN.
+   * Notes how this node stands in a private VLAN. The invite of one who is in has served, and its secret goes.
    *
    * @throws VlanError `not-a-member` or `state-unwritable`
    */
   setMembership(membership: VlanMembership): void {
     this.#member(membership.id);
-    const memberships = withStanding(this.#state.memberships, membership.id, membership);
+    const noted = membership.state === 'member' ? { ...membership, invite: null } : membership;
+    const memberships = withStanding(this.#state.memberships, membership.id, noted);
     this.#store({ ...this.#state, memberships });
   }
 
