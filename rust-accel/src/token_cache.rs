@@ -67,3 +67,38 @@ fn derive(line: &mut Line, name: [u32; 4], epoch: Slot<'static>, kind: u32) -> O
     line[4..].copy_from_slice(&words_of(&token::token((&key, &segment), (name[1], kind as u8), value)));
     Some(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{MACS, pair, token};
+
+    #[test]
+    fn a_token_is_that_of_the_station_until_the_period_changes_and_absent_while_the_epoch_is_written() {
+        let [mut engine, _] = pair();
+        let epoch = engine.tables.epoch(0).unwrap();
+        let (low, high) = crate::learn::mac_words(&MACS[1]);
+        let slot = engine.tables.find_station(0, low, high).unwrap();
+        let station = engine.tables.station(slot);
+        let mut look = || engine.tokens.station((slot, station), epoch);
+        let first = look().unwrap();
+        assert_eq!(first, words_of(&token(TOKEN_KIND_STATION, &MACS[1])));
+        assert_eq!(look(), Some(first));
+        let period = epoch.get(offset_of!(Epoch, period));
+        epoch.set(offset_of!(Epoch, version), 1);
+        assert_eq!(look(), Some(first), "kept tokens need no look at the secrets");
+        epoch.set(offset_of!(Epoch, period), period + 1);
+        assert_eq!(look(), None);
+        epoch.set(offset_of!(Epoch, version), 2);
+        assert_ne!(look().unwrap(), first);
+        epoch.set(offset_of!(Epoch, period), period);
+        assert_eq!(look(), Some(first));
+    }
+
+    #[test]
+    fn an_epoch_without_a_serial_has_no_tokens() {
+        let [mut engine, _] = pair();
+        let epoch = engine.tables.epoch(9).unwrap();
+        assert_eq!(engine.tokens.broadcast(9, epoch), None);
+    }
+}
