@@ -20,7 +20,7 @@ import { GroupFailure, requireValid } from './group-failure.ts';
 import { checkGroupInfo } from './join-group.ts';
 import { leafOfPeer, rosterOf } from './leaf-identity.ts';
 import { requireSuite } from './messages.ts';
-import { CLIENT_CONFIG, leanState, MEMBERS_MAX } from './profile.ts';
+import { enteredState, MEMBERS_MAX } from './profile.ts';
 import { sealCommit } from './seal-commit.ts';
 
 /** What coming in gives. */
@@ -77,19 +77,13 @@ export async function makeExternalCommit(
     },
     suite,
   );
-  const fresh = await toPrivateKeyPath(pathToPathSecrets(entered.pathSecrets), entered.leafIndex, suite);
-  const state = leanState({
+  const state = enteredState({
     groupContext: sealed.groupContext,
     ratchetTree: entered.tree,
-    privatePath: updateLeafKey(fresh, entered.leafPrivateKey),
+    privatePath: await ownPath(entered, suite),
     signaturePrivateKey: context.signer.seed,
     confirmationTag: sealed.confirmationTag,
     keySchedule: sealed.secrets.keySchedule,
-    secretTree: [],
-    historicalReceiverData: new Map(),
-    unappliedProposals: {},
-    groupActiveState: { kind: 'active' },
-    clientConfig: CLIENT_CONFIG,
   });
   const committer = ownPeer(context);
   const removed = entered.removedLeaf === undefined ? [] : [committer];
@@ -124,4 +118,12 @@ async function enterTree(
   );
   const leafPrivateKey = await suite.hpke.exportPrivateKey(leafKey);
   return { tree, path, pathSecrets, leafPrivateKey, leafIndex, removedLeaf };
+}
+
+async function ownPath(
+  { pathSecrets, leafIndex, leafPrivateKey }: Entered,
+  suite: CiphersuiteImpl,
+): Promise<ClientState['privatePath']> {
+  const path = await toPrivateKeyPath(pathToPathSecrets(pathSecrets), leafIndex, suite);
+  return updateLeafKey(path, leafPrivateKey);
 }

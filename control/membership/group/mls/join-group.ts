@@ -23,7 +23,7 @@ import { decryptGroupInfo, decryptGroupSecrets } from 'ts-mls/welcome.js';
 import type { StateId } from '../group-port.ts';
 import { requireValid } from './group-failure.ts';
 import { withCheckedKeys } from './own-keys.ts';
-import { CLIENT_CONFIG, policyIn, requireOwnGroup, stateIdIn } from './profile.ts';
+import { enteredState, policyIn, requireOwnGroup, stateIdIn } from './profile.ts';
 import { checkTree, readTree } from './tree/tree-check.ts';
 
 /** A key package of this node, with its private keys. */
@@ -64,19 +64,14 @@ export async function joinByWelcome(
     leafIndex: ownLeaf,
     privateKeys: { [leafToNodeIndex(ownLeaf)]: privatePackage.hpkePrivateKey },
   };
-  const state: ClientState = {
+  const state = enteredState({
     groupContext: info.groupContext,
     ratchetTree: tree,
     privatePath: mergePrivateKeyPaths(await sharedPath(info, tree, ownLeaf, secrets, suite), ownPath),
     signaturePrivateKey: privatePackage.signaturePrivateKey,
     confirmationTag: info.confirmationTag,
     keySchedule,
-    secretTree: [],
-    historicalReceiverData: new Map(),
-    unappliedProposals: {},
-    groupActiveState: { kind: 'active' },
-    clientConfig: CLIENT_CONFIG,
-  };
+  });
   return { id: stateIdIn(info.extensions), state: withCheckedKeys(state) };
 }
 

@@ -125,6 +125,23 @@ export function requireOwnGroup(groupId: Uint8Array, vlanId: Uint8Array): void {
   );
 }
 
+/** The state of one who has just come in. */
+export function enteredState(
+  parts: Pick<
+    ClientState,
+    'groupContext' | 'ratchetTree' | 'privatePath' | 'signaturePrivateKey' | 'confirmationTag' | 'keySchedule'
+  >,
+): ClientState {
+  return {
+    ...parts,
+    secretTree: [],
+    historicalReceiverData: new Map(),
+    unappliedProposals: {},
+    groupActiveState: { kind: 'active' },
+    clientConfig: CLIENT_CONFIG,
+  };
+}
+
 /** A state without what is only for application messages, which no group here sends. */
 export function leanState(state: ClientState): ClientState {
   return { ...state, secretTree: [], historicalReceiverData: new Map(), unappliedProposals: {} };
