@@ -44,7 +44,8 @@ export interface Candidate {
   chosenSinceMs: number;
   failures: number;
   retryAtMs: number;
-  strangerUntilMs: number;
+  /** Neither wanted nor asked until then: it shares nothing with us, or has given its place to another. */
+  leftAloneUntilMs: number;
   rttMs: number | undefined;
   lossRatio: number;
   load: number;
@@ -144,7 +145,7 @@ export class CandidateTable {
   /** Our VLANs are others now: what was found for those that are gone does not count, and strangers may share a new one. */
   keepVlans(vlans: ReadonlySet<VlanKey>, nowMs: number): void {
     for (const candidate of this.all.values()) {
-      candidate.strangerUntilMs = Number.NEGATIVE_INFINITY;
+      candidate.leftAloneUntilMs = Number.NEGATIVE_INFINITY;
       candidate.trunkSinceMs = nowMs;
       candidate.shared = new Set([...candidate.shared].filter((key) => vlans.has(key)));
       for (const key of candidate.presumed) {
@@ -267,7 +268,7 @@ function newCandidate(peer: PeerIdText, chance: number, nowMs: number): Candidat
     chosenSinceMs: 0,
     failures: 0,
     retryAtMs: nowMs,
-    strangerUntilMs: Number.NEGATIVE_INFINITY,
+    leftAloneUntilMs: Number.NEGATIVE_INFINITY,
     rttMs: undefined,
     lossRatio: 0,
     load: 0,

@@ -304,7 +304,7 @@ export class DiscoveryMachine {
     if (candidate.shared.size > 0) {
       candidate.isProven = true;
       candidate.failures = 0;
-      candidate.strangerUntilMs = Number.NEGATIVE_INFINITY;
+      candidate.leftAloneUntilMs = Number.NEGATIVE_INFINITY;
     }
     this.#changed();
   }

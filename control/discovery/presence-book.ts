@@ -67,7 +67,7 @@ export class PresenceBook {
   sayOwn(own: OwnPresence, nowMs: number): void {
     const { ports } = this.#context;
     this.#sequence = Math.max(this.#sequence + 1, Math.floor(nowMs + ports.unixOffsetMs()));
-    const presence = { peer: ports.self, sequence: this.#sequence, ...own };
+    const presence = { ...own, peer: ports.self, sequence: this.#sequence };
     this.#keep(
       signPresence(presence, this.vlan.id, (bytes) => ports.sign(bytes)),
       undefined,

@@ -69,7 +69,7 @@ export function chooseWarm(candidates: Iterable<Candidate>, context: ChoiceConte
       !candidate.isChosen &&
       !candidate.hasTrunk &&
       vlansOf(candidate).size > 0 &&
-      context.nowMs >= candidate.strangerUntilMs &&
+      context.nowMs >= candidate.leftAloneUntilMs &&
       addressesOf(candidate, 1).length > 0,
   );
   return ranked(members, context).slice(0, context.config.warmMax);
@@ -123,15 +123,15 @@ function settleFailures(all: readonly Candidate[], { config, nowMs }: ChoiceCont
     }
     const isStranger =
       candidate.hasTrunk && candidate.shared.size === 0 && nowMs - candidate.trunkSinceMs >= config.graceMs;
-    if (isStranger && nowMs >= candidate.strangerUntilMs) {
-      candidate.strangerUntilMs = nowMs + config.strangerMs;
+    if (isStranger && nowMs >= candidate.leftAloneUntilMs) {
+      candidate.leftAloneUntilMs = nowMs + config.strangerMs;
     }
   }
 }
 
 function isEligible(candidate: Candidate, context: ChoiceContext): boolean {
   const mayShare = vlansOf(candidate).size > 0 || (context.hasVlans && !candidate.isProven);
-  return mayShare && context.nowMs >= candidate.strangerUntilMs;
+  return mayShare && context.nowMs >= candidate.leftAloneUntilMs;
 }
 
 /** Chosen, and its trunk may still come. */
@@ -157,6 +157,7 @@ function swap(
   const isSettled = worst.isChosen && nowMs - worst.chosenSinceMs >= config.tenureMs;
   if (isSettled && scoreOf(challenger, context) > scoreOf(worst, context) + config.swapMargin) {
     memory.swappedAtMs = nowMs;
+    worst.leftAloneUntilMs = nowMs + config.tenureMs;
     chosen.splice(-1, 1, challenger);
   }
 }
