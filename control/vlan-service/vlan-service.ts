@@ -12,11 +12,9 @@ import {
   type JoinRequest,
   type VlanReport,
 } from '../admin/daemon-control.ts';
-import type { VlanRequest } from '../dataplane-link/dataplane-options.ts';
 import type { DiscoveryVlan } from '../discovery/discovery-port.ts';
 import type { VlanExchange } from '../exchange/exchange-hub.ts';
 import type { PayloadKind } from '../exchange/exchange-message.ts';
-import { type InvitedBy, parseInvite } from '../vlan/invite.ts';
 import type { WantedVlan } from '../vlan/vlan-entries.ts';
 import { VlanError } from '../vlan/vlan-error.ts';
 import { vlanLabel } from '../vlan/vlan-id.ts';
@@ -27,6 +25,15 @@ import { groupFiles } from './group-files.ts';
 import { PrivateVlan } from './private-vlan.ts';
 import type { VlanServiceParts } from './vlan-parts.ts';
 import { type VlanFacts, vlanReport } from './vlan-reports.ts';
+import {
+  invitedBy,
+  isIdle,
+  isShut,
+  policyText,
+  requestOf,
+  wantedBy,
+  withoutInterface,
+} from './vlan-wishes.ts';
 
 const VLAN_SEED_BYTES = 32;
 
@@ -159,7 +166,7 @@ export class VlanService {
   learnRecord(signed: SignedRecord): void {
     const { registry, events } = this.#parts;
     const before = registry.find(signed.id);
-    const outcome = registry.acceptRecord(signed, this.#parts.unixMs());
+    const outcome = this.#writeDown(signed.id, () => registry.acceptRecord(signed, this.#parts.unixMs()));
     if (outcome === 'kind-differs') {
       events.log(
         'warn',
@@ -283,7 +290,7 @@ export class VlanService {
           events.changed();
         },
         record: (signed) => this.learnRecord(signed),
-        standing: (membership) => registry.setMembership(membership),
+        standing: (membership) => this.#writeDown(id, () => registry.setMembership(membership)),
         out: () => {
           void vlans.leave(id);
           events.changed();
@@ -323,6 +330,16 @@ export class VlanService {
     }
   }
 
+  /** What comes from streams and timers must not end the daemon when the disk is full, or the VLAN was just left. */
+  #writeDown<T>(id: string, act: () => T): T | undefined {
+    try {
+      return act();
+    } catch (error) {
+      this.#log(this.#parts.registry.find(id), 'error', 'state-unwritable', reasonOf(error));
+      return undefined;
+    }
+  }
+
   // ── Small things ─────────────────────────────────────────────────────────────────────────────────────
 
   /** What reports are made from. */
@@ -356,61 +373,8 @@ export class VlanService {
   }
 }
 
-/** An admin has said no: nothing goes on until a person asks again. */
-function isShut(entry: VlanEntry): boolean {
-  return entry.membership?.state === 'expelled' || entry.membership?.state === 'refused';
-}
-
 function labelOf(entry: VlanEntry | undefined, id: string): string {
   return vlanLabel(id, entry?.attachment?.interface);
-}
-
-function withoutInterface(entry: VlanEntry): VlanEntry {
-  const { attachment, ...bare } = entry;
-  return attachment === undefined ? entry : bare;
-}
-
-/** Whether its group has to be begun (again). */
-function isIdle(entry: VlanEntry, inner: PrivateVlan | undefined): boolean {
-  return inner === undefined || (entry.membership?.state === 'waiting' && inner.state === undefined);
-}
-
-function requestOf(entry: VlanEntry): VlanRequest {
-  const record = entry.record?.record;
-  return {
-    idBytes: entry.idBytes,
-    kind: entry.kind,
-    ...(entry.attachment === undefined ? {} : { attachment: entry.attachment }),
-    ...(record === undefined
-      ? {}
-      : {
-          policy: {
-            cipher: record.cipher,
-            tokenPeriodSeconds: record.tokenPeriodSeconds,
-            movingHosts: record.movingHosts,
-            membersMax: record.membersMax,
-          },
-        }),
-  };
-}
-
-function policyText(entry: VlanEntry): string {
-  return JSON.stringify(requestOf(entry).policy);
-}
-
-function wantedBy(request: JoinRequest, unixMs: number): WantedVlan {
-  const { interface: name, addresses, mtuBytes, invite } = request;
-  if (invite === undefined) {
-    return { id: request.id ?? '', interface: name, addresses, mtuBytes };
-  }
-  const parsed = parseInvite(invite, unixMs);
-  if (!parsed.ok) throw new ControlError('invalid-invite', parsed.reason);
-  return { id: parsed.invite.id, interface: name, addresses, mtuBytes, invite };
-}
-
-function invitedBy(invite: string | undefined): readonly InvitedBy[] {
-  const parsed = invite === undefined ? undefined : parseInvite(invite);
-  return parsed?.ok === true ? parsed.invite.admins : [];
 }
 
 function reasonOf(error: unknown): string {
