@@ -163,11 +163,17 @@ function disagreement({ world, liars }: Scenario): string | undefined {
   }
   const members = new Set(first.settled.members.map(({ peer }) => peer));
   for (const { peer, index } of active) if (!members.has(peer)) return `node ${index} is not in`;
-  for (const peer of members) if (world.tombstones.has(peer)) return `${peer} is in, and was put out`;
   for (const node of world.nodes) {
-    if (node.isUp && world.tombstones.has(node.peer)) return `node ${node.index} has not heard that it is out`;
+    if (!isOutForGood(world, node.peer)) continue;
+    if (members.has(node.peer)) return `node ${node.index} is in, and was put out`;
+    if (node.isUp) return `node ${node.index} has not heard that it is out`;
   }
   return undefined;
+}
+
+function isOutForGood(world: OrderWorld, peer: string): boolean {
+  const issuer = world.issuers.get(peer);
+  return issuer !== undefined && !world.tombstones.has(issuer);
 }
 
 /** A member that repeats, garbles, makes up branches, and speaks in others' names. */

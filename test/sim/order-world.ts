@@ -10,10 +10,15 @@
  */
 import assert from 'node:assert/strict';
 import { hash as digestOf } from 'node:crypto';
-import { encodeCredential, decodeCredential, type MemberRole } from '../../control/admission/credentials.ts';
+import { type Credential, encodeCredential, type MemberRole } from '../../control/admission/credentials.ts';
 import { objectDigest } from '../../control/exchange/object-exchange.ts';
 import { formatPeerId } from '../../control/identity/peer-id.ts';
-import type { GroupJob, GroupResult, GroupState, StateId } from '../../control/membership/group/group-port.ts';
+import type {
+  GroupJob,
+  GroupResult,
+  GroupState,
+  StateId,
+} from '../../control/membership/group/group-port.ts';
 import { statesOfHead } from '../../control/membership/group/order/head.ts';
 import { OrderMachine } from '../../control/membership/group/order/order-machine.ts';
 import {
@@ -158,6 +163,8 @@ export class OrderWorld {
   readonly edges = new Set<string>();
   /** Later removals count, by peer. */
   readonly tombstones = new Map<string, number>();
+  /** Who put them out: what an admin did alone, and was itself put out then, may be lost with it. */
+  readonly issuers = new Map<string, string>();
   readonly admins = new Set<string>();
   rekeyIntervalSeconds = 3_600;
   recordSequence = 1;
@@ -166,7 +173,7 @@ export class OrderWorld {
   failedStoreRatio = 0;
   onSettled: (node: SimOrderNode, state: GroupState) => void = () => undefined;
   readonly #up = new Map<string, number>();
-  readonly #issued = new Set<string>();
+  readonly #issued = new Map<string, Credential>();
   readonly #records = new Map<string, RecordFacts>();
   readonly #signatures = new Map<string, string>();
   readonly #makeGroup: ((node: SimOrderNode) => SimGroup) | undefined;
@@ -207,12 +214,15 @@ export class OrderWorld {
   tombstone(node: SimOrderNode, admin: SimOrderNode): Uint8Array {
     const sequence = ++this.#sequence;
     this.tombstones.set(node.peer, sequence);
+    this.issuers.set(node.peer, admin.peer);
     return this.#issue({ kind: 'tombstone', peer: node.peer, sequence, admin: admin.peer });
   }
 
-  #issue(credential: Parameters<typeof encodeCredential>[0]): Uint8Array {
-    const bytes = encodeCredential(credential, VLAN_ID, (body) => this.signature(credential.admin, body)).slice();
-    this.#issued.add(hex(bytes));
+  #issue(credential: Credential): Uint8Array {
+    const bytes = encodeCredential(credential, VLAN_ID, (body) =>
+      this.signature(credential.admin, body),
+    ).slice();
+    this.#issued.set(hex(bytes), credential);
     return bytes;
   }
 
@@ -232,7 +242,7 @@ export class OrderWorld {
       },
       readRecord: (bytes) => this.#records.get(new TextDecoder().decode(bytes)),
       readCredential: (bytes, admins) => {
-        const credential = this.#issued.has(hex(bytes)) ? decodeCredential(bytes) : undefined;
+        const credential = this.#issued.get(hex(bytes));
         return credential !== undefined && admins.has(credential.admin) ? credential : undefined;
       },
     };
@@ -277,7 +287,8 @@ export class OrderWorld {
     for (const edge of this.edges) {
       const [one, other] = edge.split(' ').map((index) => this.nodes[Number(index)]);
       if (one === undefined || other === undefined) continue;
-      const isUp = one.isUp && other.isUp && (this.part.get(one.peer) ?? 0) === (this.part.get(other.peer) ?? 0);
+      const isUp =
+        one.isUp && other.isUp && (this.part.get(one.peer) ?? 0) === (this.part.get(other.peer) ?? 0);
       const link = `${one.life} ${other.life}`;
       const was = this.#up.get(edge);
       const same = was !== undefined && this.#lives.get(edge) === link;
@@ -348,7 +359,10 @@ export class OrderWorld {
         return;
       case 'expelled':
       case 'left':
-        assert.ok(effect.kind === 'left' || this.tombstones.has(node.peer), `${node.index} was expelled by nobody`);
+        assert.ok(
+          effect.kind === 'left' || this.tombstones.has(node.peer),
+          `${node.index} was expelled by nobody`,
+        );
         node.end = effect.kind;
         node.crash();
         return;
@@ -409,7 +423,8 @@ export class OrderWorld {
     const { life } = node;
     this.simulation.after(this.simulation.between(1, 5), () => {
       if (node.life !== life) return;
-      const ok = this.simulation.random() >= this.failedStoreRatio;
+      // An admin whose disk fails, or goes back in time, may lose what it alone knew.
+      const ok = this.admins.has(node.peer) || this.simulation.random() >= this.failedStoreRatio;
       if (ok) {
         node.head = head;
         this.#copy(node, head);
@@ -420,7 +435,7 @@ export class OrderWorld {
 
   /** Now and then a copy, for a disk that is rolled back. */
   #copy(node: SimOrderNode, head: Uint8Array): void {
-    if (!(node.group instanceof ModelGroup) || this.simulation.random() > 0.3) return;
+    if (!(node.group instanceof ModelGroup) || this.admins.has(node.peer) || this.simulation.random() > 0.3) return;
     node.copies = [...node.copies.slice(-3), { head, states: [...node.group.disk] }];
   }
 
@@ -456,10 +471,16 @@ export class OrderWorld {
     node.settledAtMs = this.simulation.nowMs;
     const stored = node.head === undefined ? undefined : statesOfHead(node.head);
     assert.equal(stored?.[0], state.id, `node ${node.index} uses ${state.id} before it is stored`);
-    assert.ok(state.members.some(({ peer }) => peer === node.peer), `node ${node.index} is not in its own state`);
+    assert.ok(
+      state.members.some(({ peer }) => peer === node.peer),
+      `node ${node.index} is not in its own state`,
+    );
     if (node.group instanceof ModelGroup) {
       assert.ok(node.group.disk.has(state.id), 'a state that is used is on disk');
-      assert.ok(node.group.disk.size <= 4 * ORDER_LIMIT.checkpoints + 8, `${node.group.disk.size} states are kept`);
+      assert.ok(
+        node.group.disk.size <= 4 * ORDER_LIMIT.checkpoints + 8,
+        `${node.group.disk.size} states are kept`,
+      );
       this.#assertNobodyCameBack(state.id);
     }
     this.onSettled(node, state);

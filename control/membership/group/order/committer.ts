@@ -10,7 +10,7 @@
  * Main thread and simulation; no I/O.
  */
 import { hash128 } from '../../../vlan/hash.ts';
-import type { CommitJob, GroupResult } from '../group-port.ts';
+import type { CommitJob, GroupMember, GroupResult } from '../group-port.ts';
 import type { CommitDesk } from './commit-desk.ts';
 import { nextStandings } from './commit-rules.ts';
 import { addedBy, type AddItem, decodeItem } from './item.ts';
@@ -18,7 +18,7 @@ import type { Kept, OrderContext } from './order-context.ts';
 import { ORDER_LIMIT, ORDER_TIMING } from './order-port.ts';
 import { digestText } from './peer-key.ts';
 import { encodePolicy } from './policy-extension.ts';
-import { rankDelayMs, rankOf } from './ranking.ts';
+import { rankDelayMs, rankedMembers } from './ranking.ts';
 import type { Settler } from './settler.ts';
 import type { Welcomes } from './welcomes.ts';
 
@@ -54,7 +54,8 @@ export class Committer {
   #hasCommitted = false;
   /** Fewer after a failure, down to one, to find the add that the group does not take. */
   #addsAtOnce: number = ORDER_LIMIT.changesPerCommit;
-  #longestRttMs: () => number;
+  #ranked: { readonly of: Kept; readonly members: readonly GroupMember[] } | undefined;
+  readonly #longestRttMs: () => number;
 
   constructor(
     context: OrderContext,
@@ -106,18 +107,27 @@ export class Committer {
   dueMs(): number {
     const { head, nowMs } = this.#context;
     if (head === undefined || this.#context.phase !== 'active' || this.#isBusy()) return Number.POSITIVE_INFINITY;
-    const own = head.roster.get(this.#context.self);
-    if (own === undefined || this.#context.isLeaving) return Number.POSITIVE_INFINITY;
+    if (!head.roster.has(this.#context.self) || this.#context.isLeaving) return Number.POSITIVE_INFINITY;
     const renewMs = this.#headSinceMs + head.record.rekeyIntervalSeconds * 1_000;
     const sinceMs = Math.min(this.#pendingSinceMs, renewMs);
     const wishMs = this.wishes.rebuild ? nowMs : this.wishes.renewAtMs;
     if (sinceMs > nowMs && wishMs > nowMs) return Math.max(this.quietUntilMs, Math.min(sinceMs, wishMs));
-    const { leaves } = this.#context;
-    const able = [...head.roster.values()].filter(
-      ({ peer }) => this.#context.isLive(peer) && !this.#context.standings.isOut(peer) && !leaves.has(peer),
-    );
-    const rank = rankOf(own, head.state.tag, able);
+    const rank = this.#rank(head);
     return Math.max(this.quietUntilMs, Math.min(wishMs, sinceMs + rankDelayMs(rank, this.#longestRttMs())));
+  }
+
+  /** This node's among those who are there and stay. */
+  #rank(head: Kept): number {
+    const { self, standings, leaves } = this.#context;
+    if (this.#ranked?.of !== head) {
+      this.#ranked = { of: head, members: rankedMembers(head.state.tag, head.roster.values()) };
+    }
+    let rank = 0;
+    for (const { peer } of this.#ranked.members) {
+      if (peer === self) return rank;
+      if (this.#context.isLive(peer) && !standings.isOut(peer) && !leaves.has(peer)) rank++;
+    }
+    return rank;
   }
 
   nextTimeoutMs(): number {

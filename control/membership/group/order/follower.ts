@@ -71,7 +71,7 @@ export class Follower {
   evaluate(): void {
     this.#againAtMs = Number.POSITIVE_INFINITY;
     const heads = this.#heads();
-    this.branches = new Set(heads.values()).size;
+    this.branches = new Set([...heads].filter(([peer]) => this.#context.isLive(peer)).map(([, id]) => id)).size;
     const kin = this.#kin(heads);
     const apart = this.#groups(heads, kin);
     if (this.#context.head === undefined) {

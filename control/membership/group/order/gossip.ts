@@ -4,13 +4,14 @@
  *   message  version u8 │ entries {type u8 │ length u16 │ bytes}
  *   entries  items (item.ts, types 1–8), and between neighbours only:
  *     16 summary         ids of all items that the sender holds, 8 bytes each
+ *     22 digest          exclusive or of these ids, 8 bytes: whoever has another answers with its summary
  *     17 want commits    digest: "send me this commit's item and those that it stands on"
  *     18 want object     digest: "get me this Welcome"        19 have object   digest
  *     20 ask group info  nothing                              21 group info    head 16 │ digest 16
  *
  * An item goes to the eager neighbours, at once or with others that come due within 20 ms: to all while they are
- * few, else to some on a ring of hashes. All neighbours get summaries in turn and send what is missing there.
- * An item's id is the end of its signature.
+ * few, else to some on a ring of hashes. All neighbours get digests in turn; where they differ, summaries show what
+ * is missing, and it is sent. An item's id is the end of its signature.
  *
  * Main thread and simulation; no I/O. Must never throw for bytes that came from a peer.
  */
@@ -28,9 +29,11 @@ export const LINK_TYPE = {
   'have-object': 19,
   'ask-group-info': 20,
   'group-info': 21,
+  digest: 22,
 } as const;
 
 const VERSION = 1;
+const SUMMARY_GAP_MS = 1_000;
 const ENTRY_HEAD_BYTES = 3;
 const ID_BYTES = 8;
 /** What waits for one neighbour; more is left to the next summary. */
@@ -51,7 +54,8 @@ interface Neighbour {
   outbox: Entry[];
   outboxBytes: number;
   flushAtMs: number;
-  summaryAtMs: number;
+  digestAtMs: number;
+  summarisedAtMs: number;
 }
 
 /** See the file's head. */
@@ -91,7 +95,8 @@ export class Gossip {
       outbox: [],
       outboxBytes: 0,
       flushAtMs: Number.POSITIVE_INFINITY,
-      summaryAtMs: nowMs,
+      digestAtMs: nowMs,
+      summarisedAtMs: Number.NEGATIVE_INFINITY,
     });
     this.#chooseEager();
     return true;
@@ -141,10 +146,10 @@ export class Gossip {
     this.tell(peer, itemEntry(item));
   }
 
-  /** Asks for summaries soon: something is pending, or was lost. */
+  /** Compares with neighbours soon: something is pending, or was lost. */
   hurry(): void {
     const byMs = this.#context.nowMs + ORDER_TIMING.summaryBusyMs;
-    for (const neighbour of this.#eager) neighbour.summaryAtMs = Math.min(neighbour.summaryAtMs, byMs);
+    for (const neighbour of this.#eager) neighbour.digestAtMs = Math.min(neighbour.digestAtMs, byMs);
   }
 
   /** @param isBusy - whether something is pending */
@@ -152,13 +157,13 @@ export class Gossip {
     const { nowMs } = this.#context;
     const gapMs = isBusy ? ORDER_TIMING.summaryBusyMs : ORDER_TIMING.summaryIdleMs;
     for (const neighbour of this.#eager) {
-      if (neighbour.summaryAtMs <= nowMs) this.#summarise(neighbour, gapMs);
+      if (neighbour.digestAtMs <= nowMs) this.#tellDigest(neighbour, gapMs);
     }
     if (this.#lazyAtMs <= nowMs) {
       this.#lazyAtMs = nowMs + gapMs;
       const lazy = [...this.#neighbours.values()].filter((neighbour) => !this.#eager.includes(neighbour));
       const next = lazy[this.#lazyTurn++ % Math.max(1, lazy.length)];
-      if (next !== undefined) this.#summarise(next, gapMs);
+      if (next !== undefined) this.#tellDigest(next, gapMs);
     }
     for (const neighbour of this.#neighbours.values()) {
       if (neighbour.flushAtMs <= nowMs) this.#flush(neighbour);
@@ -168,7 +173,7 @@ export class Gossip {
   nextTimeoutMs(): number {
     let nextMs = this.#lazyAtMs;
     for (const { flushAtMs } of this.#neighbours.values()) nextMs = Math.min(nextMs, flushAtMs);
-    for (const { summaryAtMs } of this.#eager) nextMs = Math.min(nextMs, summaryAtMs);
+    for (const { digestAtMs } of this.#eager) nextMs = Math.min(nextMs, digestAtMs);
     return nextMs;
   }
 
@@ -177,7 +182,13 @@ export class Gossip {
     for (const neighbour of this.#neighbours.values()) this.#flush(neighbour);
   }
 
-  /** Sends a neighbour what its summary lacks. */
+  /** A neighbour holds other items than we do. */
+  answerDigest(peer: string, digest: Uint8Array): void {
+    const neighbour = this.#neighbours.get(peer);
+    if (neighbour !== undefined && Buffer.compare(digest, this.#digest()) !== 0) this.#summarise(neighbour);
+  }
+
+  /** Sends a neighbour what its summary lacks, and asks for what it has more. */
   answerSummary(peer: string, ids: Uint8Array): void {
     const neighbour = this.#neighbours.get(peer);
     if (neighbour === undefined || ids.length % ID_BYTES !== 0) {
@@ -187,14 +198,33 @@ export class Gossip {
     const theirs = new Set<string>();
     const buffer = Buffer.from(ids.buffer, ids.byteOffset, ids.length);
     for (let at = 0; at < ids.length; at += ID_BYTES) theirs.add(buffer.toString('latin1', at, at + ID_BYTES));
+    let common = 0;
     for (const item of this.#held()) {
-      if (!theirs.has(itemId(item))) this.#queue(neighbour, itemEntry(item));
+      if (theirs.has(itemId(item))) common++;
+      else this.#queue(neighbour, itemEntry(item));
     }
+    if (common < theirs.size) this.#summarise(neighbour);
   }
 
-  #summarise(neighbour: Neighbour, gapMs: number): void {
-    neighbour.summaryAtMs = this.#context.nowMs + gapMs;
+  #digest(): Uint8Array {
+    const digest = new Uint8Array(ID_BYTES);
+    for (const item of this.#held()) {
+      const id = itemId(item);
+      for (let at = 0; at < ID_BYTES; at++) digest[at] = (digest[at] ?? 0) ^ id.charCodeAt(at);
+    }
+    return digest;
+  }
+
+  #tellDigest(neighbour: Neighbour, gapMs: number): void {
+    neighbour.digestAtMs = this.#context.nowMs + gapMs;
     if (!this.#context.isKnown(neighbour.peer)) return;
+    this.#queue(neighbour, { type: LINK_TYPE.digest, bytes: this.#digest() });
+  }
+
+  /** At most once a second: two that differ for a reason of their own would go on for ever. */
+  #summarise(neighbour: Neighbour): void {
+    if (neighbour.summarisedAtMs + SUMMARY_GAP_MS > this.#context.nowMs) return;
+    neighbour.summarisedAtMs = this.#context.nowMs;
     const ids: string[] = [];
     for (const item of this.#held()) {
       if (ids.length < SUMMARY_MAX_IDS) ids.push(itemId(item));
@@ -244,10 +274,17 @@ export function decodeMessage(bytes: Uint8Array): readonly Entry[] | undefined {
   return entries;
 }
 
+/** Ids of items that are held, for they are asked for again and again. */
+const ids = new WeakMap<Uint8Array, string>();
+
 /** The end of an item's signature; of a record, which has a form of its own, a hash. */
 export function itemId(item: Uint8Array): string {
+  const known = ids.get(item);
+  if (known !== undefined) return known;
   const tail = item[0] === ITEM_TYPE.record ? hash128(item).subarray(0, ID_BYTES) : item.subarray(-ID_BYTES);
-  return Buffer.from(tail.buffer, tail.byteOffset, tail.length).toString('latin1');
+  const id = Buffer.from(tail.buffer, tail.byteOffset, tail.length).toString('latin1');
+  ids.set(item, id);
+  return id;
 }
 
 function itemEntry(item: Uint8Array): Entry {

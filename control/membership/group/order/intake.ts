@@ -59,10 +59,18 @@ export class Intake {
       this.#context.count('malformed');
       return;
     }
+    this.#tellIfOut(peer);
     for (const entry of entries) {
       if (entry.type < LINK_TYPE.summary) this.item(entry.bytes, peer);
       else this.#linkEntry(peer, entry);
     }
+  }
+
+  /** Whoever still speaks to us after its removal has not heard of it. */
+  #tellIfOut(peer: string): void {
+    const standing = this.#context.standings.entries.get(peer);
+    if (standing?.credential.kind !== 'tombstone' || !this.#gossip.takeVerification(peer)) return;
+    this.#gossip.tellItem(peer, bareItem('credential', standing.bytes));
   }
 
   /** Takes an item. @param from - the neighbour that sent it */
@@ -286,9 +294,10 @@ export class Intake {
     const facts = this.#context.ports.readRecord(bytes);
     const known = this.#context.record?.facts.sequence ?? -1;
     if (facts === undefined || facts.sequence <= known || bytes.length > ORDER_LIMIT.recordBytes) return;
-    this.#context.record = { bytes, facts };
+    const item = bareItem('record', bytes);
+    this.#context.record = { bytes, facts, item };
     this.#context.isDirty = true;
-    this.#gossip.spread(bareItem('record', bytes), from);
+    this.#gossip.spread(item, from);
     this.#settler.store();
   }
 
@@ -299,7 +308,9 @@ export class Intake {
       this.#context.count('strangers');
       return;
     }
-    if (type === LINK_TYPE.summary) {
+    if (type === LINK_TYPE.digest) {
+      this.#gossip.answerDigest(peer, bytes);
+    } else if (type === LINK_TYPE.summary) {
       this.#gossip.answerSummary(peer, bytes);
     } else if (type === LINK_TYPE['ask-group-info']) {
       this.#rejoiner.asked(peer);

@@ -138,7 +138,7 @@ export interface ItemSigner {
 
 /** Writes and signs an item. @returns its bytes */
 export function signItem(fields: ItemFields, signer: ItemSigner): Uint8Array {
-  const writer = new ByteWriter(ORDER_LIMIT.messageBytes);
+  const writer = new ByteWriter(capacityOf(fields));
   writer.u8(ITEM_TYPE[fields.type]);
   writer.bytes(keyOfPeer(signer.self), PEER_KEY_BYTES);
   writeFields(writer, fields);
@@ -195,6 +195,16 @@ export function digestOfCommit(bytes: Uint8Array): string | undefined {
 /** Who is in after a commit that was not before it. */
 export function addedBy(commit: CommitItem): readonly string[] {
   return commit.isExternal ? [commit.peer] : commit.admitted;
+}
+
+/** An upper bound of an item's size. */
+function capacityOf(fields: ItemFields): number {
+  const plain = HEAD_BYTES + 4 * DIGEST_BYTES + SIGNATURE_BYTES;
+  if (fields.type === 'add') return plain + ADMISSION_BYTES + fields.keyPackage.length;
+  if (fields.type !== 'commit') return plain;
+  const { admissions, removed, leaves } = fields;
+  const changes = admissions.length * ADMISSION_BYTES + removed.length * PEER_KEY_BYTES + leaves.length * LEAVE_BYTES;
+  return plain + changes;
 }
 
 function signedBytes(vlanId: Uint8Array, body: Uint8Array): Uint8Array {

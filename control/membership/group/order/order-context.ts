@@ -58,7 +58,8 @@ export class OrderContext {
   /** Peers that are or were members, or have shown an admission. */
   readonly familiar = new Set<string>();
   standings = Standings.none;
-  record: { readonly bytes: Uint8Array; readonly facts: RecordFacts } | undefined;
+  /** The newest that is known, and as gossip carries it. */
+  record: { readonly bytes: Uint8Array; readonly facts: RecordFacts; readonly item: Uint8Array } | undefined;
   rebuild: RebuildItem | undefined;
   admission: Uint8Array = new Uint8Array(0);
   head: Kept | undefined;

@@ -469,8 +469,11 @@ export class OrderMachine {
     const { heartbeats, adds, leaves, standings, record, rebuild, book } = this.#context;
     if (this.#ownHeartbeat !== undefined) yield this.#ownHeartbeat;
     for (const { item } of heartbeats.values()) yield item.bytes;
-    for (const { bytes } of standings.entries.values()) yield bareItem('credential', bytes);
-    if (record !== undefined) yield bareItem('record', record.bytes);
+    for (const standing of standings.entries.values()) {
+      standing.item ??= bareItem('credential', standing.bytes);
+      yield standing.item;
+    }
+    if (record !== undefined) yield record.item;
     if (rebuild !== undefined) yield rebuild.bytes;
     for (const { bytes } of adds.values()) yield bytes;
     for (const { bytes } of leaves.values()) yield bytes;

@@ -19,9 +19,8 @@ import { ORDER_LIMIT } from './order-port.ts';
 import { type Standing, Standings, standingOf } from './standings.ts';
 
 const VERSION = 1;
-const REBUILD_MAX_BYTES = 256;
-const CAPACITY =
-  8 + ORDER_LIMIT.recordBytes + REBUILD_MAX_BYTES + ORDER_LIMIT.standings * (1 + ADMISSION_BYTES);
+/** Version, lengths, a rebuild. */
+const FIXED_BYTES = 256;
 
 /** The parts; signatures in them are looked at by whoever takes over a change. */
 export interface GroupPolicy {
@@ -39,7 +38,8 @@ export function encodePolicy(policy: GroupPolicy): Uint8Array {
   if (policy.record.length > ORDER_LIMIT.recordBytes) {
     throw new RangeError(`a record of ${policy.record.length} bytes`);
   }
-  const writer = new ByteWriter(CAPACITY);
+  const standingsBytes = policy.standings.entries.size * (1 + ADMISSION_BYTES);
+  const writer = new ByteWriter(FIXED_BYTES + policy.record.length + standingsBytes);
   writer.u8(VERSION);
   writer.u24(policy.record.length);
   writer.bytes(policy.record, policy.record.length);

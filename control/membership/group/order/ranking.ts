@@ -11,18 +11,14 @@ import { ORDER_TIMING } from './order-port.ts';
 import { keyOfPeer } from './peer-key.ts';
 
 /**
- * The rank of a member among candidates, 0 for the first.
+ * All members of an epoch by their hashes, the first to commit first.
  *
  * @param tag - of the epoch
- * @param candidates - those who may commit; the member may be missing and is ranked all the same
  */
-export function rankOf(member: GroupMember, tag: Uint8Array, candidates: Iterable<GroupMember>): number {
-  const own = leafHash(tag, member.leaf);
-  let rank = 0;
-  for (const other of candidates) {
-    if (other.leaf !== member.leaf && leafHash(tag, other.leaf) < own) rank++;
-  }
-  return rank;
+export function rankedMembers(tag: Uint8Array, members: Iterable<GroupMember>): readonly GroupMember[] {
+  const hashed = [...members].map((member) => ({ member, hash: leafHash(tag, member.leaf) }));
+  hashed.sort((one, other) => (one.hash < other.hash ? -1 : 1));
+  return hashed.map(({ member }) => member);
 }
 
 /** The rank of an outsider among those who want in, by the hash of the branch's head and its key. */

@@ -15,6 +15,8 @@ import { ORDER_LIMIT } from './order-port.ts';
 export interface Standing {
   readonly credential: Credential;
   readonly bytes: Uint8Array;
+  /** As gossip carries it; made when first asked for. */
+  item?: Uint8Array;
 }
 
 /** See the file's head. */
