@@ -22,10 +22,13 @@ const QUEUED_TASKS_MAX = 512;
 /** Bounds what waiting tasks hold of others' bytes: four of the largest messages. */
 const QUEUED_BYTES_MAX = 4 * MESSAGE_BYTES_MAX;
 /** Far above the largest group's slowest job; ends one that a peer's bytes keep busy. */
-const TASK_TIMEOUT_MS = 120_000;
+const TASK_TIMEOUT_MS = 60_000;
 const CLOSE_TIMEOUT_MS = 10_000;
-/** A group of 1,000 with X-Wing holds some 10 MB a state, and eight of them are kept. */
-const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 512, stackSizeMb: 8 } as const;
+/**
+ * A group of 1,000 with X-Wing holds some 10 MB a state, and eight of them are kept. A message of 16 MiB made of nothing
+ * but tiny parts takes more: the thread ends, its task fails, another takes its place.
+ */
+const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 256, stackSizeMb: 8 } as const;
 
 /** The threads. Make one a daemon; close it at the end. */
 export class GroupPool {

@@ -34,6 +34,24 @@ describe('a job never throws', () => {
     await fc.assert(property, { numRuns: RUNS });
   });
 
+  it('at a commit of very many proposals', async () => {
+    const ann = new TestNode(folder.path);
+    const { id: base } = await ann.create();
+    const count = 20_000;
+    const remove = Buffer.from([1, 0, 3, 0, 0, 0, 0]);
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(0x8000_0000 + count * remove.length);
+    // MLSMessage, PublicMessage: group id of 32 bytes, epoch 0, sender leaf 0, no data, commit, proposals, no path.
+    const head = [Buffer.from([0, 1, 0, 1, 32]), Buffer.alloc(32 + 8), Buffer.from([1, 0, 0, 0, 0, 0, 3])];
+    const commit = Buffer.concat([
+      ...head,
+      length,
+      Buffer.alloc(count * remove.length, remove),
+      Buffer.alloc(4),
+    ]);
+    await ann.fails({ op: 'process', base, commit }, 'invalid', /another group|call stack/);
+  });
+
   it('at messages that were changed, cut off or made longer', async () => {
     const [ann, bob, cid] = [0, 1, 2].map(() => new TestNode(folder.path));
     assert.ok(ann && bob && cid);
