@@ -72,6 +72,26 @@ test('uses are counted once a guest, and a crash gives none back', () => {
   assert.equal(answerIn(office.hear(nodeOf(4).id, join({ secret: SECRET }))).refusal, 'used-invite');
 });
 
+test('whoever came in by an invite and left does not come in by it again, also when it has uses left', () => {
+  const office = new Office();
+  office.issue(5);
+  office.hear(GUEST, join({ secret: SECRET }));
+  office.hear(GUEST, { type: 'joined', request: requestOf(PACKAGE) });
+
+  assert.equal(answerIn(office.hear(GUEST, join({ secret: SECRET }))).refusal, 'used-invite');
+});
+
+test('a use is given back when the group did not take the guest', () => {
+  const office = new Office();
+  office.issue(1);
+  office.hear(GUEST, join({ secret: SECRET }));
+  const failed = { kind: 'add-failed', peer: GUEST, refusal: 'bad-key-package' } as const;
+  office.take(office.desk.handle(failed, office.nowMs));
+
+  const again = join({ secret: SECRET, keyPackage: Uint8Array.of(8) });
+  assert.equal(answerIn(office.hear(GUEST, again)).state, 'admitted');
+});
+
 test('who has no invite waits until an admin approves, through restarts of the admin', () => {
   const office = new Office();
   assert.equal(answerIn(office.hear(GUEST, join())).state, 'waiting');
@@ -172,7 +192,8 @@ test('a member that lost its state comes in again by its node key alone', () => 
 test('who was put out does not come back by an invite of before, nor by its old admission', () => {
   const office = new Office();
   office.issue(5);
-  office.hear(GUEST, join({ secret: SECRET }));
+  office.hear(GUEST, join());
+  office.take(office.desk.approve(GUEST, office.nowMs));
   office.nowMs += 10_000;
   office.situate({ tombstones: new Map([[GUEST, office.nowMs]]) });
 

@@ -59,7 +59,7 @@ export class AdmissionDesk {
   readonly #counters = new Map<DeskCounter, number>();
   #situation: DeskSituation;
   #nowMs = 0;
-  #effects: DeskEffect[] = [];
+  readonly #effects: DeskEffect[] = [];
 
   /** @param stored - the bytes of the last `save`, or undefined at the first start */
   constructor(options: DeskOptions, situation: DeskSituation, stored: Uint8Array | undefined) {
@@ -316,6 +316,7 @@ export class AdmissionDesk {
     const present = this.#book.request(peer);
     if (present === undefined) return;
     this.#book.remove(peer);
+    this.#book.returnUses(peer);
     this.#save();
     this.#refuse(peer, present.request, refusal);
   }
@@ -392,8 +393,6 @@ export class AdmissionDesk {
   }
 
   #take(): readonly DeskEffect[] {
-    const effects = this.#effects;
-    this.#effects = [];
-    return effects;
+    return this.#effects.splice(0);
   }
 }

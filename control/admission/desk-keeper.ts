@@ -88,16 +88,24 @@ export class DeskKeeper {
     return true;
   }
 
-  /** Why a peer cannot come in by an invite, or undefined. One that used it before may ask again. */
+  /** Why a peer cannot come in by an invite, or undefined. Who came in by it once does not come in by it again. */
   inviteFault(invite: IssuedInvite, peer: string, nowMs: number): Refusal | undefined {
-    if (invite.usedBy.includes(peer)) return undefined;
     if (invite.expiresAtMs !== null && nowMs >= invite.expiresAtMs) return 'expired-invite';
-    return invite.usedBy.length >= invite.uses ? 'used-invite' : undefined;
+    const isUsed = invite.usedBy.length >= invite.uses || invite.usedBy.includes(peer);
+    return isUsed ? 'used-invite' : undefined;
   }
 
   useInvite(invite: IssuedInvite, peer: string): void {
-    if (invite.usedBy.includes(peer)) return;
     this.book.invites.set(invite.hash, { ...invite, usedBy: [...invite.usedBy, peer] });
+  }
+
+  /** Gives a peer's uses back: the group did not take it. */
+  returnUses(peer: string): void {
+    for (const invite of this.book.invites.values()) {
+      if (!invite.usedBy.includes(peer)) continue;
+      const usedBy = invite.usedBy.filter((user) => user !== peer);
+      this.book.invites.set(invite.hash, { ...invite, usedBy });
+    }
   }
 
   /** Drops admissions that a removal has overtaken. @returns whether something was dropped */

@@ -58,7 +58,7 @@ export const DEFAULT_SETTINGS = {
   icon: new Uint8Array(0),
   public: false,
   cipher: 'aes-256-gcm',
-  movingHosts: 'allow',
+  movingHosts: 'refuse',
   tokenPeriodSeconds: 3_600,
   membersMax: 500,
   rekeyIntervalSeconds: 86_400,

@@ -64,6 +64,8 @@ export class VlanRegistry {
   readonly #records: RecordStore;
   /** VLANs of the config that were left at run time: left until the next start or reload. */
   readonly #leftConfigured = new Set<string>();
+  /** The list as it was put together last; undefined when something has changed since. */
+  #listed: readonly VlanEntry[] | undefined;
 
   private constructor(stateDirectory: string, state: VlanState, configured: readonly WantedVlan[]) {
     this.#stateDirectory = stateDirectory;
@@ -85,7 +87,8 @@ export class VlanRegistry {
 
   /** All VLANs that this node is a member of, in the order config, joined, owned. */
   list(): readonly VlanEntry[] {
-    return this.#entriesOf(this.#configured, this.#leftConfigured);
+    this.#listed ??= this.#entriesOf(this.#configured, this.#leftConfigured);
+    return this.#listed;
   }
 
   /** The entry of a VLAN, by the text form of its id. */
@@ -169,6 +172,7 @@ export class VlanRegistry {
       this.#leftConfigured.add(id);
     }
     if (!entry.owned) this.#records.drop(id);
+    this.#listed = undefined;
     return entry;
   }
 
@@ -197,6 +201,7 @@ export class VlanRegistry {
     requireRoom(after.length);
     this.#configured = configured;
     this.#leftConfigured.clear();
+    this.#listed = undefined;
     return difference(before, after);
   }
 
@@ -224,7 +229,7 @@ export class VlanRegistry {
       );
     }
     const signed = signRecord(changeRecord(entry.record.record, changes, unixMs), owned.seed);
-    this.#records.put(signed);
+    this.#keep(signed);
     return signed;
   }
 
@@ -243,7 +248,7 @@ export class VlanRegistry {
     const isKnown = entry.record !== undefined || entry.kind === 'private';
     if (isKnown && entry.kind !== signed.record.kind) return 'kind-differs';
     if (signed.record.kind !== entry.kind) this.setMembership(waiting(entry.id, null));
-    this.#records.put(signed);
+    this.#keep(signed);
     return 'stored';
   }
 
@@ -284,7 +289,7 @@ export class VlanRegistry {
     const { publicKey } = vlanKeysFromSeed(owned.seed);
     const record = firstRecord({ name: owned.name, kind, subnet, owner }, publicKey, unixMs);
     const signed = signRecord(record, owned.seed);
-    this.#records.put(signed);
+    this.#keep(signed);
     return signed;
   }
 
@@ -329,9 +334,15 @@ export class VlanRegistry {
     }
   }
 
+  #keep(signed: SignedRecord): void {
+    this.#records.put(signed);
+    this.#listed = undefined;
+  }
+
   #store(state: VlanState): void {
     storeVlanState(this.#stateDirectory, state);
     this.#state = state;
+    this.#listed = undefined;
   }
 }
 
