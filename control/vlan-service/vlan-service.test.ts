@@ -282,7 +282,7 @@ test('who has only the id waits until an admin approves, through a restart too',
   guest.service.learnRecord(record); // as the directory would bring it
   await until('the request is there', () => owner.acts.requests(id).length === 1);
   assert.equal(guest.epoch(id), undefined);
-  assert.equal(guest.state(id), 'waiting-for-approval');
+  await until('it knows that it waits', () => guest.state(id) === 'waiting-for-approval');
 
   guest = await world.restart(guest);
   await owner.acts.approve(id, guest.peerId);

@@ -6,12 +6,7 @@
  * Main thread. A wish is on disk before it is carried out, and taken back when the kernel refuses it.
  */
 import { randomBytes } from 'node:crypto';
-import {
-  ControlError,
-  type CreateRequest,
-  type JoinRequest,
-  type VlanReport,
-} from '../admin/daemon-control.ts';
+import type { CreateRequest, JoinRequest, VlanReport } from '../admin/daemon-control.ts';
 import type { DiscoveryVlan } from '../discovery/discovery-port.ts';
 import type { VlanExchange } from '../exchange/exchange-hub.ts';
 import type { PayloadKind } from '../exchange/exchange-message.ts';
