@@ -251,7 +251,7 @@ export class GroupEpochs implements EpochKeeper {
 
   /** The members' keys under new salts, a few in each turn of the main thread. */
   #giveKeys(): void {
-    let left = MEMBERSHIP_LIMIT.pairKeysAStep;
+    let left: number = MEMBERSHIP_LIMIT.pairKeysAStep;
     for (const { epoch, unkeyed } of [...this.#live].reverse()) {
       for (const member of unkeyed) {
         if (left <= 0) {

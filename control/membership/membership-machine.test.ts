@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { utcDay } from '../vlan/open-epoch.ts';
 import { assertKeysMeet, hex, pair, SimVlan } from './membership-fixture.ts';
+import type { SimMember } from './sim-member.fixture.ts';
 import { macNumber } from './station-claims.ts';
 
 const MAC_A = Uint8Array.of(2, 0, 0, 0, 0, 0xa);
@@ -103,6 +104,36 @@ test('a station that moves is handed over by its old holder', () => {
   assert.ok(typeof holder === 'number');
   assert.equal(vlan.peerName(c.peers.get(holder) ?? ''), 'b');
   assert.ok(typeof a.stations.get(macNumber(MAC_HOST)) === 'number');
+});
+
+test('where hosts may move a station goes to who claims it last, at everybody and at once', () => {
+  const vlan = new SimVlan('moving');
+  const machine = { movingHosts: 'allow' } as const;
+  const [a, b, c] = ['a', 'b', 'c'].map((name) => vlan.join(name, { machine })) as [
+    SimMember,
+    SimMember,
+    SimMember,
+  ];
+  vlan.run(500);
+  vlan.input(a, { kind: 'interface-mac', mac: MAC_A });
+  vlan.input(b, { kind: 'interface-mac', mac: MAC_B });
+  vlan.input(a, { kind: 'station-seen', mac: MAC_HOST });
+  vlan.run(500);
+  a.lastSeenMs.set(macNumber(MAC_HOST), vlan.nowMs);
+
+  vlan.input(b, { kind: 'station-seen', mac: MAC_HOST });
+  vlan.run(500);
+
+  const holderAt = (member: SimMember): string => {
+    const holder = member.stations.get(macNumber(MAC_HOST));
+    return typeof holder === 'number' ? vlan.peerName(member.peers.get(holder) ?? '') : String(holder);
+  };
+  assert.equal(holderAt(c), 'b');
+  assert.equal(holderAt(a), 'b');
+  assert.equal(a.machine.counters.addressConflicts, 0);
+  vlan.input(b, { kind: 'station-seen', mac: MAC_A });
+  vlan.run(500);
+  assert.equal(a.stations.get(macNumber(MAC_A)), 'enforced', "the interface's own address does not move");
 });
 
 test('more addresses than one datagram takes reach the others, and none beyond the limit is claimed', () => {

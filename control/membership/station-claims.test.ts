@@ -34,3 +34,17 @@ test('group addresses and zero are no station', () => {
     assert.ok(!isStationMac(mac));
   }
 });
+
+test('where hosts move as they like a new claim goes first, and a repeated one does not come back', () => {
+  const claims = new StationClaims();
+  const takesOver = { takesOver: true };
+  claims.add(MAC, 1, takesOver);
+  assert.deepEqual(claims.add(MAC, 2, takesOver), { mac: MAC, holder: 2 });
+  assert.equal(claims.add(MAC, 1, takesOver), undefined);
+  assert.equal(claims.holder(MAC), 2);
+  assert.deepEqual(claims.remove(MAC, 2), { mac: MAC, holder: 1 });
+
+  claims.addOwn(MAC);
+  assert.equal(claims.add(MAC, 3, takesOver), undefined, 'what is ours is not taken');
+  assert.deepEqual(claims.remove(MAC, OWN_CLAIM), { mac: MAC, holder: 3 });
+});
