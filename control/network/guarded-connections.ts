@@ -12,6 +12,8 @@
  * Main thread. It decides nothing: that is the `ConnectionGuard`'s.
  */
 import {
+  type AbortOptions,
+  type Connection,
   type ConnectionEncrypter,
   type ConnectionGater,
   type CreateListenerOptions,
@@ -32,10 +34,14 @@ import {
   type UpgraderOptions,
   type UpgraderWithoutEncryptionOptions,
 } from '@libp2p/interface';
+import { monotonicMs } from '../trunk/trunk-driver.ts';
+import type { Pulsed } from './connection-pulse.ts';
 import { NetworkError } from './network-error.ts';
 
-/** Streams that may wait for the guard: the proof's, and what an eager peer opens behind it. */
-const HELD_MAX = 16;
+/** Streams that may wait for the guard: the proof's, and what a peer that shares many VLANs opens right behind it. */
+const HELD_MAX = 128;
+/** What they may have brought by then, all together: as many peers may wait as may be in their handshake. */
+const HELD_MAX_BYTES = 1_048_576;
 
 /** Decides about a connection by a stream of its own. */
 export interface ConnectionGuard {
@@ -54,11 +60,18 @@ export interface ConnectionGuard {
 export class GuardedConnections {
   readonly #guard: ConnectionGuard;
   readonly #muxers = new WeakMap<MessageStream, GuardedMuxer>();
+  /** A libp2p Connection has no other object in common with what it was made of. */
+  readonly #byTimeline = new WeakMap<object, GuardedMuxer>();
   /** From what an encrypter made to the connection under it. */
   readonly #under = new WeakMap<MessageStream, MessageStream>();
 
   constructor(guard: ConnectionGuard) {
     this.#guard = guard;
+  }
+
+  /** How to look whether a connection lives; undefined for one whose muxer has no pings. */
+  pulseOf(connection: Connection): Pulsed | undefined {
+    return this.#byTimeline.get(connection.timeline)?.pulse();
   }
 
   /** For the node's `connectionGater`. */
@@ -126,7 +139,9 @@ export class GuardedConnections {
       protocol: factory.protocol,
       createStreamMuxer: (connection) => {
         const muxer = new GuardedMuxer(factory.createStreamMuxer(connection), connection);
-        this.#muxers.set(this.#under.get(connection) ?? connection, muxer);
+        const under = this.#under.get(connection) ?? connection;
+        this.#muxers.set(under, muxer);
+        this.#byTimeline.set(under.timeline, muxer);
         return muxer;
       },
     };
@@ -157,16 +172,20 @@ class GuardedMuxer extends TypedEventEmitter<StreamMuxerEvents> implements Strea
   readonly protocol: string;
   readonly #inner: StreamMuxer;
   readonly #held: Stream[] = [];
+  readonly #connection: MessageStream;
   readonly #ended = Promise.withResolvers<never>();
   #isReleased = false;
+  #heardAtMs = monotonicMs();
   #wake: () => void = () => undefined;
 
   constructor(inner: StreamMuxer, connection: MessageStream) {
     super();
     this.#inner = inner;
+    this.#connection = connection;
     this.protocol = inner.protocol;
     this.#ended.promise.catch(() => undefined);
     inner.addEventListener('stream', ({ detail }) => this.#take(detail));
+    connection.addEventListener('message', () => this.#checkHeld());
     connection.addEventListener('close', () => this.#ended.reject(new Error('the connection was closed')), {
       once: true,
     });
@@ -195,6 +214,16 @@ class GuardedMuxer extends TypedEventEmitter<StreamMuxerEvents> implements Strea
       throw new Error('no stream was opened');
     }
     return stream;
+  }
+
+  pulse(): Pulsed | undefined {
+    const inner = this.#inner;
+    if (!('ping' in inner) || typeof inner.ping !== 'function') {
+      return undefined;
+    }
+    const ping = inner.ping.bind(inner) as (options: AbortOptions) => Promise<number>;
+    this.#connection.addEventListener('message', () => (this.#heardAtMs = monotonicMs()));
+    return { ping: (signal) => ping({ signal }), heardAtMs: () => this.#heardAtMs };
   }
 
   close(options?: Parameters<StreamMuxer['close']>[0]): Promise<void> {
@@ -227,8 +256,15 @@ class GuardedMuxer extends TypedEventEmitter<StreamMuxerEvents> implements Strea
     }
     this.#held.push(stream);
     this.#wake();
-    if (this.#held.length > HELD_MAX) {
-      this.abort(new Error('too many streams before the connection is open'));
+    this.#checkHeld();
+  }
+
+  #checkHeld(): void {
+    const heldBytes = this.#held.reduce((sum, { readBufferLength }) => sum + readBufferLength, 0);
+    if (this.#held.length > HELD_MAX || heldBytes > HELD_MAX_BYTES) {
+      const error = new Error('too much before the connection is open');
+      this.abort(error);
+      this.#connection.abort(error);
     }
   }
 

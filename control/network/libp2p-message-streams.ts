@@ -27,6 +27,10 @@ export class Libp2pMessageStreams implements MessageStreams {
   readonly #dials = new Map<string, Promise<Connection>>();
   /** Told when a connection carries none of these streams any more. */
   onUnused: (connection: Connection) => void = () => undefined;
+  /** Whether a trunk has its streams on a connection: the other of two is about to be closed. */
+  isTrunks: (connection: Connection) => boolean = () => false;
+  /** Told of each message that goes out. */
+  onSent: (connection: Connection) => void = () => undefined;
 
   constructor(node: Libp2p) {
     this.#node = node;
@@ -39,8 +43,7 @@ export class Libp2pMessageStreams implements MessageStreams {
 
   async open(peer: string, protocol: string, addresses: readonly string[]): Promise<MessageStream> {
     let failure: unknown;
-    // The newest first: of two connections it is the older one that may be dead.
-    for (const connection of this.#openConnections(peer).reverse()) {
+    for (const connection of this.#openConnections(peer)) {
       try {
         return await this.#openOn(connection, protocol);
       } catch (cause) {
@@ -104,6 +107,7 @@ export class Libp2pMessageStreams implements MessageStreams {
       peer: connection.remotePeer.toString(),
       openedHere,
       stream,
+      sent: () => this.onSent(connection),
       ended: () => {
         ended();
         this.#release(connection);
@@ -121,13 +125,24 @@ export class Libp2pMessageStreams implements MessageStreams {
     this.onUnused(connection);
   }
 
+  /**
+   * The best first: the one with the trunk; else, of two that raced, the one that the lower PeerId dialled, as the
+   * trunk machines at both ends will choose (peer-streams.ts); else the newest.
+   */
   #openConnections(peer: string): Connection[] {
+    let connections: Connection[];
     try {
-      const connections = this.#node.getConnections(peerIdFromString(peer));
-      return connections.filter(({ status }) => status === 'open');
+      connections = this.#node.getConnections(peerIdFromString(peer));
     } catch (cause) {
       throw new NetworkError('bad-address', `${peer} is not a PeerId`, { cause });
     }
+    const lowers = this.#node.peerId.toString() < peer ? 'outbound' : 'inbound';
+    const worth = (connection: Connection): number =>
+      (this.isTrunks(connection) ? 2 : 0) + (connection.direction === lowers ? 1 : 0);
+    return connections
+      .filter(({ status }) => status === 'open')
+      .reverse()
+      .sort((one, other) => worth(other) - worth(one));
   }
 
   /** Those who want the same peer at the same time wait for one dial; if it fails, each has addresses of its own. */

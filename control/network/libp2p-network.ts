@@ -18,8 +18,11 @@ import type {
   TrunkNetwork,
   TrunkNetworkHost,
 } from '../trunk/network-port.ts';
+import { monotonicMs } from '../trunk/trunk-driver.ts';
 import type { PeerIdText } from '../trunk/trunk-port.ts';
+import { ConnectionPulse } from './connection-pulse.ts';
 import { checkConnection, closeConnection, isUnsupported, remoteIp, rootMessage } from './connections.ts';
+import type { GuardedConnections } from './guarded-connections.ts';
 import { Libp2pMessageStreams } from './libp2p-message-streams.ts';
 import { type CreatedNode, createNode, DIAL_TIMEOUT_MS, type NetworkOptions } from './libp2p-node.ts';
 import type { MessageStreams } from './message-streams.ts';
@@ -84,7 +87,9 @@ export class Libp2pNetwork implements TrunkNetwork {
   /** What is neither a trunk nor a carrier. */
   readonly streams: MessageStreams;
   readonly #node: Libp2p;
+  readonly #guarded: GuardedConnections;
   readonly #messageStreams: Libp2pMessageStreams;
+  readonly #pulse = new ConnectionPulse(monotonicMs);
   /** Connections that the trunk machine has given up, while message streams go over them. */
   readonly #unwanted = new WeakSet<Connection>();
   readonly #listen: readonly string[];
@@ -96,12 +101,15 @@ export class Libp2pNetwork implements TrunkNetwork {
   #nextId = 1;
   #isStopped = false;
 
-  private constructor({ node, warnings }: CreatedNode, listen: readonly string[]) {
+  private constructor({ node, guarded, warnings }: CreatedNode, listen: readonly string[]) {
     this.#node = node;
     this.warnings = warnings;
     this.#listen = listen;
     this.peerId = node.peerId.toString();
+    this.#guarded = guarded;
     this.#messageStreams = new Libp2pMessageStreams(node);
+    this.#messageStreams.isTrunks = (connection) => this.#isTrunks(connection);
+    this.#messageStreams.onSent = (connection) => this.#pulse.expect(connection);
     this.#messageStreams.onUnused = (connection) => this.#watchIdle(connection);
     this.streams = this.#messageStreams;
   }
@@ -113,6 +121,10 @@ export class Libp2pNetwork implements TrunkNetwork {
       gate.onAuthorised = (peers) => network.#host.input({ kind: 'authorised', peers });
     }
     node.addEventListener('connection:open', ({ detail }) => {
+      const pulsed = network.#guarded.pulseOf(detail);
+      if (pulsed !== undefined) {
+        network.#pulse.add(detail, pulsed);
+      }
       if (detail.direction === 'inbound') {
         network.#idOf(detail);
       } else {
@@ -180,9 +192,26 @@ export class Libp2pNetwork implements TrunkNetwork {
         this.#disconnect(effect.connection);
         return;
       case 'check-connections':
-        for (const connection of this.#connections.values()) {
-          void checkConnection(connection);
+        for (const connection of this.#node.getConnections()) {
+          if (!this.#pulse.check(connection)) {
+            void checkConnection(connection);
+          }
         }
+        return;
+      case 'watch-connection':
+        this.#watch(effect.connection, effect.isClose);
+    }
+  }
+
+  #isTrunks(connection: Connection): boolean {
+    const id = this.#connectionIds.get(connection);
+    return [...this.#controls.values()].some((control) => control.connection === id);
+  }
+
+  #watch(id: ConnectionId, isClose: boolean): void {
+    const connection = this.#connections.get(id);
+    if (connection !== undefined) {
+      this.#pulse.watchClosely(connection, isClose);
     }
   }
 
@@ -222,6 +251,7 @@ export class Libp2pNetwork implements TrunkNetwork {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#host = EMPTY_HOST;
+    this.#pulse.stop();
     await this.#node.stop();
   }
 
@@ -347,6 +377,7 @@ export class Libp2pNetwork implements TrunkNetwork {
   }
 
   #forget(connection: Connection): void {
+    this.#pulse.forget(connection);
     const id = this.#connectionIds.get(connection);
     if (id !== undefined) {
       this.#connectionIds.delete(connection);

@@ -34,6 +34,7 @@ export type ServiceFactories = Readonly<Record<string, (components: never) => un
 export interface CreatedNode {
   readonly node: Libp2p;
   readonly gate: SwarmGate | undefined;
+  readonly guarded: GuardedConnections;
   /** What does not work on this machine, for the log. */
   readonly warnings: readonly string[];
 }
@@ -66,7 +67,10 @@ export async function createNode(options: NetworkOptions): Promise<CreatedNode> 
     transports: transports.map((transport) => guarded.guardTransport(transport)),
     connectionEncrypters: [guarded.guardEncrypter(noise())],
     streamMuxers: [
-      guarded.guardMuxer(yamux({ streamOptions: { maxWriteBufferLength: WRITE_BUFFER_MAX_BYTES } })),
+      guarded.guardMuxer(
+        // Its keep-alive never looks at what comes back; connection-pulse.ts does.
+        yamux({ enableKeepAlive: false, streamOptions: { maxWriteBufferLength: WRITE_BUFFER_MAX_BYTES } }),
+      ),
     ],
     connectionGater: guarded.gater(),
     connectionManager: {
@@ -78,8 +82,8 @@ export async function createNode(options: NetworkOptions): Promise<CreatedNode> 
       maxIncomingPendingConnections: INBOUND_PENDING_MAX,
     },
     services: { ...options.services } as NonNullable<Libp2pOptions['services']>,
-    connectionMonitor: { enabled: true, pingInterval: 10_000 },
+    connectionMonitor: { enabled: false },
   });
   await gate?.attach(node);
-  return { node, gate, warnings: missing };
+  return { node, gate, guarded, warnings: missing };
 }

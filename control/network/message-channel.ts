@@ -24,6 +24,8 @@ export interface MessageChannelOrigin {
   readonly peer: string;
   readonly openedHere: boolean;
   readonly stream: Stream;
+  /** Called for each message that goes out. */
+  readonly sent: () => void;
   /** Called once when the stream has ended, before its user is told. */
   readonly ended: () => void;
 }
@@ -33,6 +35,7 @@ export class MessageChannel implements MessageStream {
   readonly peer: string;
   readonly openedHere: boolean;
   readonly #stream: Stream;
+  readonly #sent: () => void;
   readonly #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   #closeReason: string | undefined;
@@ -41,7 +44,8 @@ export class MessageChannel implements MessageStream {
   #onMessage: ((message: Uint8Array) => void) | undefined;
   #onClose: ((reason: string) => void) | undefined;
 
-  constructor({ peer, openedHere, stream, ended }: MessageChannelOrigin) {
+  constructor({ peer, openedHere, stream, sent, ended }: MessageChannelOrigin) {
+    this.#sent = sent;
     this.peer = peer;
     this.openedHere = openedHere;
     this.#stream = stream;
@@ -103,6 +107,7 @@ export class MessageChannel implements MessageStream {
     }
     try {
       stream.send(frameMessage(message));
+      this.#sent();
       return true;
     } catch (cause) {
       stream.abort(cause instanceof Error ? cause : new Error('send failed'));

@@ -83,17 +83,50 @@ export function hasTraffic(context: TrunkContext, lane: Lane): boolean {
   return context.nowMs - lane.trafficAtMs < context.config.trafficWindowMs;
 }
 
+/** @returns how long after an answer the lane is asked again */
 export function askIntervalMs(context: TrunkContext, trunk: Trunk, lane: Lane): number {
   const { config } = context;
   if (!lane.accepted) {
     return config.fastProbeMs;
   }
   if (lane.carrier === 'udp') {
-    return hasTraffic(context, lane) ? config.fastProbeMs : config.idleProbeMs * (1 + context.random() / 10);
+    return hasTraffic(context, lane) ? config.fastProbeMs : idleIntervalMs(context, trunk, lane);
   }
   const isFirst = firstLane(trunk, 'stream', () => true) === lane;
-  const streamMs = hasTraffic(context, lane) ? STREAM_TRAFFIC_PROBE_MS : config.idleProbeMs;
+  const streamMs = hasTraffic(context, lane) ? STREAM_TRAFFIC_PROBE_MS : config.idleStreamProbeMs;
   return isFirst ? streamMs : Number.POSITIVE_INFINITY;
+}
+
+/** @returns how long after an ask the lane is asked again, if no answer has come by then */
+export function retryMs(context: TrunkContext, trunk: Trunk, lane: Lane): number {
+  const { config, nowMs } = context;
+  if (lane.carrier === 'stream') {
+    return askIntervalMs(context, trunk, lane);
+  }
+  const mayLoseFrames = hasTraffic(context, lane) || nowMs - lane.framesSentAtMs < config.trafficWindowMs;
+  return mayLoseFrames || !lane.accepted
+    ? config.fastProbeMs
+    : Math.max(config.idleRetryMs, lane.path.timeoutMs());
+}
+
+/**
+ * Idle, one end's asks do for both: the peer that asks has an answer of ours, so that what it hears tells as much as
+ * what we would. We ask when its asks have stopped, and now and then of ourselves.
+ */
+export function deferAsk(context: TrunkContext, trunk: Trunk, lane: Lane): void {
+  if (trunk.isInitiator || hasTraffic(context, lane) || lane.unanswered > 0) {
+    return;
+  }
+  const intervalMs = idleIntervalMs(context, trunk, lane);
+  const untilMs = Math.min(context.nowMs + 1.5 * intervalMs, lane.answeredAtMs + 4 * intervalMs);
+  lane.nextAskAtMs = Math.max(lane.nextAskAtMs, untilMs);
+}
+
+/** Drawn anew each time, so that trunks and lanes do not ask together. */
+function idleIntervalMs(context: TrunkContext, trunk: Trunk, lane: Lane): number {
+  const { idleProbeMs, idleOtherLanesMs } = context.config;
+  const isFirst = firstLane(trunk, 'udp', ({ live }) => live) === lane;
+  return (isFirst ? idleProbeMs : idleOtherLanesMs) * (1 + context.random() / 10);
 }
 
 export function mayPay(candidate: Candidate): boolean {

@@ -90,3 +90,54 @@ test('a wavering count is no traffic: an idle lane is asked every 15 s, a busy o
   }
   assert.ok(busyAsks >= 35 && busyAsks <= 42, `${busyAsks} asks in 10 busy seconds`);
 });
+
+/** A trunk whose only datagram lane is live and has been idle for a while. */
+function idleTrunk(): { readonly harness: Harness; readonly handle: number } {
+  const harness = new Harness({ linkMtuBytes: 1_232 });
+  const { handle } = harness.trunk();
+  harness.answer(harness.ask(handle, { ip: '192.0.2.1', port: 7_947 }));
+  harness.answerFor(10_000);
+  return { harness, handle };
+}
+
+test('a frame alone is asked for once; without an answer the lane is dead within 1.5 s', () => {
+  const { harness, handle } = idleTrunk();
+  harness.report(handle, 1);
+  assert.equal(harness.answerFor(3_000), 1);
+  harness.answerFor(20_000);
+  harness.report(handle, 2);
+  const silent = harness.pass(1_500);
+  assert.ok(silent.some((effect) => effect.kind === 'log' && effect.code === 'lane-dead'));
+});
+
+test('an idle lane whose ask has no answer is dead within 5 s of it', () => {
+  const { harness } = idleTrunk();
+  harness.pass(15_000 * 1.1 + 5_000);
+  assert.equal(harness.machine.status()[0]?.state, 'degraded');
+});
+
+test('the end that is asked does not ask as well while it is idle, and does when the asks have stopped', () => {
+  const { harness, handle } = idleTrunk();
+  let asks = 0;
+  for (let round = 0; round < 8; round++) {
+    harness.ask(handle, { ip: '192.0.2.1', port: 7_947 }, 100 + round);
+    asks += harness.answerFor(15_000);
+  }
+  assert.ok(asks >= 1 && asks <= 3, `${asks} asks in 120 s`);
+  assert.ok(harness.answerFor(25_000) >= 1);
+});
+
+test('candidates that never answer are tried ever more rarely, and as often as at first under traffic', () => {
+  const { harness, handle } = idleTrunk();
+  harness.pass(90_000);
+  const probes = (effects: readonly TrunkEffect[]): number =>
+    effects.filter((effect) => effect.kind === 'send-probe').length;
+  const late = probes(harness.pass(30_000));
+  assert.ok(late <= 12, `${late} probes in half a minute`);
+  let busy = 0;
+  for (let second = 0; second < 30; second++) {
+    harness.report(handle, 10 + second);
+    busy += probes(harness.pass(1_000));
+  }
+  assert.ok(busy >= late + 6, `${busy} probes in half a busy minute, ${late} in an idle one`);
+});

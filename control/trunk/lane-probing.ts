@@ -4,7 +4,7 @@
  * Main thread, pure. Per lane:
  *
  *   no proven address ── ask each candidate ──▶ answer with our challenge ──▶ live
- *   live ── ask every 250 ms (traffic) or 15 s (idle) ──▶ 4 and 1 s without answer ──▶ dead, asked for revival
+ *   live ── ask every 250 ms (traffic) or rarely (idle, lane-asks.ts) ──▶ 4 and 1 s without answer ──▶ dead, asked for revival
  *   live ── the peer asks from elsewhere ──▶ challenge there ──▶ answer ──▶ live at the new address
  *
  * The responder asks nothing on a lane whose generation the initiator has not proven to hold. An address that
@@ -12,7 +12,7 @@
  */
 
 import { addCandidate, type Lane, sameAddress } from './lane.ts';
-import { askIntervalMs, mayAsk, orderProbe, probeCandidate } from './lane-asks.ts';
+import { askIntervalMs, deferAsk, mayAsk, orderProbe, probeCandidate } from './lane-asks.ts';
 import {
   decodeProbeBody,
   encodeProbeBody,
@@ -69,14 +69,40 @@ export function handleLaneStats(context: TrunkContext, lane: Lane, stats: LaneSt
   if (hasReceived) {
     lane.receivedAtMs = context.nowMs;
   }
-  if (hasReceived || hasSent) {
-    if (context.nowMs - lane.trafficAtMs > context.config.trafficWindowMs) {
-      lane.nextAskAtMs = Math.min(lane.nextAskAtMs, context.nowMs);
-    }
-    lane.trafficAtMs = context.nowMs;
-  }
+  noteFrames(context, lane, { hasSent, hasReceived });
   if (stats.highestCounter >= context.config.rekeyAtCounter && lane.trunk !== undefined) {
     lane.trunk.rekeyAtMs = Math.min(lane.trunk.rekeyAtMs, context.nowMs);
+  }
+}
+
+/**
+ * A frame alone, such as a member's announcement, is no traffic: it is asked once whether the lane still gets it
+ * through, and faster only while there is no answer. Frames one way within the window of others are.
+ */
+function noteFrames(
+  context: TrunkContext,
+  lane: Lane,
+  { hasSent, hasReceived }: { readonly hasSent: boolean; readonly hasReceived: boolean },
+): void {
+  const { nowMs, config } = context;
+  const isRecent = (atMs: number): boolean => nowMs - atMs <= config.trafficWindowMs;
+  const isTraffic =
+    (hasSent && isRecent(lane.framesSentAtMs)) || (hasReceived && isRecent(lane.framesReceivedAtMs));
+  const isFirst = isTraffic ? !isRecent(lane.trafficAtMs) : hasSent && !isRecent(lane.framesSentAtMs);
+  if (isFirst && (isTraffic || lane.carrier === 'udp')) {
+    lane.nextAskAtMs = Math.min(lane.nextAskAtMs, nowMs);
+  }
+  const { trunk } = lane;
+  if (isFirst && isTraffic && trunk !== undefined) hurryRounds(context, trunk);
+  if (hasSent) lane.framesSentAtMs = nowMs;
+  if (hasReceived) lane.framesReceivedAtMs = nowMs;
+  if (isTraffic) lane.trafficAtMs = nowMs;
+}
+
+/** What the trunk carries now may have a better way: dead lanes that had become rare look for one. */
+function hurryRounds(context: TrunkContext, trunk: Trunk): void {
+  for (const lane of standingLanes(trunk)) {
+    lane.nextRoundAtMs = Math.min(lane.nextRoundAtMs, context.nowMs);
   }
 }
 
@@ -102,8 +128,11 @@ function handleAsk(context: TrunkContext, trunk: Trunk, lane: Lane, ask: HeardAs
     return;
   }
   lane.heardFrom = ask.source;
+  lane.vainRounds = 0;
   if (!lane.live || !sameAddress(ask.source, lane.address)) {
     challengeHeard(context, trunk, lane, ask.source, ask.datagramBytes);
+  } else {
+    deferAsk(context, trunk, lane);
   }
 }
 
@@ -150,6 +179,9 @@ function handleAnswer(
   lane.answeredAtMs = context.nowMs;
   lane.unanswered = 0;
   lane.unansweredSinceMs = undefined;
+  if (ask.isLiveness) {
+    lane.nextAskAtMs = context.nowMs + askIntervalMs(context, trunk, lane);
+  }
   if (answer.source !== undefined) {
     answeredFrom(context, trunk, lane, answer.source);
   }

@@ -51,6 +51,8 @@ export interface Lane {
   diedAtMs: number;
   candidates: Candidate[];
   nextRoundAtMs: number;
+  /** Rounds of candidates since something was heard on the lane. */
+  vainRounds: number;
   readonly asks: Map<number, Ask>;
   nextSequence: number;
   nextAskAtMs: number;
@@ -63,7 +65,11 @@ export interface Lane {
   txDatagrams: number;
   rxDatagrams: number;
   probesOrdered: number;
+  /** When traffic was last seen: frames one way twice within the traffic window, since one alone is none yet. */
   trafficAtMs: number;
+  /** When totals last showed new frames, each way. */
+  framesSentAtMs: number;
+  framesReceivedAtMs: number;
   receivedAtMs: number;
   /** When the last answer came, and from where the peer's last ask came. */
   answeredAtMs: number;
@@ -104,6 +110,7 @@ export function offerLane(context: TrunkContext, origin: LaneOrigin): Lane | und
     diedAtMs: Number.NEGATIVE_INFINITY,
     candidates: [],
     nextRoundAtMs: 0,
+    vainRounds: 0,
     asks: new Map(),
     nextSequence: 1,
     nextAskAtMs: 0,
@@ -115,6 +122,8 @@ export function offerLane(context: TrunkContext, origin: LaneOrigin): Lane | und
     rxDatagrams: 0,
     probesOrdered: 0,
     trafficAtMs: Number.NEGATIVE_INFINITY,
+    framesSentAtMs: Number.NEGATIVE_INFINITY,
+    framesReceivedAtMs: Number.NEGATIVE_INFINITY,
     receivedAtMs: Number.NEGATIVE_INFINITY,
     answeredAtMs: Number.NEGATIVE_INFINITY,
     heardFrom: undefined,
@@ -192,5 +201,6 @@ export function seedAddresses(
   lane.address = old.address;
   lane.live = old.live;
   lane.diedAtMs = old.diedAtMs;
+  lane.vainRounds = old.vainRounds;
   lane.path.inherit(old.path);
 }

@@ -50,6 +50,12 @@ export interface Disconnect {
 export interface CheckConnections {
   readonly kind: 'check-connections';
 }
+/** Whether more depends on a connection than usual: then it is asked for signs of life more often. */
+export interface WatchConnection {
+  readonly kind: 'watch-connection';
+  readonly connection: ConnectionId;
+  readonly isClose: boolean;
+}
 /** Frames of this trunk's `stream` carrier go by this stream; `undefined`: by none. For the driver alone. */
 export interface BindCarrier {
   readonly kind: 'bind-carrier';
@@ -65,6 +71,7 @@ export type NetworkEffect =
   | CloseStream
   | Disconnect
   | CheckConnections
+  | WatchConnection
   | BindCarrier;
 
 export interface ConnectedInput {

@@ -140,6 +140,7 @@ export function handleStreamOpened(
     connection: input.connection,
     openedHere: input.openedHere,
     openedAtMs: context.nowMs,
+    isWatchedClosely: false,
   };
   peer.retryAtMs = context.nowMs;
   if (peer.trunk !== undefined) {
@@ -278,6 +279,19 @@ function mayOpenCarrier(peer: Peer): boolean {
 
 function dialAddresses(peer: Peer): readonly string[] {
   return [...new Set([...peer.addresses, ...(peer.trunk?.party.listenAddresses ?? [])])];
+}
+
+/** A trunk whose datagrams do not pass depends on the connection alone. */
+export function watchConnection(context: TrunkContext, peer: Peer): void {
+  const { stream, trunk } = peer;
+  if (stream === undefined || trunk === undefined) {
+    return;
+  }
+  const isClose = trunk.told.carrier !== 'udp' || !trunk.isLive;
+  if (isClose !== stream.isWatchedClosely) {
+    stream.isWatchedClosely = isClose;
+    context.emit({ kind: 'watch-connection', connection: stream.connection, isClose });
+  }
 }
 
 /** There may be a way now: a pause of the backoff ends; one that is a penalty does not. */

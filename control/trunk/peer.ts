@@ -19,6 +19,8 @@ export interface TrunkStream {
   readonly connection: ConnectionId;
   readonly openedHere: boolean;
   readonly openedAtMs: number;
+  /** What `watch-connection` has said. */
+  isWatchedClosely: boolean;
 }
 
 /** The initiator's exchange between Hello and HelloReply. */

@@ -11,6 +11,7 @@ import {
   mayAsk,
   mayPay,
   probeCandidate,
+  retryMs,
   sendAsk,
 } from './lane-asks.ts';
 import { BASE_MTU_BYTES } from './messages/trunk-messages.ts';
@@ -33,7 +34,7 @@ export function probeTrunk(context: TrunkContext, trunk: Trunk): void {
     } else if (lane.live) {
       probeLiveLane(context, trunk, lane);
     } else {
-      probeDeadLane(context, lane);
+      probeDeadLane(context, trunk, lane);
     }
   }
   probeMtu(context, trunk);
@@ -68,6 +69,7 @@ export function askAnew(context: TrunkContext, trunk: Trunk): void {
   for (const lane of standingLanes(trunk)) {
     lane.nextAskAtMs = context.nowMs;
     lane.nextRoundAtMs = context.nowMs;
+    lane.vainRounds = 0;
   }
 }
 
@@ -90,19 +92,20 @@ function probeLiveLane(context: TrunkContext, trunk: Trunk, lane: Lane): void {
     lane.diedAtMs = nowMs;
     lane.nextAskAtMs = nowMs;
     lane.nextRoundAtMs = nowMs;
+    lane.vainRounds = 0;
     context.log(
       'info',
       'lane-dead',
       `datagram lane ${lane.number} has no answer for ${Math.round(silentMs)} ms`,
       trunk.peer,
     );
-    probeDeadLane(context, lane);
+    probeDeadLane(context, trunk, lane);
     return;
   }
   if (nowMs < lane.nextAskAtMs) {
     return;
   }
-  lane.nextAskAtMs = nowMs + askIntervalMs(context, trunk, lane);
+  lane.nextAskAtMs = nowMs + retryMs(context, trunk, lane);
   lane.asksSent += 1;
   const isFullSize =
     hasTraffic(context, lane) && lane.asksSent % FULL_SIZE_EVERY === 0 && trunk.mtu.mtuBytes > BASE_MTU_BYTES;
@@ -111,7 +114,7 @@ function probeLiveLane(context: TrunkContext, trunk: Trunk, lane: Lane): void {
 }
 
 /** Asks where the lane last worked, and in rounds at every candidate. */
-function probeDeadLane(context: TrunkContext, lane: Lane): void {
+function probeDeadLane(context: TrunkContext, trunk: Trunk, lane: Lane): void {
   const { config, nowMs } = context;
   if (lane.address !== undefined && nowMs >= lane.nextAskAtMs) {
     const isFresh = nowMs - lane.diedAtMs < config.reviveMs;
@@ -119,7 +122,8 @@ function probeDeadLane(context: TrunkContext, lane: Lane): void {
     sendAsk(context, lane, { address: lane.address, datagramBytes: PROBE_DATAGRAM_BYTES, isLiveness: false });
   }
   if (nowMs >= lane.nextRoundAtMs) {
-    lane.nextRoundAtMs = nowMs + config.candidateRoundMs;
+    lane.nextRoundAtMs = nowMs + roundIntervalMs(context, trunk, lane);
+    lane.vainRounds += 1;
     lane.candidates = lane.candidates.filter(
       (candidate) => candidate.origin === 'told' || candidate.probes < config.candidateProbes,
     );
@@ -131,6 +135,15 @@ function probeDeadLane(context: TrunkContext, lane: Lane): void {
   for (const candidate of lane.candidates) {
     probeCandidate(context, lane, candidate);
   }
+}
+
+/** While the trunk carries traffic by something worse, the better way is looked for as often as at first. */
+function roundIntervalMs(context: TrunkContext, trunk: Trunk, lane: Lane): number {
+  const { candidateRoundMs, candidateRoundMaxMs } = context.config;
+  if (standingLanes(trunk).some((other) => hasTraffic(context, other))) {
+    return candidateRoundMs;
+  }
+  return Math.min(candidateRoundMaxMs, candidateRoundMs * 2 ** Math.max(0, lane.vainRounds - 1));
 }
 
 function deadLaneAtMs(context: TrunkContext, lane: Lane): number {

@@ -7,7 +7,14 @@
 import { startExchange } from './exchange.ts';
 import { tellShared } from './meet.ts';
 import { endTrunk, failPeer, type Peer, type PeerTable, sendMessage, want } from './peer.ts';
-import { closeUnused, closeUnusedAtMs, giveUpDial, reachOut, reachOutAtMs } from './peer-streams.ts';
+import {
+  closeUnused,
+  closeUnusedAtMs,
+  giveUpDial,
+  reachOut,
+  reachOutAtMs,
+  watchConnection,
+} from './peer-streams.ts';
 import { probeAtMs, probeTrunk } from './probe-schedule.ts';
 import { expireLanes, expiryAtMs, refreshTrunk } from './trunk.ts';
 import type { TrunkContext } from './trunk-context.ts';
@@ -22,6 +29,7 @@ export function settlePeer(context: TrunkContext, table: PeerTable, peer: Peer):
   if (peer.trunk !== undefined) {
     probeTrunk(context, peer.trunk);
     tellShared(context, peer.trunk);
+    watchConnection(context, peer);
   }
   reachOut(context, peer);
   closeUnused(context, peer);

@@ -22,6 +22,12 @@ export interface TrunkConfig {
   /** Liveness on a lane that has had traffic in the last `trafficWindowMs`. */
   readonly fastProbeMs: number;
   readonly idleProbeMs: number;
+  /** Idle, the other lanes of a trunk are asked this often: their ports' NAT bindings live for a minute or more. */
+  readonly idleOtherLanesMs: number;
+  /** Stream lanes while nothing needs them: they live as long as their connection, which has its own pings. */
+  readonly idleStreamProbeMs: number;
+  /** An idle lane's ask without an answer is repeated after this, so that its death shows in some seconds. */
+  readonly idleRetryMs: number;
   readonly trafficWindowMs: number;
   /** A lane is dead after this long, and `deadAfterProbes` probes, without an answer. */
   readonly deadAfterMs: number;
@@ -33,6 +39,8 @@ export interface TrunkConfig {
   readonly candidatesMax: number;
   readonly candidateProbes: number;
   readonly candidateRoundMs: number;
+  /** Rounds in vain come ever more rarely, down to this, while the trunk carries nothing. */
+  readonly candidateRoundMaxMs: number;
   /** A trunk with neither control stream nor live carrier is given up after this. A pause of 5 s is none. */
   readonly trunkDeadMs: number;
   readonly backoffMinMs: number;
@@ -69,6 +77,9 @@ export const DEFAULT_TRUNK_CONFIG: TrunkConfig = {
   retireMs: 5_000,
   fastProbeMs: 250,
   idleProbeMs: 15_000,
+  idleOtherLanesMs: 45_000,
+  idleStreamProbeMs: 120_000,
+  idleRetryMs: 1_000,
   trafficWindowMs: 2_000,
   deadAfterMs: 1_000,
   deadAfterProbes: 4,
@@ -77,6 +88,7 @@ export const DEFAULT_TRUNK_CONFIG: TrunkConfig = {
   candidatesMax: 8,
   candidateProbes: 5,
   candidateRoundMs: 10_000,
+  candidateRoundMaxMs: 120_000,
   trunkDeadMs: 15_000,
   backoffMinMs: 250,
   backoffMaxMs: 5_000,

@@ -214,6 +214,7 @@ function tellTrunk(context: TrunkContext, trunk: Trunk, carrier: Carrier | undef
   const datagramMtuBytes = carrier === 'stream' ? ceilingBytes : Math.min(trunk.mtu.mtuBytes, ceilingBytes);
   if (carrier !== trunk.told.carrier) {
     context.count('carrierChanges');
+    askStreamAnew(context, trunk);
     context.log('info', 'trunk-carrier', `trunk carrier is now ${carrier ?? 'none'}`, trunk.peer);
   }
   if (carrier !== trunk.told.carrier || datagramMtuBytes !== trunk.told.datagramMtuBytes) {
@@ -224,6 +225,14 @@ function tellTrunk(context: TrunkContext, trunk: Trunk, carrier: Carrier | undef
     trunk.isUp = true;
     context.emit({ kind: 'trunk-up', trunk: trunk.id, peer: trunk.peer });
     context.log('info', 'trunk-up', `trunk is up over ${carrier}`, trunk.peer);
+  }
+}
+
+/** Its lane may not have been asked for minutes: what it is worth is asked now. */
+function askStreamAnew(context: TrunkContext, trunk: Trunk): void {
+  const lane = firstLane(trunk, 'stream', () => true);
+  if (lane !== undefined) {
+    lane.nextAskAtMs = Math.min(lane.nextAskAtMs, context.nowMs);
   }
 }
 
