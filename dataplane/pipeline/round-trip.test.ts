@@ -11,11 +11,13 @@ import {
   ingress,
   withTypescript,
 } from '../../test/harness/engine-driver.ts';
+import { moveUnicastAhead } from '../../test/harness/epoch-fixture.ts';
 import { ethernetFrame, filler, udpFrame } from '../../test/harness/frame-builder.ts';
+import { getField, writeEpoch } from '../../test/harness/table-writer.ts';
 import { COUNTER } from '../base/counter.ts';
 import { createNodeCrypto } from '../crypto/node-crypto.ts';
-import { CIPHER_AES_256_GCM, CIPHER_CHACHA20_POLY1305, Salt } from '../shm/layout.ts';
-import { COUNTER_BASE, TABLE } from '../shm/memory-map.ts';
+import { CIPHER_AES_256_GCM, CIPHER_CHACHA20_POLY1305, Salt, TxDatagram } from '../shm/layout.ts';
+import { ARENA, COUNTER_BASE, TABLE } from '../shm/memory-map.ts';
 
 const BROADCAST = new Uint8Array(6).fill(0xff);
 const PLAIN_VIRTIO = new Uint8Array(10);
@@ -129,4 +131,30 @@ test('the fallback cryptography makes the same datagrams, and opens them', () =>
     frames.map((frame) => frame.bytes),
   );
   assert.deepEqual(ingress(receiver, datagrams), [], 'replays');
+});
+
+test('unicast to a member that is ahead goes under its epoch and cipher, floods under the one before', () => {
+  const pair = createDrivenPair();
+  moveUnicastAhead(pair);
+  const unicast = ethernetFrame(0x88b5, filler(100));
+  const flooded = ethernetFrame(0x88b5, filler(100), { destination: new Uint8Array(6).fill(0xff) });
+  const sent = egress(pair.left, [{ bytes: unicast }, { bytes: flooded }]);
+  const epochs = [0, 1].map((index) =>
+    getField(pair.left.arena.buffer, TxDatagram, ARENA.txDatagrams + index * TxDatagram.size, 'epoch'),
+  );
+
+  assert.deepEqual(epochs, [1, 0]);
+  assert.deepEqual(
+    ingress(pair.right, sent).map(({ bytes }) => bytes),
+    [unicast, flooded],
+  );
+  assert.deepEqual(drops(pair.right), {});
+});
+
+test('a member whose epoch is gone is not reached under another: the frame is dropped', () => {
+  const pair = createDrivenPair();
+  moveUnicastAhead(pair);
+  writeEpoch(pair.left.tables, 1, { state: 0 });
+  assert.deepEqual(egress(pair.left, [{ bytes: ethernetFrame(0x88b5, filler(100)) }]), []);
+  assert.deepEqual(drops(pair.left), { 'no-key': 1 });
 });

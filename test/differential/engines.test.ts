@@ -6,20 +6,13 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { nativeAvailability } from '../../dataplane/native/load.ts';
 import {
-  ArenaHeader,
-  CARRIER_STREAM,
-  CARRIER_UDP,
-  CIPHER_CHACHA20_POLY1305,
-  Epoch,
   FrameKey,
   KIND_CONTROL,
   KIND_ECHO,
   LANE_SENDS,
   Lane,
   NONE,
-  OFFLOAD_UDP_GSO,
   RxSender,
   Salt,
   Station,
@@ -28,34 +21,13 @@ import {
   TxDatagram,
 } from '../../dataplane/shm/layout.ts';
 import { ARENA, TABLE } from '../../dataplane/shm/memory-map.ts';
-import {
-  createPair,
-  type FixtureNode,
-  type FixtureOptions,
-  PERIOD,
-  TOKEN,
-} from '../harness/dataplane-fixture.ts';
+import { createPair, type FixtureNode, TOKEN } from '../harness/dataplane-fixture.ts';
 import { addTrunk, forwardToken } from '../harness/relay-fixture.ts';
-import { getField, setFields, writeEpoch, writeVlan } from '../harness/table-writer.ts';
+import { getField, setFields } from '../harness/table-writer.ts';
 import { attack } from './attacks.ts';
-import { type Macs, randomFrame, tcpRun } from './random-frames.ts';
 import { type Seeded, seeded } from './seeded.ts';
-import { advance, Twin } from './twin.ts';
-
-const availability = nativeAvailability();
-const skip = availability.ok ? false : availability.reason;
-
-const SEEDS = process.env['PEERTAP_SEED'] === undefined ? [1, 2, 3] : [Number(process.env['PEERTAP_SEED'])];
-const OPTIONS: readonly FixtureOptions[] = [
-  {},
-  { datagramMtuBytes: 1300, cipher: CIPHER_CHACHA20_POLY1305 },
-  { datagramMtuBytes: 256, gsoSegments: 128 },
-  { datagramMtuBytes: 65_507, tapMtuBytes: 9000, gsoSegments: 1, offloads: OFFLOAD_UDP_GSO },
-  { carrier: CARRIER_STREAM, equalSenders: true },
-];
-
-/** Drop codes that the runs so far have met. */
-const reached = new Set<string>();
+import { forEachSeed, randomFrames, reached, restore, SEEDS, skip } from './seeded-pairs.ts';
+import { advance } from './twin.ts';
 
 /** Datagrams that left again. */
 let passedOn = 0;
@@ -91,49 +63,6 @@ const EXPECTED = [
   'source-claimed',
   'fragment-timeout',
 ];
-
-interface Pair {
-  readonly left: Twin;
-  readonly right: Twin;
-  readonly macs: Macs;
-}
-
-function createTwins(options: FixtureOptions): Pair {
-  const [reference, native] = [createPair(options), createPair(options)];
-  return {
-    left: new Twin(reference.left, native.left),
-    right: new Twin(reference.right, native.right),
-    macs: { own: reference.left.mac, peer: reference.right.mac },
-  };
-}
-
-function forEachSeed(name: string, run: (pair: Pair, random: Seeded, carrier: number) => void): void {
-  for (const seed of SEEDS) {
-    test(`${name}; seed ${seed}`, { skip }, () => {
-      for (const options of OPTIONS) {
-        const pair = createTwins(options);
-        run(pair, seeded(seed), options.carrier ?? CARRIER_UDP);
-        pair.left.compareTables();
-        pair.right.compareTables();
-        for (const twin of [pair.left, pair.right]) {
-          for (const name of twin.dropped()) reached.add(name);
-          twin.close();
-        }
-      }
-    });
-  }
-}
-
-function randomFrames(random: Seeded, macs: Macs): ReturnType<typeof tcpRun> {
-  if (random.oneIn(4)) return tcpRun(random, macs, 2 + random.below(40));
-  const frames = [];
-  for (let bytes = 0, count = 1 + random.below(20); frames.length < count && bytes < 60_000; ) {
-    const frame = randomFrame(random, macs);
-    frames.push(frame);
-    bytes += frame.bytes.length;
-  }
-  return frames;
-}
 
 forEachSeed('frames of every kind cross both engines alike', ({ left, right, macs }, random, carrier) => {
   for (let batch = 0; batch < 12; batch++) {
@@ -228,22 +157,6 @@ forEachSeed(
   },
 );
 
-/** Puts right what keeps frames from flowing; keys and counters stay as they became. */
-function restore(node: FixtureNode): void {
-  const { buffer } = node.tables;
-  const lane = TABLE.lanes + node.lane * Lane.size;
-  const now = getField(node.arena.buffer, ArenaHeader, ARENA.header, 'nowMs');
-  setFields(buffer, Lane, lane, { state: LANE_SENDS, version: 4, rxOpened: 0, notAfterMs: now + 100_000 });
-  setFields(buffer, FrameKey, TABLE.frameKeys + FrameKey.size, { version: 4 });
-  setFields(buffer, FrameKey, TABLE.frameKeys + 16 * FrameKey.size, { state: 1 });
-  setFields(buffer, Salt, TABLE.salts, { worker: 0 });
-  setFields(buffer, Station, TABLE.stations + node.peerStation * Station.size, {
-    route: 1,
-    trunk: 0,
-    member: 1,
-  });
-}
-
 /** Changes slots as the main thread does, and worse: keys renewed, slots being written, things withdrawn. */
 function upset(random: Seeded, node: FixtureNode): void {
   const { buffer } = node.tables;
@@ -303,46 +216,6 @@ function upset(random: Seeded, node: FixtureNode): void {
   ];
   random.pick(changes)();
 }
-
-/** Epochs 0 … 3, of which a station's may be another than the VLAN's; periods pass, and slots get other epochs. */
-function turnEpochs(random: Seeded, node: FixtureNode): void {
-  const { tables } = node;
-  const epoch = random.below(4);
-  writeEpoch(tables, epoch, {
-    vlan: 0,
-    cipher: 1,
-    segment: random.bytes(16),
-    tokenKey: random.bytes(32),
-    maskKey: random.bytes(32),
-    period: random.pick([PERIOD, PERIOD + 1, 0, 0xffff_ffff]),
-    serial: random.oneIn(8) ? 0 : 1 + random.below(0xffff_fffe),
-    groupKeys: [0, ...new Array<number>(15).fill(NONE)],
-    version: random.pick([0, 2, 2, 2, 3]),
-    state: random.pick([0, 1, 1, 1]),
-  });
-  writeVlan(tables, 0, { txEpoch: random.below(4) });
-  setFields(tables.buffer, Epoch, TABLE.epochs + random.below(4) * Epoch.size, { period: random.below(1e6) });
-  const station = TABLE.stations + node.peerStation * Station.size;
-  setFields(tables.buffer, Station, station, { route: (random.below(4) << 16) | 1 });
-}
-
-forEachSeed('every epoch and period yields the same tokens in both engines', ({ left, macs }, random) => {
-  const tokens = new Set<string>();
-  for (let batch = 0; batch < 32; batch++) {
-    const seed = random.below(1e9);
-    left.change((node) => {
-      restore(node);
-      turnEpochs(seeded(seed), node);
-    });
-    left.egress(randomFrames(random, macs), (node, count) => {
-      for (let index = 0; index < count; index++) {
-        const at = ARENA.txDatagrams + index * TxDatagram.size + TxDatagram.at.token;
-        tokens.add(Buffer.from(node.arena.buffer, at, 16).toString('hex'));
-      }
-    });
-  }
-  assert.ok(tokens.size > 4, `${tokens.size} tokens`);
-});
 
 forEachSeed('datagrams for others leave both engines alike', ({ left, right, macs }, random, carrier) => {
   const others = [1, 2, 3].map((trunk) => ({ trunk, like: createPair().left }));
