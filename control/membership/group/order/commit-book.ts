@@ -101,26 +101,37 @@ export class CommitBook {
   }
 
   /**
-   * Who was a member at an ancestor, by undoing the commits since.
+   * Who was a member at a state: what the commits say that lie between it and a state whose members are known.
    *
    * @param members - at `from`
-   * @returns undefined when `ancestor` is not on the known chain
+   * @returns undefined when no known state is common to both
    */
   rosterAt(
-    ancestor: StateId,
+    state: StateId,
     from: { readonly id: StateId; readonly members: Iterable<string> },
   ): ReadonlySet<string> | undefined {
+    const [back, forth] = [this.chain(from.id), this.chain(state)];
+    const depth = back.findIndex((id) => forth.includes(id));
+    const meeting = back[depth];
+    if (meeting === undefined) return undefined;
     const roster = new Set(from.members);
-    for (const id of this.chain(from.id)) {
-      if (id === ancestor) return roster;
-      const item = this.#entries.get(id)?.item;
-      if (item === undefined) return undefined;
-      for (const peer of addedBy(item)) {
-        if (!item.isReturning) roster.delete(peer);
-      }
-      for (const peer of item.removed) roster.add(peer);
-    }
-    return undefined;
+    for (const id of back.slice(0, depth)) this.#undo(id, roster);
+    for (const id of forth.slice(0, forth.indexOf(meeting)).reverse()) this.#redo(id, roster);
+    return roster;
+  }
+
+  #undo(id: StateId, roster: Set<string>): void {
+    const item = this.#entries.get(id)?.item;
+    if (item === undefined) return;
+    if (!item.isReturning) for (const peer of addedBy(item)) roster.delete(peer);
+    for (const peer of item.removed) roster.add(peer);
+  }
+
+  #redo(id: StateId, roster: Set<string>): void {
+    const item = this.#entries.get(id)?.item;
+    if (item === undefined) return;
+    for (const peer of item.removed) roster.delete(peer);
+    for (const peer of addedBy(item)) roster.add(peer);
   }
 
   /**

@@ -162,8 +162,9 @@ export class Follower {
       this.#settler.adopt(reached, book.get(target));
       return;
     }
-    this.#desk.wanted = new Set(steps);
     const at = way[from] ?? target;
+    // Where the way begins must be kept, too.
+    this.#desk.wanted = new Set([...steps, at]);
     if (this.#stuck?.at !== at) this.#stuck = { at, sinceMs: this.#context.nowMs };
     const giveUpMs = this.#stuck.sinceMs + ORDER_TIMING.fetchMs;
     if (giveUpMs <= this.#context.nowMs) this.#rejoin(target);

@@ -198,9 +198,11 @@ export class OrderMachine {
         return;
       case 'group-done':
         this.#context.jobDone(input.id, input.result);
+        this.#context.isDirty = true;
         return;
       case 'stored':
         this.#settler.stored(input.id, input.ok);
+        this.#context.isDirty = true;
     }
   }
 
