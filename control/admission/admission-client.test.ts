@@ -319,6 +319,20 @@ test('an admin that admitted and vanished is not waited for for ever', () => {
   assert.ok(guest.said().some(({ to, message }) => to === SECOND.id && message.type === 'join'));
 });
 
+test('an admin that was reached first is asked in the moment in which the key package is there', () => {
+  const options = { self: SELF, vlanId: RECORD.idBytes, invite: INVITE, record: RECORD, note: '' };
+  const client = new AdmissionClient({ ...options, random: () => 0.5 });
+  client.handle({ kind: 'start' }, NOW_MS);
+  client.handle({ kind: 'peer-up', peer: ADMIN.id }, NOW_MS + 1);
+
+  const effects = client.handle({ kind: 'key-package', keyPackage: Uint8Array.of(1) }, NOW_MS + 300);
+
+  assert.deepEqual(
+    effects.map(({ kind }) => kind),
+    ['send'],
+  );
+});
+
 test('a key package that the group could not make is asked for again', () => {
   const options = { self: SELF, vlanId: RECORD.idBytes, invite: INVITE, record: RECORD, note: '' };
   const client = new AdmissionClient({ ...options, random: () => 0.5 });

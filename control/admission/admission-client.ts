@@ -140,6 +140,9 @@ export class AdmissionClient {
     this.#keyPackage = keyPackage;
     this.#request = Uint8Array.from(requestOf(keyPackage));
     this.#keyPackageDueAtMs = Number.POSITIVE_INFINITY;
+    for (const candidate of this.#candidates.all()) {
+      if (candidate.dueAtMs === Number.POSITIVE_INFINITY) candidate.dueAtMs = this.#nowMs;
+    }
   }
 
   // ── What comes ───────────────────────────────────────────────────────────────────────────────────────
@@ -317,7 +320,9 @@ export class AdmissionClient {
       candidate.step = 'asked';
       candidate.dueAtMs = this.#nowMs + CLIENT_TIMING.answerMs;
       this.#send(peer, { type: 'poll', request: this.#request });
-    } else if (this.#keyPackage === undefined || !this.#mayAsk(peer)) {
+    } else if (this.#keyPackage === undefined) {
+      candidate.dueAtMs = Number.POSITIVE_INFINITY;
+    } else if (!this.#mayAsk(peer)) {
       candidate.dueAtMs = this.#nowMs + CLIENT_TIMING.retry.minMs;
     } else {
       candidate.step = 'asked';

@@ -20,7 +20,7 @@ export interface Candidate {
   isUp: boolean;
   /** `idle`: to be asked; `asked`: an answer is due; `waiting`: it has the request. */
   step: 'idle' | 'asked' | 'waiting';
-  /** When something is to be done next. */
+  /** When something is to be done next; infinite while it only waits for this node's key package. */
   dueAtMs: number;
   readonly backoff: Backoff;
 }
