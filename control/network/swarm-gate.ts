@@ -74,25 +74,37 @@ export class SwarmGate implements ConnectionGuard {
     const change = ++this.#changes;
     const connections = this.#node?.getConnections() ?? [];
     if (this.isActive()) {
-      await Promise.all(connections.map((connection) => this.#renew(connection)));
-    } else {
-      // Who leaves a swarm is no longer one of it, for its members either.
-      connections.forEach(closeConnection);
+      await Promise.all(connections.map((connection) => this.#ask(connection)));
     }
-    if (change === this.#changes) this.onAuthorised(this.#swarm.authorised());
+    if (change !== this.#changes) {
+      return;
+    }
+    // Trunks first: they say goodbye over the connections that end then.
+    const authorised = new Set(this.#swarm.authorised());
+    this.onAuthorised([...authorised]);
+    for (const connection of connections) {
+      // Who leaves a swarm is no longer one of it, for its members either: then nobody is authorised.
+      if (!authorised.has(connection.remotePeer.toString())) this.#end(connection);
+    }
   }
 
-  /** Asks again which keys the peer has, unless it is known to have them all; closes the connection if none. */
   async #renew(connection: Connection): Promise<void> {
+    await this.#ask(connection);
+    if (!this.#swarm.isAuthorised(connection.remotePeer.toString())) this.#end(connection);
+  }
+
+  /** Asks again which keys the peer has, unless it is known to have them all. */
+  async #ask(connection: Connection): Promise<void> {
     const peer = connection.remotePeer.toString();
     if (!this.#swarm.hasAll(peer)) {
       const stream = connection.newStream(PROOF_PROTOCOL, { signal: AbortSignal.timeout(PROOF_TIMEOUT_MS) });
       await this.#prove(peer, stream, true).catch(() => undefined);
     }
-    if (!this.#swarm.isAuthorised(peer)) {
-      this.#swarm.refused();
-      closeConnection(connection);
-    }
+  }
+
+  #end(connection: Connection): void {
+    if (this.isActive()) this.#swarm.refused();
+    closeConnection(connection);
   }
 
   /** @throws when the peer has no key of ours, or says anything else */

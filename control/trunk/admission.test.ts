@@ -81,7 +81,7 @@ test('a peer that is no longer authorised is told, and loses its trunk and its c
   hello(harness, TWO);
   const { connection } = harness.open(THREE);
   const effects = harness.send({ kind: 'authorised', peers: [ONE] });
-  assert.deepEqual(byes(effects), ['rejected', 'rejected']);
+  assert.deepEqual(byes(effects), ['not-authorised', 'not-authorised']);
   assert.deepEqual(trunks(harness), [ONE]);
   const ended = effects.flatMap((effect) => (effect.kind === 'disconnect' ? [effect.connection] : []));
   assert.ok(ended.length === 2 && ended.includes(connection));

@@ -23,6 +23,10 @@ import {
   want,
 } from './peer.ts';
 import type { TrunkContext } from './trunk-context.ts';
+import type { TrunkErrorCode } from './trunk-port.ts';
+
+/** What a peer says when it has forgotten the trunk, too. */
+const TRUNK_ENDS: readonly TrunkErrorCode[] = ['going-away', 'unknown-session', 'not-authorised'];
 
 /** @returns the peer, or undefined when the stream is none that counts (any more) */
 export function handleMessage(
@@ -100,7 +104,7 @@ function handleBye(context: TrunkContext, table: PeerTable, peer: Peer, message:
   peer.lastError = `the peer said ${message.code}: ${message.detail}`;
   const isFault = !['going-away', 'unknown-session', 'duplicate-stream'].includes(message.code);
   context.log(isFault ? 'warn' : 'info', `trunk-bye-${message.code}`, peer.lastError, peer.id);
-  if (message.code === 'going-away' || message.code === 'unknown-session') {
+  if (TRUNK_ENDS.includes(message.code)) {
     endTrunk(context, table, peer, message.code);
   }
   if (message.code === 'unknown-session' && peer.isInitiator) {

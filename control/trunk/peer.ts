@@ -193,8 +193,8 @@ export function expelPeer(context: TrunkContext, table: PeerTable, peer: Peer): 
   if (peer.trunk === undefined && peer.connections.size === 0) {
     return;
   }
-  failPeer(context, peer, 'rejected', 'it has no key of this node’s private swarm');
-  endTrunk(context, table, peer, 'rejected');
+  failPeer(context, peer, 'not-authorised', 'it has no key of this node’s private swarm');
+  endTrunk(context, table, peer, 'not-authorised');
   for (const connection of peer.connections.keys()) {
     context.emit({ kind: 'disconnect', connection });
   }

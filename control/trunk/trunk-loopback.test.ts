@@ -5,9 +5,14 @@
  *      └─ LoopbackDataplane ── in memory ──┘        datagrams without ciphers, between two fake UDP ports
  */
 import assert from 'node:assert/strict';
-import { generateKeyPairSync } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { LOOPBACK_TCP, testPrivateKey } from '../network/libp2p-fixture.ts';
 import { type Libp2pNetwork, startNetwork } from '../network/libp2p-network.ts';
+import type { NetworkOptions } from '../network/libp2p-node.ts';
+import { Swarm } from '../swarm/swarm.ts';
 import { TrunkDriver } from './trunk-driver.ts';
 import type {
   DatagramAddress,
@@ -111,10 +116,9 @@ async function createNode(
   t: TestContext,
   ports: Map<number, LoopbackDataplane>,
   basePort: number,
+  options: Partial<NetworkOptions> = {},
 ): Promise<TestNode> {
-  const jwk = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
-  const privateKey = Buffer.concat([jwk.d ?? '', jwk.x ?? ''].map((part) => Buffer.from(part, 'base64url')));
-  const network = await startNetwork({ privateKey, listen: ['/ip4/127.0.0.1/tcp/0'] });
+  const network = await startNetwork({ privateKey: testPrivateKey(), listen: [LOOPBACK_TCP], ...options });
   const dataplane = new LoopbackDataplane(ports, basePort);
   const notices: NoticeEffect[] = [];
   const waiters: {
@@ -191,15 +195,67 @@ test('two nodes make a trunk with the same keys, find their shared VLAN, and par
   assert.equal(b.dataplane.lanes.size, 0);
 });
 
-test('without datagrams the trunk comes up over the carrier stream', { timeout: 20_000 }, async (t) => {
-  const ports = new Map<number, LoopbackDataplane>();
-  const [a, b] = [await createNode(t, ports, 20_000), await createNode(t, ports, 21_000)];
-  a.dataplane.isUdpBlocked = true;
-  b.dataplane.isUdpBlocked = true;
-  b.driver.input({
-    kind: 'set-peers',
-    peers: [{ peer: a.network.peerId, addresses: a.network.listenAddresses() }],
+for (const listen of [LOOPBACK_TCP, `${LOOPBACK_TCP}/ws`, '/ip4/127.0.0.1/udp/0/quic-v1']) {
+  test(`${listen}: a trunk comes up, without datagrams over the carrier stream`, {
+    timeout: 20_000,
+  }, async (t) => {
+    for (const carrier of ['udp', 'stream']) {
+      const ports = new Map<number, LoopbackDataplane>();
+      const options = { listen: [listen] };
+      const [a, b] = [
+        await createNode(t, ports, 20_000, options),
+        await createNode(t, ports, 21_000, options),
+      ];
+      a.dataplane.isUdpBlocked = carrier === 'stream';
+      b.dataplane.isUdpBlocked = carrier === 'stream';
+      b.driver.input({
+        kind: 'set-peers',
+        peers: [{ peer: a.network.peerId, addresses: a.network.listenAddresses() }],
+      });
+      await Promise.all([a.until(isCarrier(carrier)), b.until(isCarrier(carrier))]);
+      assert.equal(b.driver.status()[0]?.carrier, carrier);
+    }
   });
-  await Promise.all([a.until(isCarrier('stream')), b.until(isCarrier('stream'))]);
-  assert.equal(b.driver.status()[0]?.carrier, 'stream');
+}
+
+function joinedSwarm(t: TestContext, key?: string): Swarm {
+  const path = mkdtempSync(join(tmpdir(), 'peertap-trunk-swarm-'));
+  t.after(() => rmSync(path, { recursive: true }));
+  const swarm = Swarm.open(path);
+  if (key === undefined) swarm.configure();
+  else swarm.join(key);
+  return swarm;
+}
+
+test('the end of a rotation ends the trunks of those without the new key, and moves no other', {
+  timeout: 20_000,
+}, async (t) => {
+  const ports = new Map<number, LoopbackDataplane>();
+  const swarm = joinedSwarm(t);
+  const a = await createNode(t, ports, 20_000, { swarm });
+  const swarms = [joinedSwarm(t, swarm.exchange().key), joinedSwarm(t, swarm.exchange().key)] as const;
+  const b = await createNode(t, ports, 21_000, { swarm: swarms[0] });
+  const c = await createNode(t, ports, 22_000, { swarm: swarms[1] });
+  for (const node of [b, c]) {
+    node.driver.input({
+      kind: 'set-peers',
+      peers: [{ peer: a.network.peerId, addresses: a.network.listenAddresses() }],
+    });
+    await node.until(isCarrier('udp'));
+  }
+  swarms[0].join(swarm.rotate().key);
+  swarm.finishRotation();
+  const isDown = (notice: NoticeEffect): boolean => notice.kind === 'trunk-down';
+  const [atA, atC] = await Promise.all([a.until(isDown), c.until(isDown)]);
+  assert.deepEqual(
+    [atA, atC].map((notice) => notice.kind === 'trunk-down' && [notice.peer, notice.reason]),
+    [
+      [c.network.peerId, 'not-authorised'],
+      [a.network.peerId, 'not-authorised'],
+    ],
+  );
+  assert.deepEqual([...a.notices, ...b.notices].filter(isDown).length, 1);
+  const rows = new Map(a.driver.status().map((row) => [row.peer, row]));
+  assert.equal(rows.get(b.network.peerId)?.state, 'up');
+  assert.equal(rows.get(c.network.peerId)?.trunk, undefined);
 });

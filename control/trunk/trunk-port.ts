@@ -351,6 +351,7 @@ export type TrunkErrorCode =
   | 'too-many-trunks'
   | 'too-many-handshakes'
   | 'duplicate-stream'
+  | 'not-authorised'
   | 'rejected';
 
 export type TrunkState = 'connecting' | 'handshaking' | 'up' | 'degraded' | 'down';

@@ -117,6 +117,7 @@ const ERROR_CODES: ReadonlySet<string> = new Set<TrunkErrorCode>([
   'too-many-trunks',
   'too-many-handshakes',
   'duplicate-stream',
+  'not-authorised',
   'rejected',
 ]);
 
