@@ -283,17 +283,15 @@ export class PrivateVlan {
   /** The owner's node begins the group, and admits itself. */
   #create(vlanId: Uint8Array, record: SignedRecord): void {
     const { self } = this.#parts;
-    const admission = encodeCredential(
-      {
-        kind: 'admission',
-        peer: self.peerId,
-        sequence: nextSequence(undefined, this.#parts.unixMs()),
-        admin: self.peerId,
-        role: 'admin',
-      },
-      vlanId,
-      self.sign,
-    );
+    const sequence = nextSequence(undefined, this.#parts.unixMs());
+    const facts = {
+      kind: 'admission',
+      peer: self.peerId,
+      sequence,
+      admin: self.peerId,
+      role: 'admin',
+    } as const;
+    const admission = encodeCredential(facts, vlanId, self.sign);
     this.#enter({ kind: 'start', from: 'create', record: record.bytes, admission });
   }
 
