@@ -81,12 +81,14 @@ function bestChild(
   const children = evidence.book.on(at).filter(({ item }) => (standing.get(item.digest)?.size ?? 0) > 0);
   if (children.length === 0) return undefined;
   const voters = evidence.votersAt(at);
+  const stayers = [...evidence.heads].filter(([peer, head]) => head === at && voters?.has(peer) !== false).length;
   let best: CommitEntry | undefined;
   let bestVotes = 0;
   for (const child of children) {
     const peers = standing.get(child.item.digest) ?? new Set();
     const votes = voters === undefined ? peers.size : countIn(peers, voters);
-    if (!mayFollow(child, votes, voters)) continue;
+    // One that this node cannot follow it enters from outside, and not for one member's broken commit.
+    if (child.verdict === 'closed' && votes < stayers) continue;
     const wins =
       best === undefined ||
       votes > bestVotes ||
@@ -94,14 +96,6 @@ function bestChild(
     if (wins) [best, bestVotes] = [child, votes];
   }
   return best;
-}
-
-/**
- * A commit that this node cannot follow is gone over to from outside, so only when most members have followed it:
- * else one member's broken commit would lead everybody out.
- */
-function mayFollow(entry: CommitEntry, votes: number, voters: ReadonlySet<string> | undefined): boolean {
-  return entry.verdict !== 'closed' || (voters !== undefined && 2 * votes > voters.size);
 }
 
 function countIn(peers: ReadonlySet<string>, voters: ReadonlySet<string>): number {
