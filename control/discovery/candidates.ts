@@ -18,6 +18,7 @@ const SOURCES: readonly DiscoverySource[] = ['config', 'trunk', 'presence', 'inv
 const VLANS_MAX = 256;
 /** Looked at to find who leaves: enough to find a bad one, few enough for a flood. */
 const VICTIMS_LOOKED_AT = 32;
+const EXPIRY_INTERVAL_MS = 60_000;
 
 interface Sighting {
   seenMs: number;
@@ -69,6 +70,7 @@ export class CandidateTable {
   readonly #counts = new Map<DiscoverySource, number>();
   readonly #self: PeerIdText;
   readonly #random: () => number;
+  #expireAtMs = 0;
 
   /** @param random - 0‥1 */
   constructor(config: DiscoveryConfig, self: PeerIdText, random: () => number) {
@@ -130,10 +132,14 @@ export class CandidateTable {
     }
   }
 
-  /** Lets sources' words grow old. */
+  /** Lets sources' words grow old; now and then, since it looks at all of them. */
   expire(nowMs: number): void {
-    for (const candidate of [...this.all.values()]) {
-      for (const [source, { seenMs }] of [...candidate.sources]) {
+    if (nowMs < this.#expireAtMs) {
+      return;
+    }
+    this.#expireAtMs = nowMs + EXPIRY_INTERVAL_MS;
+    for (const candidate of this.all.values()) {
+      for (const [source, { seenMs }] of candidate.sources) {
         const isHeld = source === 'trunk' && candidate.hasTrunk;
         if (!isHeld && nowMs - seenMs >= this.#config.sourceLifeMs[source]) {
           this.unsee(candidate, source);
@@ -172,25 +178,24 @@ export class CandidateTable {
 
   /** One with the most failures among some of the quota, from a random place on; none that is of use now. */
   #victim(source: DiscoverySource, except: Candidate | undefined): Candidate | undefined {
-    const expendable: Candidate[] = [];
-    const peers = [...this.all.values()];
-    const start = Math.floor(this.#random() * peers.length);
-    for (let step = 0; step < peers.length && expendable.length < VICTIMS_LOOKED_AT; step++) {
-      const candidate = peers[(start + step) % peers.length];
-      const isExpendable =
-        candidate !== undefined &&
-        candidate !== except &&
-        bestSource(candidate) === source &&
-        !candidate.hasTrunk &&
-        !candidate.isChosen;
-      if (isExpendable) {
-        expendable.push(candidate);
+    let toSkip = Math.floor(this.#random() * this.all.size);
+    let looked = 0;
+    let worst: Candidate | undefined;
+    // Twice round, so that it comes past the end to what it has skipped.
+    for (let round = 0; round < 2 && looked < VICTIMS_LOOKED_AT; round++) {
+      for (const candidate of this.all.values()) {
+        if (toSkip > 0) {
+          toSkip -= 1;
+        } else if (candidate !== except && isExpendable(candidate, source)) {
+          looked += 1;
+          worst = worst === undefined || candidate.failures > worst.failures ? candidate : worst;
+          if (looked >= VICTIMS_LOOKED_AT) {
+            break;
+          }
+        }
       }
     }
-    return expendable.reduce<Candidate | undefined>(
-      (worst, candidate) => (worst === undefined || candidate.failures > worst.failures ? candidate : worst),
-      undefined,
-    );
+    return worst;
   }
 
   #add(source: DiscoverySource, count: number): void {
@@ -214,6 +219,16 @@ export function addressesOf(candidate: Candidate, addressesMax: number): string[
     }
   }
   return [...addresses];
+}
+
+/** Whether it can be dialled at all. */
+export function hasAddress(candidate: Candidate): boolean {
+  for (const { addresses } of candidate.sources.values()) {
+    if (addresses.length > 0) {
+      return true;
+    }
+  }
+  return false;
 }
 
 /** When any source last named it. */
@@ -243,6 +258,10 @@ export function hasMember(candidates: Iterable<Candidate>, vlan: VlanKey): boole
     }
   }
   return false;
+}
+
+function isExpendable(candidate: Candidate, source: DiscoverySource): boolean {
+  return bestSource(candidate) === source && !candidate.hasTrunk && !candidate.isChosen;
 }
 
 function bestSource(candidate: Candidate): DiscoverySource | undefined {

@@ -165,6 +165,11 @@ export class DiscoveryDriver {
     return this.#machine.status();
   }
 
+  /** Where a peer may be reached, as far as is known; cheaper than its row. */
+  addressesOf(peer: PeerIdText): readonly string[] {
+    return this.#machine.addressesOf(peer);
+  }
+
   counters(): ReadonlyMap<string, number> {
     return this.#machine.counters();
   }

@@ -1,7 +1,6 @@
 /**
  * Discovery as one sans-I/O machine: whom this node knows of, with whom it keeps trunks, whom it asks and tells.
  *
- *   handle(input, nowMs) → effects (discovery-port.ts)
  *     candidates.ts   who is known, with quotas        lookups.ts          when DHT and LAN are asked
  *     standing.ts     full, warm, known                presence-books.ts   what members say of themselves
  *
@@ -25,6 +24,7 @@ import type {
   DiscoveryVlan,
   FoundPeer,
   HeardInput,
+  PeerInput,
   SharedInput,
   VlanKey,
   VlansInput,
@@ -116,6 +116,12 @@ export class DiscoveryMachine {
     return discoveryRows(this.#table.all.values(), this.#warm, this.#config.addressesMax);
   }
 
+  /** @returns where a peer may be reached, as far as is known; cheaper than its row */
+  addressesOf(peer: PeerIdText): readonly string[] {
+    const known = this.#table.all.get(peer);
+    return known === undefined ? [] : addressesOf(known, this.#config.addressesMax);
+  }
+
   /** @returns what was counted since start, by name */
   counters(): ReadonlyMap<DiscoveryCounter, number> {
     return this.#counters;
@@ -167,12 +173,7 @@ export class DiscoveryMachine {
     }
   }
 
-  #dispatchPeer(
-    input: Extract<
-      DiscoveryInput,
-      { kind: 'trunk-up' | 'trunk-down' | 'shared' | 'path' | 'heartbeat-answered' | 'heartbeat-failed' }
-    >,
-  ): void {
+  #dispatchPeer(input: PeerInput): void {
     if (input.kind === 'trunk-up') {
       this.#trunkUp(input.peer);
       return;
@@ -326,7 +327,7 @@ export class DiscoveryMachine {
   }
 
   #decide(): void {
-    const { config, nowMs } = { config: this.#config, nowMs: this.#nowMs };
+    const [config, nowMs] = [this.#config, this.#nowMs];
     this.#table.expire(nowMs);
     const context: ChoiceContext = {
       config,
@@ -346,10 +347,7 @@ export class DiscoveryMachine {
 
   #tellPeers(full: readonly Candidate[]): void {
     const peers = full
-      .map((candidate) => ({
-        peer: candidate.peer,
-        addresses: addressesOf(candidate, this.#config.addressesMax),
-      }))
+      .map(({ peer }) => ({ peer, addresses: this.addressesOf(peer) }))
       .sort((left, right) => (left.peer < right.peer ? -1 : 1));
     const text = JSON.stringify([peers, this.#unnamed]);
     if (text !== this.#toldPeers) {

@@ -140,7 +140,17 @@ export interface StopInput {
   readonly kind: 'stop';
 }
 
+/** What is about one peer and its trunk. */
+export type PeerInput =
+  | TrunkUpInput
+  | TrunkDownInput
+  | SharedInput
+  | PathInput
+  | HeartbeatAnsweredInput
+  | HeartbeatFailedInput;
+
 export type DiscoveryInput =
+  | PeerInput
   | TickInput
   | ConfiguredInput
   | VlansInput
@@ -148,15 +158,9 @@ export type DiscoveryInput =
   | FoundInput
   | LookedUpInput
   | ProvidedInput
-  | TrunkUpInput
-  | TrunkDownInput
-  | SharedInput
-  | PathInput
   | NeighbourUpInput
   | NeighbourDownInput
   | HeardInput
-  | HeartbeatAnsweredInput
-  | HeartbeatFailedInput
   | StopInput;
 
 // ── Effects ────────────────────────────────────────────────────────────────────────────────────────────

@@ -8,7 +8,7 @@
  *
  * Main thread, pure. What is chosen is marked on the candidates; the machine tells it.
  */
-import { addressesOf, type Candidate, vlansOf } from './candidates.ts';
+import { type Candidate, hasAddress, vlansOf } from './candidates.ts';
 import type { DiscoveryConfig } from './discovery-config.ts';
 
 const HOUR_MS = 3_600_000;
@@ -47,10 +47,11 @@ export function chooseFull(
   const taken = configured.length + context.unnamedCount + strangers.length;
   const limit = Math.max(0, context.config.connectionLimit - taken);
   const sought = Math.max(0, Math.ceil(context.config.connectionLimit * context.config.soughtShare) - taken);
-  const kept = ranked(standing, context).slice(0, limit);
+  const kept = best(standing, limit, context);
   const keptSet = new Set(kept);
-  const fresh = ranked(
+  const fresh = best(
     others.filter((candidate) => !keptSet.has(candidate) && isReady(candidate, context)),
+    context.config.trialsMax,
     context,
   );
   const trials = kept.filter(({ hasTrunk }) => !hasTrunk).length;
@@ -70,9 +71,9 @@ export function chooseWarm(candidates: Iterable<Candidate>, context: ChoiceConte
       !candidate.hasTrunk &&
       vlansOf(candidate).size > 0 &&
       context.nowMs >= candidate.leftAloneUntilMs &&
-      addressesOf(candidate, 1).length > 0,
+      hasAddress(candidate),
   );
-  return ranked(members, context).slice(0, context.config.warmMax);
+  return best(members, context.config.warmMax, context);
 }
 
 /**
@@ -100,12 +101,32 @@ export function patienceEndMs(candidate: Candidate, config: DiscoveryConfig): nu
   return candidate.chosenSinceMs + (candidate.isProven ? config.lostMs : config.trialMs);
 }
 
-/** The best first. */
-function ranked(candidates: readonly Candidate[], context: ChoiceContext): Candidate[] {
-  return candidates
-    .map((candidate) => ({ candidate, score: scoreOf(candidate, context) }))
-    .sort((left, right) => right.score - left.score || (left.candidate.peer < right.candidate.peer ? -1 : 1))
-    .map(({ candidate }) => candidate);
+/** The best of them, the best first. Only a few of thousands are wanted: they are not all put in order. */
+function best(candidates: Iterable<Candidate>, count: number, context: ChoiceContext): Candidate[] {
+  const ranks: { readonly candidate: Candidate; readonly score: number }[] = [];
+  for (const candidate of candidates) {
+    const score = scoreOf(candidate, context);
+    let place = ranks.length;
+    while (place > 0 && isBefore(candidate, score, ranks[place - 1])) {
+      place -= 1;
+    }
+    if (place < count) {
+      ranks.splice(place, 0, { candidate, score });
+      ranks.length = Math.min(ranks.length, count);
+    }
+  }
+  return ranks.map(({ candidate }) => candidate);
+}
+
+function isBefore(
+  candidate: Candidate,
+  score: number,
+  other: { readonly candidate: Candidate; readonly score: number } | undefined,
+): boolean {
+  if (other === undefined || score === other.score) {
+    return other === undefined || candidate.peer < other.candidate.peer;
+  }
+  return score > other.score;
 }
 
 function settleFailures(all: readonly Candidate[], { config, nowMs }: ChoiceContext): void {
@@ -140,7 +161,7 @@ function isAwaited(candidate: Candidate, { config, nowMs }: ChoiceContext): bool
 }
 
 function isReady(candidate: Candidate, { nowMs }: ChoiceContext): boolean {
-  return nowMs >= candidate.retryAtMs && addressesOf(candidate, 1).length > 0;
+  return nowMs >= candidate.retryAtMs && hasAddress(candidate);
 }
 
 function swap(

@@ -224,10 +224,16 @@ export class DhtServices implements DiscoveryNetwork {
 
   /** What libp2p's services take for the list of our addresses. */
   #addresses(components: ServiceComponents): KadDHTComponents['addressManager'] {
-    const tell = { getAddresses: () => this.#announcedMultiaddrs(components.peerId) };
-    // What peers say of our address is not believed: nothing here could check it.
-    const listen = { addObservedAddr: () => undefined };
-    return { ...tell, ...listen } as unknown as KadDHTComponents['addressManager'];
+    type Told = Pick<
+      Parameters<ReturnType<typeof identify>>[0]['addressManager'],
+      'getAddresses' | 'addObservedAddr'
+    >;
+    const told: Told = {
+      getAddresses: () => this.#announcedMultiaddrs(components.peerId),
+      // What peers say of our address is not believed: nothing here could check it.
+      addObservedAddr: () => undefined,
+    };
+    return told as KadDHTComponents['addressManager'];
   }
 
   #announcedMultiaddrs(self: PeerId): Multiaddr[] {
