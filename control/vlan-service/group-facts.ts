@@ -43,6 +43,15 @@ export function deskSituation(
   };
 }
 
+/** Why the group takes no further member: it is full, or what the peer handed in does not hold. */
+export function refusalOf(
+  state: GroupState | undefined,
+  record: SignedRecord | undefined,
+): 'full' | 'bad-key-package' {
+  const membersMax = record?.record.membersMax ?? 0;
+  return (state?.members.length ?? 0) >= membersMax ? 'full' : 'bad-key-package';
+}
+
 function readCredential(bytes: Uint8Array, context: CredentialContext): Credential | undefined {
   const kind = decodeCredential(bytes)?.kind;
   const verified = kind === undefined ? undefined : verifyCredential(kind, bytes, context);

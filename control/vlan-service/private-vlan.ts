@@ -30,7 +30,7 @@ import type { VlanEntry } from '../vlan/vlan-registry.ts';
 import type { VlanMembership } from '../vlan/vlan-state.ts';
 import { ClientDriver } from './client-driver.ts';
 import { DeskDriver } from './desk-driver.ts';
-import { deskSituation, groupReaders, standingOf } from './group-facts.ts';
+import { deskSituation, groupReaders, refusalOf, standingOf } from './group-facts.ts';
 import type { GroupFiles } from './group-files.ts';
 
 /** How long a leaving node waits for the others to see to it. */
@@ -375,10 +375,7 @@ export class PrivateVlan {
     const { membership } = this.#parts.entry();
     this.#driver?.stop();
     this.#desk?.stop();
-    this.#driver = undefined;
-    this.#desk = undefined;
-    this.#state = undefined;
-    this.#recent = [];
+    [this.#driver, this.#desk, this.#state, this.#recent] = [undefined, undefined, undefined, []];
     if (membership !== undefined) {
       const out = { state: 'expelled', reason: `put out by the admin ${by}`, admission: null } as const;
       this.#parts.events.standing({ ...membership, ...out });
@@ -389,11 +386,10 @@ export class PrivateVlan {
 
   #notice({ code, peer, detail }: NoticeEffect): void {
     if (code === 'add-refused') {
-      const { membersMax } = this.#parts.entry().record?.record ?? { membersMax: 0 };
-      const isFull = (this.#state?.members.length ?? 0) >= membersMax;
-      this.#desk?.input({ kind: 'add-failed', peer, refusal: isFull ? 'full' : 'bad-key-package' });
+      const refusal = refusalOf(this.#state, this.#parts.entry().record);
+      this.#desk?.input({ kind: 'add-failed', peer, refusal });
     }
-    const level = code === 'store-failed' || code === 'group-failed' ? 'error' : 'warn';
+    const level = code.endsWith('-failed') ? 'error' : 'warn';
     this.#log(level, code, detail, peer === '' ? undefined : peer);
   }
 
