@@ -139,6 +139,18 @@ test('a join that does not wait says what it is waiting for', async () => {
   });
 });
 
+test('an owner waits for the keys of its own VLAN even when it does not wait for others', async () => {
+  await withDaemon(async (bench) => {
+    bench.daemon.vlanList = [vlanReport({ name: 'lab', kind: 'private', owned: true })];
+    refuseAtFirst(bench.daemon, 'joining');
+    changeAt(bench, { 600: { state: 'active' } });
+    const { out, err } = await bench.run(...JOIN, '--no-wait');
+    assert.match(out, /^joined a{26} on ptap0/);
+    assert.equal(err, '');
+    assert.equal(bench.clock.timeMs, 600);
+  });
+});
+
 test('a refusal ends the wait with its reason', async () => {
   await withDaemon(async (bench) => {
     refuseAtFirst(bench.daemon, 'joining');

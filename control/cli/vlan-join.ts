@@ -19,6 +19,8 @@ import { hostInSubnet } from './subnet-host.ts';
 
 const FIRST_MEMBER_TIMEOUT_MS = 10_000;
 const POLL_INTERVAL_MS = 200;
+/** Making a group takes a fraction of a second; longer, and it has to be got from other members. */
+const OWN_KEYS_TIMEOUT_MS = 5_000;
 /** For one that joins by hand, after the first seconds. */
 const SLOW_POLL_INTERVAL_MS = 1_000;
 /** A number that the first few machines of a VLAN have not taken. */
@@ -54,7 +56,9 @@ export async function runVlanJoin(
 ): Promise<void> {
   const client = new AdminClient(options.socket);
   const target = looksLikeInvite(text) ? wholeInvite(text) : { id: vlanIdOf(text, await client.vlans()) };
-  const asked = await client.joinVlan({ ...target, ...attachment });
+  const answered = await client.joinVlan({ ...target, ...attachment });
+  // Its own VLAN's keys are made on this very machine, so that is no wait to speak of.
+  const asked = answered.owned ? await waitForOwnKeys(client, answered, io) : answered;
   const say = (line: string): void => {
     if (options.json === true) io.err(line);
     else io.out(line);
@@ -95,6 +99,16 @@ function wholeInvite(text: string): Pick<JoinRequest, 'invite'> {
   const parsed = parseInvite(text);
   if (!parsed.ok) throw new UsageError(parsed.reason);
   return { invite: text };
+}
+
+async function waitForOwnKeys(client: AdminClient, asked: VlanReport, io: CommandIo): Promise<VlanReport> {
+  const deadlineMs = io.nowMs() + OWN_KEYS_TIMEOUT_MS;
+  let vlan = asked;
+  while (vlan.state === 'joining' && io.nowMs() < deadlineMs) {
+    await io.sleep(POLL_INTERVAL_MS);
+    vlan = await current(client, asked);
+  }
+  return vlan;
 }
 
 /** Polls until the node is admitted, and says what it waits for. @throws CommandError when that will not be */

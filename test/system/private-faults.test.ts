@@ -13,7 +13,7 @@ import { LabDaemon } from '../lab/daemon.ts';
 import { waitFor } from '../lab/deadline.ts';
 import { MemberNet, withMemberNet } from '../lab/member-net.ts';
 import { WEST_COUNT } from '../lab/topology.ts';
-import { describeEngines, describeOnce } from './matrix.ts';
+import { describeOnce } from './matrix.ts';
 
 const BOUND = { timeout: 90_000 };
 const PAIRS_TIMEOUT_MS = 60_000;
@@ -27,7 +27,7 @@ const OTHER_PORTS = {
   datagram: { address: '0.0.0.0', port: 17_947 },
 };
 
-describeEngines('a private VLAN in trouble', (engine) => {
+describeOnce('a private VLAN in trouble', (engine) => {
   let net: MemberNet;
 
   before(async () => {
