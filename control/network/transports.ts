@@ -6,11 +6,12 @@
  */
 import { lookup } from 'node:dns/promises';
 import type * as quicPackage from '@chainsafe/libp2p-quic';
-import type { Transport } from '@libp2p/interface';
-import { tcp } from '@libp2p/tcp';
+import type { MultiaddrConnection, Transport, Upgrader, UpgraderOptions } from '@libp2p/interface';
+import { type TCPComponents, tcp } from '@libp2p/tcp';
 import { webSockets } from '@libp2p/websockets';
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
 import type { Libp2pOptions } from 'libp2p';
+import { Uint8ArrayList } from 'uint8arraylist';
 import { rootMessage } from './connections.ts';
 
 /** More than the pause between two pings of an idle connection: it lives by those, not by this. */
@@ -20,6 +21,8 @@ const QUIC_IDLE_MS = 60_000;
 const QUIC_KEEP_ALIVE_MS = 20_000;
 /** A trunk's streams, those of the VLANs that are shared, and of other protocols. */
 const QUIC_STREAMS_MAX = 256;
+/** Two packets or so: copying that costs less than a packet. */
+const JOINED_MAX_BYTES = 4_096;
 
 /** Makes a transport of libp2p's components. */
 export type TransportFactory = NonNullable<Libp2pOptions['transports']>[number];
@@ -42,7 +45,10 @@ export async function loadTransports(
     outboundSocketInactivityTimeout: SOCKET_SILENCE_MS,
   };
   const transports: TransportFactory[] = [
-    tcp({ ...socket, dialOpts: { noDelay: true }, listenOpts: { noDelay: true } }),
+    (components: TCPComponents) =>
+      joiningWrites(
+        tcp({ ...socket, dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })(components),
+      ),
     webSockets(),
   ];
   try {
@@ -58,6 +64,39 @@ export async function loadTransports(
     const reason = `QUIC cannot be used here, its addon does not load (${rootMessage(cause)}); TCP and WebSocket go on without it`;
     return { transports, missing: [reason], canListen: (address) => !address.includes('/quic-v1') };
   }
+}
+
+/**
+ * libp2p's TCP writes each part of a list by itself, and Noise puts two bytes of length before each message: with
+ * Nagle's algorithm off that is a packet for them alone. Short lists are copied together.
+ */
+function joiningWrites(transport: Transport): Transport {
+  const [dial, createListener] = [transport.dial.bind(transport), transport.createListener.bind(transport)];
+  transport.dial = (address, options) => dial(address, { ...options, upgrader: joining(options.upgrader) });
+  transport.createListener = (options) => createListener({ ...options, upgrader: joining(options.upgrader) });
+  return transport;
+}
+
+/** What AbstractMultiaddrConnection has, though its interface does not show it. */
+interface Writing {
+  sendData(data: Uint8ArrayList): unknown;
+}
+
+function joining(upgrader: Upgrader): Upgrader {
+  const join = (connection: MultiaddrConnection): MultiaddrConnection => {
+    const writing = connection as unknown as Writing;
+    const sendData = writing.sendData.bind(connection);
+    writing.sendData = (data) =>
+      sendData(data.byteLength <= JOINED_MAX_BYTES ? new Uint8ArrayList(data.subarray()) : data);
+    return connection;
+  };
+  const wrapped: Pick<Upgrader, 'upgradeInbound' | 'upgradeOutbound'> = {
+    upgradeInbound: (connection: MultiaddrConnection, options: UpgraderOptions) =>
+      upgrader.upgradeInbound(join(connection), options),
+    upgradeOutbound: (connection: MultiaddrConnection, options: UpgraderOptions) =>
+      upgrader.upgradeOutbound(join(connection), options),
+  };
+  return Object.assign(Object.create(upgrader) as Upgrader, wrapped);
 }
 
 /** libp2p's QUIC takes addresses only. */

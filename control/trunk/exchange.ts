@@ -247,7 +247,7 @@ function concludeExchange(context: TrunkContext, peer: Peer, conclusion: Conclus
     }
   }
   refreshTrunk(context, trunk);
-  sendMeet(context, peer);
+  if (trunk.meetStream !== peer.stream?.id) sendMeet(context, peer);
   probeTrunk(context, trunk);
 }
 

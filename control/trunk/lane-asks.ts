@@ -41,6 +41,7 @@ export function sendAsk(
   }
   lane.asks.set(sequence, { ...ask, challenge, sentAtMs: context.nowMs });
   if (ask.isLiveness) {
+    lane.askedAtMs = context.nowMs;
     lane.unanswered += 1;
     lane.unansweredSinceMs ??= context.nowMs;
   }
@@ -103,7 +104,7 @@ export function retryMs(context: TrunkContext, trunk: Trunk, lane: Lane): number
   if (lane.carrier === 'stream') {
     return askIntervalMs(context, trunk, lane);
   }
-  const mayLoseFrames = hasTraffic(context, lane) || nowMs - lane.framesSentAtMs < config.trafficWindowMs;
+  const mayLoseFrames = hasTraffic(context, lane) || nowMs - lane.framesSentAtMs[0] < config.trafficWindowMs;
   return mayLoseFrames || !lane.accepted
     ? config.fastProbeMs
     : Math.max(config.idleRetryMs, lane.path.timeoutMs());

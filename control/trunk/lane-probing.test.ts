@@ -88,7 +88,8 @@ test('a wavering count is no traffic: an idle lane is asked every 15 s, a busy o
     harness.report(handle, 10 + round);
     busyAsks += harness.answerFor(1_000);
   }
-  assert.ok(busyAsks >= 35 && busyAsks <= 42, `${busyAsks} asks in 10 busy seconds`);
+  // The first two frames are no traffic yet.
+  assert.ok(busyAsks >= 30 && busyAsks <= 42, `${busyAsks} asks in 10 busy seconds`);
 });
 
 /** A trunk whose only datagram lane is live and has been idle for a while. */

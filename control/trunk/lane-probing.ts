@@ -11,7 +11,7 @@
  * was only heard gets at most three times the bytes that came from it; an answer is never larger than its ask.
  */
 
-import { addCandidate, type Lane, sameAddress } from './lane.ts';
+import { addCandidate, type FrameTimes, type Lane, sameAddress } from './lane.ts';
 import { askIntervalMs, deferAsk, mayAsk, orderProbe, probeCandidate } from './lane-asks.ts';
 import {
   decodeProbeBody,
@@ -53,6 +53,10 @@ export function acceptLane(context: TrunkContext, trunk: Trunk, lane: Lane): voi
     return;
   }
   lane.accepted = true;
+  if (lane.carrier === 'stream' && trunk.told.carrier === 'udp') {
+    // It is proven by what has come, and nothing goes by it now.
+    lane.nextAskAtMs = context.nowMs + askIntervalMs(context, trunk, lane);
+  }
   trunk.confirmedGeneration = Math.max(trunk.confirmedGeneration, lane.generation);
   refreshTrunk(context, trunk);
 }
@@ -76,8 +80,8 @@ export function handleLaneStats(context: TrunkContext, lane: Lane, stats: LaneSt
 }
 
 /**
- * A frame alone, such as a member's announcement, is no traffic: it is asked once whether the lane still gets it
- * through, and faster only while there is no answer. Frames one way within the window of others are.
+ * Frames now and then, such as members' announcements, are no traffic: it is asked once whether the lane still gets
+ * them through, and fast only while there is no answer. Frames one way, three times within the window, are.
  */
 function noteFrames(
   context: TrunkContext,
@@ -85,17 +89,17 @@ function noteFrames(
   { hasSent, hasReceived }: { readonly hasSent: boolean; readonly hasReceived: boolean },
 ): void {
   const { nowMs, config } = context;
-  const isRecent = (atMs: number): boolean => nowMs - atMs <= config.trafficWindowMs;
+  const isThird = ([, before]: FrameTimes): boolean => nowMs - before <= config.trafficWindowMs;
   const isTraffic =
-    (hasSent && isRecent(lane.framesSentAtMs)) || (hasReceived && isRecent(lane.framesReceivedAtMs));
-  const isFirst = isTraffic ? !isRecent(lane.trafficAtMs) : hasSent && !isRecent(lane.framesSentAtMs);
-  if (isFirst && (isTraffic || lane.carrier === 'udp')) {
+    (hasSent && isThird(lane.framesSentAtMs)) || (hasReceived && isThird(lane.framesReceivedAtMs));
+  if (isTraffic && nowMs - lane.trafficAtMs > config.trafficWindowMs) {
     lane.nextAskAtMs = Math.min(lane.nextAskAtMs, nowMs);
+    if (lane.trunk !== undefined) hurryRounds(context, lane.trunk);
+  } else if (hasSent && lane.carrier === 'udp') {
+    lane.nextAskAtMs = Math.min(lane.nextAskAtMs, Math.max(nowMs, lane.askedAtMs + config.idleRetryMs));
   }
-  const { trunk } = lane;
-  if (isFirst && isTraffic && trunk !== undefined) hurryRounds(context, trunk);
-  if (hasSent) lane.framesSentAtMs = nowMs;
-  if (hasReceived) lane.framesReceivedAtMs = nowMs;
+  if (hasSent) lane.framesSentAtMs = [nowMs, lane.framesSentAtMs[0]];
+  if (hasReceived) lane.framesReceivedAtMs = [nowMs, lane.framesReceivedAtMs[0]];
   if (isTraffic) lane.trafficAtMs = nowMs;
 }
 

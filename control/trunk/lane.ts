@@ -31,6 +31,11 @@ export interface Ask {
   readonly isLiveness: boolean;
 }
 
+/** The last time, and the one before. */
+export type FrameTimes = readonly [last: number, before: number];
+
+const NEVER_TWICE: FrameTimes = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
+
 export interface Lane {
   readonly handle: LaneHandle;
   readonly carrier: Carrier;
@@ -65,11 +70,12 @@ export interface Lane {
   txDatagrams: number;
   rxDatagrams: number;
   probesOrdered: number;
-  /** When traffic was last seen: frames one way twice within the traffic window, since one alone is none yet. */
+  /** When traffic was last seen: frames one way three times within the traffic window. */
   trafficAtMs: number;
-  /** When totals last showed new frames, each way. */
-  framesSentAtMs: number;
-  framesReceivedAtMs: number;
+  /** When totals showed new frames, the last two times each way. */
+  framesSentAtMs: FrameTimes;
+  framesReceivedAtMs: FrameTimes;
+  askedAtMs: number;
   receivedAtMs: number;
   /** When the last answer came, and from where the peer's last ask came. */
   answeredAtMs: number;
@@ -122,8 +128,9 @@ export function offerLane(context: TrunkContext, origin: LaneOrigin): Lane | und
     rxDatagrams: 0,
     probesOrdered: 0,
     trafficAtMs: Number.NEGATIVE_INFINITY,
-    framesSentAtMs: Number.NEGATIVE_INFINITY,
-    framesReceivedAtMs: Number.NEGATIVE_INFINITY,
+    framesSentAtMs: NEVER_TWICE,
+    framesReceivedAtMs: NEVER_TWICE,
+    askedAtMs: Number.NEGATIVE_INFINITY,
     receivedAtMs: Number.NEGATIVE_INFINITY,
     answeredAtMs: Number.NEGATIVE_INFINITY,
     heardFrom: undefined,
@@ -202,5 +209,6 @@ export function seedAddresses(
   lane.live = old.live;
   lane.diedAtMs = old.diedAtMs;
   lane.vainRounds = old.vainRounds;
+  lane.answeredAtMs = old.answeredAtMs;
   lane.path.inherit(old.path);
 }

@@ -9,12 +9,13 @@ import { type Peer, sendMessage } from './peer.ts';
 import type { Trunk } from './trunk.ts';
 import { hexText, type TrunkContext } from './trunk-context.ts';
 
-/** Sends all our tags; after each exchange, since a peer that lost its memory has forgotten them. */
+/** Sends all our tags: once on each control stream, as an earlier one may have ended before they arrived. */
 export function sendMeet(context: TrunkContext, peer: Peer): void {
   const { trunk } = peer;
   if (trunk === undefined || peer.stream === undefined) {
     return;
   }
+  trunk.meetStream = peer.stream.id;
   const direction = trunk.isInitiator ? 'from-initiator' : 'from-responder';
   const tags = [...context.vlans.values()].map(({ meetKey }) =>
     meetTag(meetKey, direction, trunk.transcript),

@@ -51,6 +51,8 @@ export interface Trunk {
   /** Since when there is neither control stream nor live carrier. */
   silentSinceMs: number | undefined;
   readonly meetPads: Uint8Array[];
+  /** The control stream on which the peer was last told our tags. */
+  meetStream: StreamId | undefined;
   peerTags: ReadonlySet<string>;
   /** The shared VLANs as last told, and as they are when that is still to be told. */
   sharedVlans: string;
@@ -93,6 +95,7 @@ export function createTrunk(context: TrunkContext, origin: TrunkOrigin): Trunk {
     isLive: false,
     silentSinceMs: undefined,
     meetPads: [],
+    meetStream: undefined,
     peerTags: new Set(),
     sharedVlans: '',
     untoldVlans: undefined,
