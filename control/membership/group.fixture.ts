@@ -80,14 +80,22 @@ export class SimGroup {
   }
 }
 
+const peers = new Map<string, string>();
+
 /** The PeerId that a name has in a {@link SimVlan}. */
 export function peerOf(name: string): string {
-  return formatPeerId(rawPublicKey(privateKeyFromRaw('ed25519', new SeededRandom(`node ${name}`).bytes(32))));
+  let peer = peers.get(name);
+  if (peer === undefined) {
+    const seed = new SeededRandom(`node ${name}`).bytes(32);
+    peer = formatPeerId(rawPublicKey(privateKeyFromRaw('ed25519', seed)));
+    peers.set(name, peer);
+  }
+  return peer;
 }
 
 /** A state as one member's group gives it. */
 export function groupState(state: SimState, name: string): GroupState {
-  const members = [...state.leaves].map(([each, leaf]) => ({ leaf, peer: peerCached(each) }));
+  const members = [...state.leaves].map(([each, leaf]) => ({ leaf, peer: peerOf(each) }));
   return {
     id: Buffer.from(epochTag(state.secret)).toString('hex'),
     epoch: state.epoch,
@@ -97,12 +105,4 @@ export function groupState(state: SimState, name: string): GroupState {
     members: members.sort((a, b) => a.leaf - b.leaf),
     policy: new Uint8Array(0),
   };
-}
-
-const peers = new Map<string, string>();
-
-function peerCached(name: string): string {
-  const peer = peers.get(name) ?? peerOf(name);
-  peers.set(name, peer);
-  return peer;
 }

@@ -114,7 +114,7 @@ for (const seed of SEEDS) {
     for (const name of names) world.start(name);
     world.run(2_000);
     world.group.vlan.wire = BAD_WIRE;
-    for (let change = 0; change < 25; change++) {
+    for (let change = 0; change < 15; change++) {
       const again = world.pick(names);
       // Now and then one comes in anew and has another leaf.
       const leaves = world.random.unit() < 0.3 ? { [again]: 10 + change } : {};
@@ -141,7 +141,7 @@ for (const seed of SEEDS) {
     for (const name of names) world.start(name);
     world.run(2_000);
     world.group.vlan.wire = BAD_WIRE;
-    for (let step = 0; step < 30; step++) {
+    for (let step = 0; step < 20; step++) {
       inside = disturbPrivately(world, names, inside);
       world.run(world.random.unit() * 15_000);
     }
