@@ -17,7 +17,7 @@
  */
 import { TokenBucket } from '../../../limit/token-bucket.ts';
 import { hash128 } from '../../../vlan/hash.ts';
-import { ITEM_TYPE } from './item.ts';
+import { bareItem, ITEM_TYPE } from './item.ts';
 import type { OrderContext } from './order-context.ts';
 import { ORDER_LIMIT, ORDER_TIMING } from './order-port.ts';
 import { keyOfPeer } from './peer-key.ts';
@@ -54,6 +54,8 @@ interface Neighbour {
   outbox: Entry[];
   outboxBytes: number;
   flushAtMs: number;
+  /** A member that sends no digests may not know that we are one, too. */
+  hasSpoken: boolean;
   digestAtMs: number;
   summarisedAtMs: number;
 }
@@ -95,6 +97,7 @@ export class Gossip {
       outbox: [],
       outboxBytes: 0,
       flushAtMs: Number.POSITIVE_INFINITY,
+      hasSpoken: false,
       digestAtMs: nowMs,
       summarisedAtMs: Number.NEGATIVE_INFINITY,
     });
@@ -109,6 +112,12 @@ export class Gossip {
 
   has(peer: string): boolean {
     return this.#neighbours.has(peer);
+  }
+
+  /** Shows a neighbour this node's admission: it may know only others. */
+  introduce(peer: string): void {
+    const { admission } = this.#context;
+    if (admission.length > 0) this.tellItem(peer, bareItem('credential', admission));
   }
 
   /** Neighbours that may hear what is gossiped. */
@@ -185,7 +194,9 @@ export class Gossip {
   /** A neighbour holds other items than we do. */
   answerDigest(peer: string, digest: Uint8Array): void {
     const neighbour = this.#neighbours.get(peer);
-    if (neighbour !== undefined && Buffer.compare(digest, this.#digest()) !== 0) this.#summarise(neighbour);
+    if (neighbour === undefined) return;
+    neighbour.hasSpoken = true;
+    if (Buffer.compare(digest, this.#digest()) !== 0) this.#summarise(neighbour);
   }
 
   /** Sends a neighbour what its summary lacks, and asks for what it has more. */
@@ -200,7 +211,7 @@ export class Gossip {
     for (let at = 0; at < ids.length; at += ID_BYTES) theirs.add(buffer.toString('latin1', at, at + ID_BYTES));
     let common = 0;
     for (const item of this.#held()) {
-      if (theirs.has(itemId(item))) common++;
+      if (theirs.has(heldId(item))) common++;
       else this.#queue(neighbour, itemEntry(item));
     }
     if (common < theirs.size) this.#summarise(neighbour);
@@ -209,7 +220,7 @@ export class Gossip {
   #digest(): Uint8Array {
     const digest = new Uint8Array(ID_BYTES);
     for (const item of this.#held()) {
-      const id = itemId(item);
+      const id = heldId(item);
       for (let at = 0; at < ID_BYTES; at++) digest[at] = (digest[at] ?? 0) ^ id.charCodeAt(at);
     }
     return digest;
@@ -217,6 +228,7 @@ export class Gossip {
 
   #tellDigest(neighbour: Neighbour, gapMs: number): void {
     neighbour.digestAtMs = this.#context.nowMs + gapMs;
+    if (!neighbour.hasSpoken) this.introduce(neighbour.peer);
     if (!this.#context.isKnown(neighbour.peer)) return;
     this.#queue(neighbour, { type: LINK_TYPE.digest, bytes: this.#digest() });
   }
@@ -227,7 +239,7 @@ export class Gossip {
     neighbour.summarisedAtMs = this.#context.nowMs;
     const ids: string[] = [];
     for (const item of this.#held()) {
-      if (ids.length < SUMMARY_MAX_IDS) ids.push(itemId(item));
+      if (ids.length < SUMMARY_MAX_IDS) ids.push(heldId(item));
     }
     const bytes = new Uint8Array(Buffer.from(ids.join(''), 'latin1'));
     this.#queue(neighbour, { type: LINK_TYPE.summary, bytes });
@@ -259,7 +271,7 @@ export class Gossip {
   }
 }
 
-/** Splits a message into its entries; undefined when it is malformed. */
+/** Splits a message into its entries, views of it; undefined when it is malformed. */
 export function decodeMessage(bytes: Uint8Array): readonly Entry[] | undefined {
   if (bytes[0] !== VERSION || bytes.length > ORDER_LIMIT.messageBytes) return undefined;
   const entries: Entry[] = [];
@@ -268,7 +280,7 @@ export function decodeMessage(bytes: Uint8Array): readonly Entry[] | undefined {
     const sizeBytes = (bytes[at + 1] ?? 0) | ((bytes[at + 2] ?? 0) << 8);
     const end = at + ENTRY_HEAD_BYTES + sizeBytes;
     if (end > bytes.length) return undefined;
-    entries.push({ type: bytes[at] ?? 0, bytes: bytes.slice(at + ENTRY_HEAD_BYTES, end) });
+    entries.push({ type: bytes[at] ?? 0, bytes: bytes.subarray(at + ENTRY_HEAD_BYTES, end) });
     at = end;
   }
   return entries;
@@ -277,14 +289,19 @@ export function decodeMessage(bytes: Uint8Array): readonly Entry[] | undefined {
 /** Ids of items that are held, for they are asked for again and again. */
 const ids = new WeakMap<Uint8Array, string>();
 
-/** The end of an item's signature; of a record, which has a form of its own, a hash. */
-export function itemId(item: Uint8Array): string {
+/** The id of an item that is held, remembered with it. */
+function heldId(item: Uint8Array): string {
   const known = ids.get(item);
   if (known !== undefined) return known;
-  const tail = item[0] === ITEM_TYPE.record ? hash128(item).subarray(0, ID_BYTES) : item.subarray(-ID_BYTES);
-  const id = Buffer.from(tail.buffer, tail.byteOffset, tail.length).toString('latin1');
+  const id = itemId(item);
   ids.set(item, id);
   return id;
+}
+
+/** The end of an item's signature; of a record, which has a form of its own, a hash. */
+export function itemId(item: Uint8Array): string {
+  const tail = item[0] === ITEM_TYPE.record ? hash128(item).subarray(0, ID_BYTES) : item.subarray(-ID_BYTES);
+  return Buffer.from(tail.buffer, tail.byteOffset, tail.length).toString('latin1');
 }
 
 function itemEntry(item: Uint8Array): Entry {

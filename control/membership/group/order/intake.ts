@@ -80,7 +80,8 @@ export class Intake {
       this.#repeated(bytes, from);
       return;
     }
-    const item = decodeItem(bytes);
+    // A copy, since it is kept, and a message may be large.
+    const item = decodeItem(bytes.slice());
     if (item === undefined) {
       this.#context.count('malformed');
       return;
@@ -129,7 +130,7 @@ export class Intake {
       return;
     }
     // It was forgotten since, and is wanted again.
-    const item = decodeItem(bytes);
+    const item = decodeItem(bytes.slice());
     if (item?.type === 'commit' && this.#gossip.takeVerification(from) && this.#isGenuine(item)) {
       this.#desk.learned(item, from);
     }

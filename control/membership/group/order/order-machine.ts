@@ -295,10 +295,10 @@ export class OrderMachine {
 
   /** Whoever has been put out gets to know it; all others, who this node is. */
   #greet(peer: string): void {
-    const { admission, standings } = this.#context;
+    const { standings } = this.#context;
     const standing = standings.entries.get(peer);
     if (standing !== undefined) this.#gossip.tellItem(peer, bareItem('credential', standing.bytes));
-    if (admission.length > 0) this.#gossip.tellItem(peer, bareItem('credential', admission));
+    this.#gossip.introduce(peer);
   }
 
   // ── Going on ─────────────────────────────────────────────────────────────────────────────────────────
