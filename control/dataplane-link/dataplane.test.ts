@@ -8,17 +8,20 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, test } from 'node:test';
 import { formatPeerId } from '../identity/peer-id.ts';
+import type { GroupState } from '../membership/group/group-port.ts';
 import { broadcastToken } from '../token/token.ts';
 import { livePeriods } from '../token/token-period.ts';
 import type { Carrier, DataplaneInput, LinkKeys } from '../trunk/trunk-port.ts';
+import { epochTag } from '../vlan/epoch-keys.ts';
 import { deriveOpenEpoch, utcDay } from '../vlan/open-epoch.ts';
 import { privateKeyFromRaw, rawPublicKey } from '../vlan/raw-keys.ts';
 import { formatVlanId } from '../vlan/vlan-id.ts';
 import { Dataplane, monotonicMs } from './dataplane.ts';
-import type { DataplaneIdentity } from './dataplane-options.ts';
+import type { DataplaneIdentity, VlanRequest } from './dataplane-options.ts';
 
 const WORKERS = 2;
 const DEADLINE_MS = 20_000;
+const LOOK_MS = 20;
 const VLAN_ID = new Uint8Array(randomBytes(16));
 const VLAN = formatVlanId(VLAN_ID);
 
@@ -80,7 +83,12 @@ class Plane {
       },
     });
     this.check();
+    // Not everything that a plane does is said to anybody.
+    const looking = setInterval(() => {
+      this.check();
+    }, LOOK_MS);
     await promise;
+    clearInterval(looking);
     clearTimeout(deadline);
   }
 
@@ -143,7 +151,10 @@ function connectLane(
   }
 }
 
-async function openPlanes(carrier: Carrier): Promise<readonly [Plane, Plane]> {
+async function openPlanes(
+  carrier: Carrier,
+  request: Omit<VlanRequest, 'idBytes'> = {},
+): Promise<readonly [Plane, Plane]> {
   const planes = [new Plane(), new Plane()] as const;
   after(async () => {
     await Promise.all(planes.map((plane) => plane.dataplane.stop()));
@@ -153,7 +164,7 @@ async function openPlanes(carrier: Carrier): Promise<readonly [Plane, Plane]> {
   for (const [index, plane] of planes.entries()) {
     const peer = planes[1 - index]?.peer ?? '';
     plane.dataplane.trunkDataplane.perform({ kind: 'add-trunk', trunk: 1, peer });
-    await plane.dataplane.vlans.join({ idBytes: VLAN_ID });
+    await plane.dataplane.vlans.join({ idBytes: VLAN_ID, ...request });
   }
   for (let lane = 0; lane < WORKERS; lane++) connectLane(planes, lane, carrier, 1);
   for (const [index, plane] of planes.entries()) {
@@ -240,4 +251,43 @@ test('a VLAN that was left can be joined again at once', async () => {
   await untilTheyMeet([a, b]);
 
   assert.equal(a.dataplane.vlans.all().length, 1);
+});
+
+function groupState(planes: readonly [Plane, Plane], own: number, epoch: number): GroupState {
+  const secret = new Uint8Array(32).fill(epoch);
+  const members = planes.map(({ peer }, leaf) => ({ peer, leaf }));
+  const tag = epochTag(secret);
+  return { id: String(epoch), epoch, secret, tag, ownLeaf: own, members, policy: new Uint8Array(0) };
+}
+
+test('members of a private VLAN meet over real workers, and go over to the next epoch', async () => {
+  const policy = {
+    cipher: 'chacha20-poly1305',
+    tokenPeriodSeconds: 600,
+    movingHosts: 'allow',
+    membersMax: 10,
+  } as const;
+  const planes = await openPlanes('udp', { kind: 'private', policy });
+  const hosts = planes.map((plane) => plane.dataplane.vlans.find(VLAN));
+  for (const plane of planes) assert.deepEqual(plane.members(), []);
+
+  for (const epoch of [1, 2, 3]) {
+    for (const [index, host] of hosts.entries()) {
+      host?.setGroupEpoch(groupState(planes, index, epoch), false);
+      assert.equal(host?.epoch, epoch);
+    }
+    for (const [index, plane] of planes.entries()) {
+      await plane.until(
+        () => hosts[index]?.members.some((member) => member.epoch === epoch) === true,
+        `the other one is in epoch ${epoch}`,
+      );
+    }
+  }
+
+  for (const [index, plane] of planes.entries()) {
+    assert.deepEqual(plane.members(), [planes[1 - index]?.peer]);
+    assert.ok(!plane.logged.some((line) => line.includes('is gone')), 'it was there all the time');
+    const { drops } = plane.dataplane.totals();
+    assert.equal((drops['control-invalid'] ?? 0) + (drops['announcement-invalid'] ?? 0), 0);
+  }
 });
