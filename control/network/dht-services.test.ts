@@ -6,7 +6,7 @@ import { multiaddr } from '@multiformats/multiaddr';
 import type { FoundPeer } from '../discovery/discovery-port.ts';
 import { meetingPoint, rendezvousKeyOf } from '../discovery/rendezvous.ts';
 import { DhtServices, type DhtValueRules } from './dht-services.ts';
-import { network, testPrivateKey } from './libp2p-fixture.ts';
+import { libp2pNode, network, testPrivateKey } from './libp2p-fixture.ts';
 import type { Libp2pNetwork } from './libp2p-network.ts';
 
 interface TestNode {
@@ -107,5 +107,31 @@ test('nobody is told addresses that were not announced', async (t) => {
   assert.deepEqual(
     found.flatMap(({ addresses }) => addresses.map((address) => multiaddr(address).toString())),
     announced,
+  );
+});
+
+test('garbage on any of its protocols ends that stream and nothing else', async (t) => {
+  const [target, other, stranger] = [await node(t), await node(t), await libp2pNode(t)];
+  await connect(other, target);
+  const connection = await stranger.dial(multiaddr(target.network.listenAddresses()[0] ?? ''));
+  for (const protocol of ['kad/1.0.0', 'id/push/1.0.0', 'ping/1.0.0', 'id/1.0.0']) {
+    for (const bytes of [
+      Uint8Array.of(255, 255, 255, 255, 255),
+      Uint8Array.of(3, 8, 1, 18),
+      randomBytes(5_000),
+    ]) {
+      const stream = await connection.newStream(`/peertap/${protocol}`);
+      // identify has answered, and closed, before it reads.
+      if (stream.writeStatus === 'writable') stream.send(bytes);
+      await stream.close().catch(() => undefined);
+    }
+  }
+  const digest = randomBytes(32);
+  assert.ok((await other.services.provide(digest)) >= 1);
+  const found: FoundPeer[] = [];
+  await target.services.findProviders(digest, (peers) => found.push(...peers));
+  assert.deepEqual(
+    found.map(({ peer }) => peer),
+    [other.network.peerId],
   );
 });
