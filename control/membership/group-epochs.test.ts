@@ -294,6 +294,22 @@ test('a machine without a state says nothing and accepts nothing', () => {
   assert.ok(!a.effects.some(({ kind }) => kind === 'send-control' || kind === 'add-epoch'));
 });
 
+test('that nobody was found is said ten seconds after the group has another member, not before', () => {
+  const group = new SimGroup('alone');
+  const a = group.start('a');
+  group.adopt(a, group.settle(['a']));
+  group.vlan.run(60_000);
+  const notices = (): readonly string[] =>
+    a.effects.flatMap((effect) => (effect.kind === 'notice' ? effect.code : []));
+  assert.deepEqual(notices(), []);
+
+  group.adopt(a, group.settle(['a', 'b']));
+  group.vlan.run(9_000);
+  assert.deepEqual(notices(), []);
+  group.vlan.run(2_000);
+  assert.deepEqual(notices(), ['no-member-found']);
+});
+
 test('announcements and frames of before a restart are worth nothing after it', () => {
   const { group, members } = met('restart', ['a', 'b']);
   const [a, b] = members as [SimMember, SimMember];

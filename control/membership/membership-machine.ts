@@ -196,6 +196,10 @@ export class MembershipMachine {
 
   /** Once, and not again when members that were here have gone: that is said by `member-down`. */
   #lookAround(): void {
+    const mayBeAlone = this.#options.kind === 'private' && (this.epoch?.roster?.size ?? 0) < 2;
+    if (mayBeAlone) {
+      this.#startedMs = this.#nowMs;
+    }
     if (this.#hasLookedAround || this.#nowMs - this.#startedMs < TIMING.noMemberMs) {
       return;
     }
