@@ -59,14 +59,17 @@ export interface ConnectionGuard {
 /** Makes the guarded parts of one libp2p node; see the file's head. */
 export class GuardedConnections {
   readonly #guard: ConnectionGuard;
+  readonly #hasRoom: (peer: string) => boolean;
   readonly #muxers = new WeakMap<MessageStream, GuardedMuxer>();
   /** A libp2p Connection has no other object in common with what it was made of. */
   readonly #byTimeline = new WeakMap<object, GuardedMuxer>();
   /** From what an encrypter made to the connection under it. */
   readonly #under = new WeakMap<MessageStream, MessageStream>();
 
-  constructor(guard: ConnectionGuard) {
+  /** @param hasRoom - whether a peer that is not known to be a stranger of the swarm finds a place, inbound */
+  constructor(guard: ConnectionGuard, hasRoom: (peer: string) => boolean) {
     this.#guard = guard;
+    this.#hasRoom = hasRoom;
   }
 
   /** How to look whether a connection lives; undefined for one whose muxer has no pings. */
@@ -153,12 +156,14 @@ export class GuardedConnections {
     if (muxer === undefined) {
       throw new NetworkError('refused', 'a connection that cannot be guarded is not taken');
     }
-    if (!this.#guard.isActive()) {
-      return false;
-    }
     const stream = (): Promise<Stream> => (openedHere ? muxer.createStream() : muxer.first());
     try {
-      await this.#guard.admit(peer.toString(), stream, openedHere);
+      if (this.#guard.isActive()) {
+        await this.#guard.admit(peer.toString(), stream, openedHere);
+      }
+      if (!openedHere && !this.#hasRoom(peer.toString())) {
+        throw new NetworkError('refused', 'all connections that this node keeps are taken');
+      }
       return false;
     } catch (cause) {
       muxer.abort(cause instanceof Error ? cause : new Error('not admitted'));

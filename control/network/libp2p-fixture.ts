@@ -41,7 +41,7 @@ export async function libp2pNode(t: TestContext): Promise<Libp2p> {
 
 /** A libp2p node that proves in its own way. */
 export async function guardedNode(t: TestContext, guard: ConnectionGuard, listen: string): Promise<Libp2p> {
-  const guarded = new GuardedConnections(guard);
+  const guarded = new GuardedConnections(guard, () => true);
   const node = await createLibp2p({
     addresses: { listen: [listen] },
     transports: [tcp(), webSockets(), quic()].map((transport) =>

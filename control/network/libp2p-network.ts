@@ -20,6 +20,7 @@ import type {
 } from '../trunk/network-port.ts';
 import { monotonicMs } from '../trunk/trunk-driver.ts';
 import type { PeerIdText } from '../trunk/trunk-port.ts';
+import type { ConnectionLimit } from './connection-limit.ts';
 import { ConnectionPulse } from './connection-pulse.ts';
 import { checkConnection, closeConnection, isUnsupported, remoteIp, rootMessage } from './connections.ts';
 import type { GuardedConnections } from './guarded-connections.ts';
@@ -88,6 +89,7 @@ export class Libp2pNetwork implements TrunkNetwork {
   readonly streams: MessageStreams;
   readonly #node: Libp2p;
   readonly #guarded: GuardedConnections;
+  readonly #limit: ConnectionLimit;
   readonly #messageStreams: Libp2pMessageStreams;
   readonly #pulse = new ConnectionPulse(monotonicMs);
   /** Connections that the trunk machine has given up, while message streams go over them. */
@@ -101,12 +103,13 @@ export class Libp2pNetwork implements TrunkNetwork {
   #nextId = 1;
   #isStopped = false;
 
-  private constructor({ node, guarded, warnings }: CreatedNode, listen: readonly string[]) {
+  private constructor({ node, guarded, limit, warnings }: CreatedNode, listen: readonly string[]) {
     this.#node = node;
     this.warnings = warnings;
     this.#listen = listen;
     this.peerId = node.peerId.toString();
     this.#guarded = guarded;
+    this.#limit = limit;
     this.#messageStreams = new Libp2pMessageStreams(node);
     this.#messageStreams.isTrunks = (connection) => this.#isTrunks(connection);
     this.#messageStreams.onSent = (connection) => this.#pulse.expect(connection);
@@ -197,6 +200,9 @@ export class Libp2pNetwork implements TrunkNetwork {
             void checkConnection(connection);
           }
         }
+        return;
+      case 'want-peers':
+        this.#limit.want(effect.peers);
         return;
       case 'watch-connection':
         this.#watch(effect.connection, effect.isClose);

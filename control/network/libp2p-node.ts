@@ -10,6 +10,7 @@ import { privateKeyFromRaw } from '@libp2p/crypto/keys';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { createLibp2p, type Libp2p, type Libp2pOptions } from 'libp2p';
 import type { SwarmAuthority } from '../swarm/swarm.ts';
+import { ConnectionLimit, HANDSHAKE_RESERVE } from './connection-limit.ts';
 import { type ConnectionGuard, GuardedConnections } from './guarded-connections.ts';
 import { SwarmGate } from './swarm-gate.ts';
 import { loadTransports } from './transports.ts';
@@ -35,6 +36,7 @@ export interface CreatedNode {
   readonly node: Libp2p;
   readonly gate: SwarmGate | undefined;
   readonly guarded: GuardedConnections;
+  readonly limit: ConnectionLimit;
   /** What does not work on this machine, for the log. */
   readonly warnings: readonly string[];
 }
@@ -58,9 +60,11 @@ export async function createNode(options: NetworkOptions): Promise<CreatedNode> 
   const privateKey = privateKeyFromRaw(options.privateKey);
   const self = peerIdFromPrivateKey(privateKey).toString();
   const gate = options.swarm === undefined ? undefined : new SwarmGate(options.swarm, self);
-  const guarded = new GuardedConnections(gate ?? OPEN_GUARD);
+  const connectionsMax = (options.trunksMax ?? TRUNKS_MAX) + CONNECTION_RESERVE;
+  const limit: ConnectionLimit = new ConnectionLimit(connectionsMax, () => node.getConnections());
+  const guarded = new GuardedConnections(gate ?? OPEN_GUARD, (peer) => limit.admit(peer));
   const { transports, missing, canListen } = await loadTransports();
-  const node = await createLibp2p({
+  const node: Libp2p = await createLibp2p({
     start: false,
     privateKey,
     addresses: { listen: options.listen.filter(canListen) },
@@ -74,7 +78,7 @@ export async function createNode(options: NetworkOptions): Promise<CreatedNode> 
     ],
     connectionGater: guarded.gater(),
     connectionManager: {
-      maxConnections: (options.trunksMax ?? TRUNKS_MAX) + CONNECTION_RESERVE,
+      maxConnections: connectionsMax + HANDSHAKE_RESERVE,
       dialTimeout: DIAL_TIMEOUT_MS,
       addressDialTimeout: ADDRESS_DIAL_TIMEOUT_MS,
       reconnectRetries: 0,
@@ -85,5 +89,5 @@ export async function createNode(options: NetworkOptions): Promise<CreatedNode> 
     connectionMonitor: { enabled: false },
   });
   await gate?.attach(node);
-  return { node, gate, guarded, warnings: missing };
+  return { node, gate, guarded, limit, warnings: missing };
 }

@@ -88,3 +88,18 @@ test('a peer that is no longer authorised is told, and loses its trunk and its c
   assert.equal(effects.filter(({ kind }) => kind === 'remove-trunk').length, 1);
   assert.match(harness.machine.status().find(({ peer }) => peer === TWO)?.lastError ?? '', /private swarm/);
 });
+
+test('the network is told whose connections always find a place', () => {
+  const harness = new Harness();
+  const effects = harness.send({
+    kind: 'set-peers',
+    peers: [
+      { peer: ONE, addresses: [] },
+      { peer: TWO, addresses: [] },
+    ],
+  });
+  assert.deepEqual(
+    effects.filter(({ kind }) => kind === 'want-peers'),
+    [{ kind: 'want-peers', peers: [ONE, TWO] }],
+  );
+});

@@ -56,6 +56,11 @@ export interface WatchConnection {
   readonly connection: ConnectionId;
   readonly isClose: boolean;
 }
+/** The peers whose connections always find a place, whole, at each change. */
+export interface WantPeers {
+  readonly kind: 'want-peers';
+  readonly peers: readonly PeerIdText[];
+}
 /** Frames of this trunk's `stream` carrier go by this stream; `undefined`: by none. For the driver alone. */
 export interface BindCarrier {
   readonly kind: 'bind-carrier';
@@ -72,6 +77,7 @@ export type NetworkEffect =
   | Disconnect
   | CheckConnections
   | WatchConnection
+  | WantPeers
   | BindCarrier;
 
 export interface ConnectedInput {

@@ -138,6 +138,7 @@ export class TrunkDriver {
       case 'disconnect':
       case 'check-connections':
       case 'watch-connection':
+      case 'want-peers':
         network.perform(effect);
         return;
       case 'bind-carrier':

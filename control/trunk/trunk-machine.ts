@@ -219,6 +219,7 @@ export class TrunkMachine {
       wanted.set(peer, [...addresses, ...(wanted.get(peer) ?? [])]);
     }
     wanted.delete(this.#context.ports.self);
+    this.#context.emit({ kind: 'want-peers', peers: [...wanted.keys()] });
     for (const id of wanted.keys()) {
       this.#table.obtain(this.#context, id);
     }

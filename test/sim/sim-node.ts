@@ -237,6 +237,7 @@ export class SimNode implements VirtualHost {
         return;
       case 'check-connections':
       case 'watch-connection':
+      case 'want-peers':
         // The virtual network cuts the connections of a node that moves by itself.
         return;
       case 'bind-carrier':
