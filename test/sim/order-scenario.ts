@@ -140,6 +140,10 @@ export function settleDown(scenario: Scenario, boundMs: number): number {
   world.failedStoreRatio = 0;
   world.heal();
   for (const node of world.nodes) node.restartNow();
+  // Whoever was between two others may have gone for good.
+  const left = world.nodes.filter(({ isUp }) => isUp);
+  for (const [index, node] of left.entries()) world.connect(node, left[(index + 1) % left.length] ?? node);
+  world.syncLinks();
   const startMs = simulation.nowMs;
   let fault: string | undefined = 'not looked at';
   while (fault !== undefined && simulation.nowMs - startMs < boundMs) {

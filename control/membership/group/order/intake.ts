@@ -88,7 +88,7 @@ export class Intake {
     }
     // Whoever has been put out is told so by a credential, and may tell nothing but credentials.
     const mayTell = this.#context.isKnown(from) || item.type === 'credential';
-    if (!mayTell) {
+    if (!mayTell || !this.#mayOriginate(item)) {
       this.#context.count('strangers');
       return;
     }
@@ -131,7 +131,7 @@ export class Intake {
     }
     // It was forgotten since, and is wanted again.
     const item = decodeItem(bytes.slice());
-    if (item?.type === 'commit' && this.#gossip.takeVerification(from) && this.#isGenuine(item)) {
+    if (item?.type === 'commit' && this.#mayOriginate(item) && this.#gossip.takeVerification(from) && this.#isGenuine(item)) {
       this.#desk.learned(item, from);
     }
   }
@@ -169,14 +169,13 @@ export class Intake {
     }
     if (item.type === 'record') return this.#context.ports.readRecord(item.bytes) !== undefined;
     if (item.type === 'rebuild') return isGenuineRebuild(item, this.#context.admins, this.#context);
-    if (!this.#mayOriginate(item)) return false;
     const { key, signed, signature } = itemSignature(item, this.#context.options.vlanId);
     return this.#context.ports.verify(key, signed, signature) && this.#hasTag(item);
   }
 
   /** A commit from outside may come with its admission; all else comes from those who are known. */
-  #mayOriginate(item: SignedItem): boolean {
-    if (this.#context.isKnown(item.peer)) return true;
+  #mayOriginate(item: Item): boolean {
+    if (item.type === 'credential' || item.type === 'record' || this.#context.isKnown(item.peer)) return true;
     const { admins, standings } = this.#context;
     return (
       item.type === 'commit' &&

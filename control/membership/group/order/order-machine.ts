@@ -470,7 +470,7 @@ export class OrderMachine {
   *#heldItems(): Generator<Uint8Array> {
     const { heartbeats, adds, leaves, standings, record, rebuild, book } = this.#context;
     if (this.#ownHeartbeat !== undefined) yield this.#ownHeartbeat;
-    for (const { item } of heartbeats.values()) yield item.bytes;
+    for (const [peer, { item }] of heartbeats) if (!standings.isOut(peer)) yield item.bytes;
     for (const standing of standings.entries.values()) {
       standing.item ??= bareItem('credential', standing.bytes);
       yield standing.item;
