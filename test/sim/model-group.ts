@@ -74,7 +74,8 @@ export class GroupModel {
 
   /** From a state back to the first. */
   *ancestors(id: StateId): Generator<ModelState> {
-    for (let state = this.states.get(id); state !== undefined; state = this.states.get(state.parent ?? '')) yield state;
+    for (let state = this.states.get(id); state !== undefined; state = this.states.get(state.parent ?? ''))
+      yield state;
   }
 
   create(peer: string, policy: Uint8Array): ModelState {
@@ -143,7 +144,15 @@ export class ModelGroup {
     const { epoch, secret, members, policy } = this.#model.required(id);
     const own = members.find(({ peer }) => peer === this.#self);
     assert.ok(own !== undefined, `${this.#self} is not in ${id}`);
-    return { id, epoch, secret, tag: sha(`tag ${hex(secret)}`).slice(0, 16), ownLeaf: own.leaf, members, policy };
+    return {
+      id,
+      epoch,
+      secret,
+      tag: sha(`tag ${hex(secret)}`).slice(0, 16),
+      ownLeaf: own.leaf,
+      members,
+      policy,
+    };
   }
 
   restore(ids: readonly StateId[]): readonly GroupState[] {
@@ -195,7 +204,8 @@ export class ModelGroup {
     };
     const { state, commit } = this.#model.commit(base, { policy: job.policy, facts });
     const keyPackages = job.add.map(({ keyPackage }) => hex(keyPackage));
-    const welcome = keyPackages.length === 0 ? undefined : encode({ kind: 'welcome', state: state.id, keyPackages });
+    const welcome =
+      keyPackages.length === 0 ? undefined : encode({ kind: 'welcome', state: state.id, keyPackages });
     return this.#ok('commit', { commit, state: this.#enter(state), facts, welcome });
   }
 
@@ -244,7 +254,11 @@ export class ModelGroup {
   }
 }
 
-function failed(op: GroupJob['op'], code: 'invalid' | 'unknown-state' | 'not-for-us', reason: string): GroupResult {
+function failed(
+  op: GroupJob['op'],
+  code: 'invalid' | 'unknown-state' | 'not-for-us',
+  reason: string,
+): GroupResult {
   return { ok: false, op, code, reason };
 }
 

@@ -53,8 +53,10 @@ test('parts of a group that went their own ways for long come together again, by
     world.partition((node) => node.index % 2);
     // Each part commits more often than branches are kept, and longer than old states are.
     for (let commit = 0; commit < 9; commit++) {
-      for (const part of [0, 1]) world.nodes.find(({ isUp, index }) => isUp && index % 2 === part)?.input({ kind: 'renew' });
-      if (commit === 4) proposeAdd(scenario, world.nodes[0] ?? scenario.outside[0] ?? assert.fail(), scenario.outside[0]);
+      for (const part of [0, 1])
+        world.nodes.find(({ isUp, index }) => isUp && index % 2 === part)?.input({ kind: 'renew' });
+      if (commit === 4)
+        proposeAdd(scenario, world.nodes[0] ?? scenario.outside[0] ?? assert.fail(), scenario.outside[0]);
       simulation.runFor(simulation.between(5_000, 25_000));
     }
     settleDown(scenario, PEACE_BOUND_MS);
@@ -71,7 +73,8 @@ function removalTimeMs(simulation: Simulation, index: number): number {
   const startMs = simulation.nowMs;
   const done = new Map<number, number>();
   world.onSettled = (node, state) => {
-    if (!state.members.some(({ peer }) => peer === victim.peer)) done.set(node.index, simulation.nowMs - startMs);
+    if (!state.members.some(({ peer }) => peer === victim.peer))
+      done.set(node.index, simulation.nowMs - startMs);
   };
   remove(world, victim, admin);
   simulation.runFor(REMOVAL_BOUND_MS);

@@ -31,7 +31,8 @@ export function foundGroup(simulation: Simulation, sizes: { members: number; out
   for (const admin of admins) world.admins.add(admin.peer);
   const [owner] = members;
   assert.ok(owner !== undefined);
-  for (const node of members) node.admission = world.admit(node, owner, world.admins.has(node.peer) ? 'admin' : 'member');
+  for (const node of members)
+    node.admission = world.admit(node, owner, world.admins.has(node.peer) ? 'admin' : 'member');
   const policy = encodePolicy({ record: world.record(), rebuild: undefined, standings: Standings.none });
   const first = world.model.create(owner.peer, policy);
   const others = members.slice(1).map(({ peer }) => peer);
@@ -52,17 +53,22 @@ export function disturb(scenario: Scenario): void {
   const { simulation } = world;
   const up = world.nodes.filter(({ isUp }) => isUp);
   const node = pick(simulation, up);
-  const admin = pick(simulation, up.filter(({ peer }) => world.admins.has(peer)));
+  const admin = pick(
+    simulation,
+    up.filter(({ peer }) => world.admins.has(peer)),
+  );
   switch (Math.floor(simulation.random() * 16)) {
     case 0:
     case 1:
       if (admin !== undefined) proposeAdd(scenario, admin, pick(simulation, outside));
       return;
     case 2:
-      if (admin !== undefined && node !== undefined && node !== admin && !isLastAdmin(world, node)) remove(world, node, admin);
+      if (admin !== undefined && node !== undefined && node !== admin && !isLastAdmin(world, node))
+        remove(world, node, admin);
       return;
     case 3:
-      if (node !== undefined && !world.admins.has(node.peer) && simulation.random() < 0.3) node.input({ kind: 'leave' });
+      if (node !== undefined && !world.admins.has(node.peer) && simulation.random() < 0.3)
+        node.input({ kind: 'leave' });
       return;
     case 4:
     case 5:
@@ -99,7 +105,8 @@ export function disturb(scenario: Scenario): void {
       world.failedStoreRatio = simulation.random() < 0.8 ? 0 : 0.2;
       return;
     default:
-      if (node !== undefined && up.length > 3 && scenario.liars.size === 0 && !world.admins.has(node.peer)) lie(scenario, node);
+      if (node !== undefined && up.length > 3 && scenario.liars.size === 0 && !world.admins.has(node.peer))
+        lie(scenario, node);
   }
 }
 
@@ -163,7 +170,8 @@ function disagreement({ world, liars }: Scenario): string | undefined {
     if (node.settled?.id !== first.settled.id) return `nodes ${first.index} and ${node.index} differ`;
     const { pending, phase } = node.machine?.status(world.simulation.nowMs) ?? {};
     if (phase !== 'active') return `node ${node.index} is ${phase}`;
-    if (pending === undefined || pending.remove.length > 0 || pending.policy) return `node ${node.index} waits`;
+    if (pending === undefined || pending.remove.length > 0 || pending.policy)
+      return `node ${node.index} waits`;
   }
   const members = new Set(first.settled.members.map(({ peer }) => peer));
   for (const { peer, index } of active) if (!members.has(peer)) return `node ${index} is not in`;
@@ -204,7 +212,10 @@ function heartbeatLie(world: OrderWorld, liar: SimOrderNode): Uint8Array {
   const claimed = pick(simulation, world.nodes) ?? liar;
   // In its own name, about any head; or in another's, which it cannot sign.
   const self = simulation.random() < 0.6 ? liar.peer : claimed.peer;
-  const head = simulation.random() < 0.5 ? hex(simulation.bytes(16)) : (claimed.settled?.id ?? hex(simulation.bytes(16)));
+  const head =
+    simulation.random() < 0.5
+      ? hex(simulation.bytes(16))
+      : (claimed.settled?.id ?? hex(simulation.bytes(16)));
   return signItem(
     {
       type: 'heartbeat',

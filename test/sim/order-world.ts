@@ -32,12 +32,20 @@ import { GroupModel, ModelGroup } from './model-group.ts';
 import type { Simulation } from './simulation.ts';
 
 const UNIX_OFFSET_MS = Date.UTC(2026, 10, 21);
+/** Of virtual time between two looks at real work. */
+const ASYNC_STEP_MS = 5;
 const VLAN_ID = new Uint8Array(16).fill(7);
 
 /** A group as a simulated node has it: sync by a model, or async. */
 export interface SimGroup {
   run(job: GroupJob): GroupResult | Promise<GroupResult>;
   restore(ids: readonly StateId[]): readonly GroupState[] | Promise<readonly GroupState[]>;
+}
+
+/** Groups that are no models, and the keys of their nodes. */
+export interface RealGroups {
+  keyOf(index: number): Uint8Array;
+  groupOf(index: number): SimGroup;
 }
 
 /** What messages meet. */
@@ -78,7 +86,7 @@ export class SimOrderNode {
   constructor(world: OrderWorld, index: number) {
     this.world = world;
     this.index = index;
-    this.key = sha(`node ${index}`);
+    this.key = world.keyOf(index);
     this.peer = formatPeerId(this.key);
     this.group = world.makeGroup(this);
   }
@@ -132,9 +140,9 @@ export class SimOrderNode {
     this.start({ kind: 'start', from: 'restore', head, states });
   }
 
-  /** As `restart`, for groups that are models. */
+  /** As `restart`; async for groups that are no models. */
   restartNow(copy?: DiskCopy): void {
-    void this.restart(copy);
+    this.world.await(this.restart(copy));
   }
 
   #plan(): void {
@@ -168,7 +176,7 @@ export class OrderWorld {
   readonly admins = new Set<string>();
   rekeyIntervalSeconds = 3_600;
   recordSequence = 1;
-  /** Async group jobs that are under way. */
+  /** What goes on outside of virtual time. */
   readonly jobs = new Set<Promise<void>>();
   failedStoreRatio = 0;
   onSettled: (node: SimOrderNode, state: GroupState) => void = () => undefined;
@@ -176,18 +184,23 @@ export class OrderWorld {
   readonly #issued = new Map<string, Credential>();
   readonly #records = new Map<string, RecordFacts>();
   readonly #signatures = new Map<string, string>();
-  readonly #makeGroup: ((node: SimOrderNode) => SimGroup) | undefined;
+  readonly #real: RealGroups | undefined;
   #links = 0;
   #sequence = UNIX_OFFSET_MS;
 
-  constructor(simulation: Simulation, makeGroup?: (node: SimOrderNode) => SimGroup) {
+  constructor(simulation: Simulation, real?: RealGroups) {
     this.simulation = simulation;
     this.model = new GroupModel(() => simulation.random());
-    this.#makeGroup = makeGroup;
+    this.#real = real;
   }
 
   makeGroup(node: SimOrderNode): SimGroup {
-    return this.#makeGroup?.(node) ?? new ModelGroup(this.model, node.peer);
+    return this.#real?.groupOf(node.index) ?? new ModelGroup(this.model, node.peer);
+  }
+
+  /** A node's public key, 32 bytes. */
+  keyOf(index: number): Uint8Array {
+    return this.#real?.keyOf(index) ?? sha(`node ${index}`);
   }
 
   addNode(): SimOrderNode {
@@ -415,7 +428,21 @@ export class OrderWorld {
       deliver(result);
       return;
     }
-    const done = result.then(deliver).finally(() => this.jobs.delete(done));
+    this.await(result.then(deliver));
+  }
+
+  /** Runs events and what goes on outside of virtual time, in turns. */
+  async runFor(durationMs: number): Promise<void> {
+    const endMs = this.simulation.nowMs + durationMs;
+    while (this.simulation.nowMs < endMs) {
+      this.simulation.runFor(Math.min(ASYNC_STEP_MS, endMs - this.simulation.nowMs));
+      while (this.jobs.size > 0) await Promise.all(this.jobs);
+    }
+  }
+
+  /** Waits for it before virtual time goes on. */
+  await(work: Promise<void>): void {
+    const done = work.finally(() => this.jobs.delete(done));
     this.jobs.add(done);
   }
 
@@ -435,7 +462,8 @@ export class OrderWorld {
 
   /** Now and then a copy, for a disk that is rolled back. */
   #copy(node: SimOrderNode, head: Uint8Array): void {
-    if (!(node.group instanceof ModelGroup) || this.admins.has(node.peer) || this.simulation.random() > 0.3) return;
+    if (!(node.group instanceof ModelGroup) || this.admins.has(node.peer) || this.simulation.random() > 0.3)
+      return;
     node.copies = [...node.copies.slice(-3), { head, states: [...node.group.disk] }];
   }
 
@@ -455,8 +483,7 @@ export class OrderWorld {
         enter(result);
         return;
       }
-      const done = result.then(enter).finally(() => this.jobs.delete(done));
-      this.jobs.add(done);
+      this.await(result.then(enter));
     });
   }
 

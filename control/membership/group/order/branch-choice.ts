@@ -81,7 +81,9 @@ function bestChild(
   const children = evidence.book.on(at).filter(({ item }) => (standing.get(item.digest)?.size ?? 0) > 0);
   if (children.length === 0) return undefined;
   const voters = evidence.votersAt(at);
-  const stayers = [...evidence.heads].filter(([peer, head]) => head === at && voters?.has(peer) !== false).length;
+  const stayers = [...evidence.heads].filter(
+    ([peer, head]) => head === at && voters?.has(peer) !== false,
+  ).length;
   let best: CommitEntry | undefined;
   let bestVotes = 0;
   for (const child of children) {

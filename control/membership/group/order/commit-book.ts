@@ -93,7 +93,11 @@ export class CommitBook {
   /** From a state back to the oldest base that is known; the state itself first. At most `most` long. */
   chain(from: StateId, most: number = ORDER_LIMIT.commits): readonly StateId[] {
     const ids: StateId[] = [from];
-    for (let entry = this.#entries.get(from); entry !== undefined; entry = this.#entries.get(entry.item.base)) {
+    for (
+      let entry = this.#entries.get(from);
+      entry !== undefined;
+      entry = this.#entries.get(entry.item.base)
+    ) {
       if (ids.length >= most || ids.includes(entry.item.base)) break;
       ids.push(entry.item.base);
     }

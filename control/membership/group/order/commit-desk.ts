@@ -110,7 +110,8 @@ export class CommitDesk {
     for (const entry of this.#context.book.all()) {
       const waits = entry.verdict === 'open' && !entry.isFetching && !entry.isProcessing;
       const isOnHead = entry.item.base === this.#context.head?.state.id;
-      if (waits && (isOnHead || this.wanted.has(entry.item.digest))) nextMs = Math.min(nextMs, entry.retryAtMs);
+      if (waits && (isOnHead || this.wanted.has(entry.item.digest)))
+        nextMs = Math.min(nextMs, entry.retryAtMs);
     }
     return nextMs;
   }
@@ -120,7 +121,8 @@ export class CommitDesk {
     const sources = [...entry.sources].filter((peer) => this.#gossip.has(peer));
     // After a failure anybody may have it by now.
     const isFirst = this.#context.nowMs - entry.sinceMs < ORDER_TIMING.retryMs;
-    const others = isFirst && sources.length > 0 ? [] : this.#gossip.known().filter((peer) => !entry.sources.has(peer));
+    const others =
+      isFirst && sources.length > 0 ? [] : this.#gossip.known().filter((peer) => !entry.sources.has(peer));
     const from = [...sources, ...others];
     entry.retryAtMs = this.#context.nowMs + ORDER_TIMING.retryMs;
     if (from.length === 0) return;
@@ -162,7 +164,8 @@ export class CommitDesk {
       return;
     }
     const next = state.id === entry.item.digest ? context.read(state) : undefined;
-    const fault = next === undefined ? 'unreadable' : faultOfCommit({ base, item: entry.item, facts, next }, context);
+    const fault =
+      next === undefined ? 'unreadable' : faultOfCommit({ base, item: entry.item, facts, next }, context);
     if (next === undefined || fault !== undefined) {
       context.drop([state.id]);
       this.#refuse(entry, 'invalid');

@@ -52,7 +52,8 @@ function faultOfAdds({ base, item, next }: ProcessedCommit, context: OrderContex
   const admins = adminsOf(base, next);
   for (const bytes of item.admissions) {
     const admission = context.readAdmission(bytes, admins, next.policy.standings);
-    const isTwice = admission !== undefined && base.roster.has(admission.peer) && !item.removed.includes(admission.peer);
+    const isTwice =
+      admission !== undefined && base.roster.has(admission.peer) && !item.removed.includes(admission.peer);
     if (admission === undefined || isTwice) return 'adds one who is not admitted';
   }
   return undefined;
@@ -65,14 +66,16 @@ function faultOfRemoves(commit: ProcessedCommit, context: OrderContext): string 
     if (!base.roster.has(peer)) return 'removes one who is not a member';
     // Who comes in anew with an admission has lost its old leaf.
     const isReplaced = item.admitted.includes(peer);
-    if (!isReplaced && !next.policy.standings.isOut(peer) && !left.has(peer)) return 'removes one whom no admin put out';
+    if (!isReplaced && !next.policy.standings.isOut(peer) && !left.has(peer))
+      return 'removes one whom no admin put out';
   }
   return undefined;
 }
 
 function faultOfPolicy({ base, item, next }: ProcessedCommit, context: OrderContext): string | undefined {
   const [before, after] = [base.policy, next.policy];
-  if (!equal(before.record, after.record) && next.record.sequence <= base.record.sequence) return 'an older record';
+  if (!equal(before.record, after.record) && next.record.sequence <= base.record.sequence)
+    return 'an older record';
   if (!after.standings.covers(before.standings)) return 'forgets who was put out';
   const admins = adminsOf(base, next);
   for (const [peer, { bytes, credential }] of after.standings.entries) {
@@ -83,7 +86,9 @@ function faultOfPolicy({ base, item, next }: ProcessedCommit, context: OrderCont
   }
   const isSame = before.rebuild?.bytes === after.rebuild?.bytes;
   const isSameBytes =
-    before.rebuild !== undefined && after.rebuild !== undefined && equal(before.rebuild.bytes, after.rebuild.bytes);
+    before.rebuild !== undefined &&
+    after.rebuild !== undefined &&
+    equal(before.rebuild.bytes, after.rebuild.bytes);
   if (isSame || isSameBytes) return undefined;
   const isByAdmin =
     after.rebuild !== undefined &&

@@ -13,7 +13,7 @@ import { hash128 } from '../../../vlan/hash.ts';
 import type { CommitJob, GroupMember, GroupResult } from '../group-port.ts';
 import type { CommitDesk } from './commit-desk.ts';
 import { nextStandings } from './commit-rules.ts';
-import { addedBy, type AddItem, decodeItem } from './item.ts';
+import { type AddItem, addedBy, decodeItem } from './item.ts';
 import type { Kept, OrderContext } from './order-context.ts';
 import { ORDER_LIMIT, ORDER_TIMING } from './order-port.ts';
 import { digestText } from './peer-key.ts';
@@ -106,7 +106,8 @@ export class Committer {
   /** When this node would commit if nobody else does. */
   dueMs(): number {
     const { head, nowMs } = this.#context;
-    if (head === undefined || this.#context.phase !== 'active' || this.#isBusy()) return Number.POSITIVE_INFINITY;
+    if (head === undefined || this.#context.phase !== 'active' || this.#isBusy())
+      return Number.POSITIVE_INFINITY;
     if (!head.roster.has(this.#context.self) || this.#context.isLeaving) return Number.POSITIVE_INFINITY;
     const renewMs = this.#headSinceMs + head.record.rekeyIntervalSeconds * 1_000;
     const sinceMs = Math.min(this.#pendingSinceMs, renewMs);
@@ -150,7 +151,9 @@ export class Committer {
 
   #mayAdd(item: AddItem, chain: readonly string[]): boolean {
     if (!chain.includes(item.base) || hasBeenAdded(item, chain, this.#context)) return false;
-    return this.#context.readAdmission(item.admission, this.#context.admins, this.#context.standings) !== undefined;
+    return (
+      this.#context.readAdmission(item.admission, this.#context.admins, this.#context.standings) !== undefined
+    );
   }
 
   #commit(head: Kept, pending: Pending): void {
@@ -159,7 +162,9 @@ export class Committer {
     const room = ORDER_LIMIT.members - head.roster.size + out.length;
     const most = Math.min(this.#addsAtOnce, room, ORDER_LIMIT.changesPerCommit - out.length);
     const add = pending.add.slice(0, Math.max(0, most));
-    const replaced = add.map(({ joiner }) => joiner).filter((peer) => head.roster.has(peer) && !out.includes(peer));
+    const replaced = add
+      .map(({ joiner }) => joiner)
+      .filter((peer) => head.roster.has(peer) && !out.includes(peer));
     const remove = [...out, ...replaced];
     const admissions = add.map(({ admission }) => admission);
     const standings = nextStandings(head.policy.standings, context.standings, admissions, context);
@@ -192,7 +197,8 @@ export class Committer {
     const context = this.#context;
     const kept = context.read(state);
     // Another commit was quicker: ours would only make a fork.
-    const isLate = context.head !== head || this.#settler.candidates().length > 0 || context.phase !== 'active';
+    const isLate =
+      context.head !== head || this.#settler.candidates().length > 0 || context.phase !== 'active';
     if (kept === undefined || isLate) {
       context.drop([state.id]);
       return;

@@ -71,7 +71,9 @@ export class Follower {
   evaluate(): void {
     this.#againAtMs = Number.POSITIVE_INFINITY;
     const heads = this.#heads();
-    this.branches = new Set([...heads].filter(([peer]) => this.#context.isLive(peer)).map(([, id]) => id)).size;
+    this.branches = new Set(
+      [...heads].filter(([peer]) => this.#context.isLive(peer)).map(([, id]) => id),
+    ).size;
     const kin = this.#kin(heads);
     const apart = this.#groups(heads, kin);
     if (this.#context.head === undefined) {
@@ -102,7 +104,9 @@ export class Follower {
       votersAt: (state) => {
         if (head === undefined) return undefined;
         const roster = book.rosterAt(state, { id: head.state.id, members: head.roster.keys() });
-        return roster === undefined ? undefined : new Set([...roster].filter((peer) => !standings.isOut(peer)));
+        return roster === undefined
+          ? undefined
+          : new Set([...roster].filter((peer) => !standings.isOut(peer)));
       },
     });
   }
@@ -194,7 +198,8 @@ export class Follower {
     };
     const count = apart.reduce((sum, { peers }) => sum + peers.size, 0);
     // Whoever comes over one after the other needs no rebuild.
-    if (this.#apartSinceMs === Number.POSITIVE_INFINITY || count < this.#apartCount) this.#apartSinceMs = nowMs;
+    if (this.#apartSinceMs === Number.POSITIVE_INFINITY || count < this.#apartCount)
+      this.#apartSinceMs = nowMs;
     this.#apartCount = count;
     if (this.#isStronger(strongest, ours)) {
       this.shouldRebuild = false;
@@ -206,7 +211,10 @@ export class Follower {
     const rebuildMs = this.#apartSinceMs + ORDER_TIMING.rebuildMs;
     this.shouldRebuild = rebuildMs <= nowMs;
     if (this.shouldRebuild) {
-      this.#context.notice('branches-apart', 'members follow a branch too far from ours to be brought together');
+      this.#context.notice(
+        'branches-apart',
+        'members follow a branch too far from ours to be brought together',
+      );
     } else {
       this.#again(rebuildMs);
     }
@@ -244,7 +252,8 @@ export class Follower {
     for (const [peer, id] of heads) {
       if (kin.has(id) || (heartbeats.has(peer) && !this.#context.isLive(peer))) continue;
       const kinship = head === undefined ? 'apart' : this.#kinship(head.state.id, id);
-      const isGivenUp = kinship === 'unknown' && this.#askFor(this.#context.book.chain(id).at(-1) ?? id) >= ASK_TRIES;
+      const isGivenUp =
+        kinship === 'unknown' && this.#askFor(this.#context.book.chain(id).at(-1) ?? id) >= ASK_TRIES;
       kin.set(id, isGivenUp ? 'apart' : kinship);
     }
     return kin;
@@ -269,7 +278,8 @@ export class Follower {
       asked.tries++;
       asked.againAtMs = nowMs + ORDER_TIMING.retryMs;
       const bytes = digestBytes(id);
-      for (const peer of this.#gossip.known()) this.#gossip.tell(peer, { type: LINK_TYPE['want-commits'], bytes });
+      for (const peer of this.#gossip.known())
+        this.#gossip.tell(peer, { type: LINK_TYPE['want-commits'], bytes });
     }
     if (this.#asked.size >= ASKED_MAX) this.#asked.clear();
     this.#asked.set(id, asked);

@@ -141,7 +141,8 @@ export class Gossip {
   /** Passes an item on. @param except - the neighbour that it came from */
   spread(item: Uint8Array, except?: string): void {
     for (const neighbour of this.#eager) {
-      if (neighbour.peer !== except && this.#context.isKnown(neighbour.peer)) this.#queue(neighbour, itemEntry(item));
+      if (neighbour.peer !== except && this.#context.isKnown(neighbour.peer))
+        this.#queue(neighbour, itemEntry(item));
     }
   }
 
@@ -208,7 +209,8 @@ export class Gossip {
     }
     const theirs = new Set<string>();
     const buffer = Buffer.from(ids.buffer, ids.byteOffset, ids.length);
-    for (let at = 0; at < ids.length; at += ID_BYTES) theirs.add(buffer.toString('latin1', at, at + ID_BYTES));
+    for (let at = 0; at < ids.length; at += ID_BYTES)
+      theirs.add(buffer.toString('latin1', at, at + ID_BYTES));
     let common = 0;
     for (const item of this.#held()) {
       if (theirs.has(heldId(item))) common++;

@@ -69,7 +69,8 @@ export function encodeHead(head: StoredHead): Uint8Array {
 /** Reads a head; undefined for bytes that are none. */
 export function decodeHead(bytes: Uint8Array): StoredHead | undefined {
   const end = bytes.length - CHECKSUM_BYTES;
-  if (end < 0 || digestText(hash128(bytes.subarray(0, end))) !== digestText(bytes.subarray(end))) return undefined;
+  if (end < 0 || digestText(hash128(bytes.subarray(0, end))) !== digestText(bytes.subarray(end)))
+    return undefined;
   const reader = new ByteReader(bytes.subarray(0, end));
   if (reader.u8() !== VERSION) return undefined;
   const isLeaving = (reader.u8() & LEAVING) !== 0;

@@ -131,7 +131,12 @@ export class Intake {
     }
     // It was forgotten since, and is wanted again.
     const item = decodeItem(bytes.slice());
-    if (item?.type === 'commit' && this.#mayOriginate(item) && this.#gossip.takeVerification(from) && this.#isGenuine(item)) {
+    if (
+      item?.type === 'commit' &&
+      this.#mayOriginate(item) &&
+      this.#gossip.takeVerification(from) &&
+      this.#isGenuine(item)
+    ) {
       this.#desk.learned(item, from);
     }
   }
@@ -180,7 +185,9 @@ export class Intake {
     return (
       item.type === 'commit' &&
       item.isExternal &&
-      item.admissions.some((bytes) => this.#context.readAdmission(bytes, admins, standings)?.peer === item.peer)
+      item.admissions.some(
+        (bytes) => this.#context.readAdmission(bytes, admins, standings)?.peer === item.peer,
+      )
     );
   }
 
@@ -282,7 +289,8 @@ export class Intake {
       this.#context.moveHeads();
       this.#gossip.spread(bareItem('credential', bytes), from);
       // Who is put out hears nothing any more, but for that.
-      if (credential.kind === 'tombstone') this.#gossip.tellItem(credential.peer, bareItem('credential', bytes));
+      if (credential.kind === 'tombstone')
+        this.#gossip.tellItem(credential.peer, bareItem('credential', bytes));
       if (credential.peer !== self) this.#settler.store();
     }
     const isNeighbours = credential.kind === 'admission' && credential.peer === from;

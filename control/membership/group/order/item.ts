@@ -169,7 +169,9 @@ export function decodeItem(bytes: Uint8Array): Item | undefined {
   const type = bytes[0];
   if (type === ITEM_TYPE.credential) return { type: 'credential', bytes: bytes.subarray(1) };
   if (type === ITEM_TYPE.record) {
-    return bytes.length - 1 <= ORDER_LIMIT.recordBytes ? { type: 'record', bytes: bytes.subarray(1) } : undefined;
+    return bytes.length - 1 <= ORDER_LIMIT.recordBytes
+      ? { type: 'record', bytes: bytes.subarray(1) }
+      : undefined;
   }
   if (bytes.length < HEAD_BYTES + SIGNATURE_BYTES) return undefined;
   const peer = peerOfKey(bytes.subarray(1, HEAD_BYTES));
@@ -203,7 +205,8 @@ function capacityOf(fields: ItemFields): number {
   if (fields.type === 'add') return plain + ADMISSION_BYTES + fields.keyPackage.length;
   if (fields.type !== 'commit') return plain;
   const { admissions, removed, leaves } = fields;
-  const changes = admissions.length * ADMISSION_BYTES + removed.length * PEER_KEY_BYTES + leaves.length * LEAVE_BYTES;
+  const changes =
+    admissions.length * ADMISSION_BYTES + removed.length * PEER_KEY_BYTES + leaves.length * LEAVE_BYTES;
   return plain + changes;
 }
 
@@ -261,11 +264,7 @@ function writeCommit(writer: ByteWriter, commit: Unsigned<CommitItem>): void {
   for (const leave of commit.leaves) writer.bytes(leave, LEAVE_BYTES);
 }
 
-function readFields(
-  type: number | undefined,
-  reader: ByteReader,
-  signed: Signed,
-): SignedItem | undefined {
+function readFields(type: number | undefined, reader: ByteReader, signed: Signed): SignedItem | undefined {
   const digest = (): string => digestText(reader.bytes(DIGEST_BYTES));
   switch (type) {
     case ITEM_TYPE.heartbeat:
@@ -299,7 +298,9 @@ function readAdd(reader: ByteReader, signed: Signed): AddItem | undefined {
   const joiner = peerOfAdmission(admission);
   const keyPackage = reader.bytes(reader.left());
   const fits = keyPackage.length > 0 && keyPackage.length <= ORDER_LIMIT.keyPackageBytes;
-  return joiner === undefined || !fits ? undefined : { type: 'add', ...signed, base, admission, joiner, keyPackage };
+  return joiner === undefined || !fits
+    ? undefined
+    : { type: 'add', ...signed, base, admission, joiner, keyPackage };
 }
 
 function readCommit(reader: ByteReader, signed: Signed): CommitItem | undefined {

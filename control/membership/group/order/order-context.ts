@@ -12,10 +12,10 @@ import { CommitBook } from './commit-book.ts';
 import type { AddItem, Heartbeat, ItemFields, LeaveItem, RebuildItem } from './item.ts';
 import { NO_TAG, signItem } from './item.ts';
 import {
+  type NoticeEffect,
   ORDER_COUNTERS,
   ORDER_LIMIT,
   ORDER_TIMING,
-  type NoticeEffect,
   type OrderCounter,
   type OrderEffect,
   type OrderOptions,
@@ -84,7 +84,10 @@ export class OrderContext {
     this.options = options;
     this.ports = ports;
     this.unixOffsetMs = options.unixOffsetMs;
-    this.counters = Object.fromEntries(ORDER_COUNTERS.map((name) => [name, 0])) as Record<OrderCounter, number>;
+    this.counters = Object.fromEntries(ORDER_COUNTERS.map((name) => [name, 0])) as Record<
+      OrderCounter,
+      number
+    >;
   }
 
   get self(): string {
@@ -187,7 +190,11 @@ export class OrderContext {
   }
 
   /** An admission that holds by that record, and by what is known. */
-  readAdmission(bytes: Uint8Array, admins: ReadonlySet<string>, standings: Standings): Credential | undefined {
+  readAdmission(
+    bytes: Uint8Array,
+    admins: ReadonlySet<string>,
+    standings: Standings,
+  ): Credential | undefined {
     const credential = this.ports.readCredential(bytes, admins);
     return credential?.kind === 'admission' && standings.allows(credential) ? credential : undefined;
   }

@@ -111,7 +111,13 @@ export class OrderMachine {
   nextTimeoutMs(): number {
     const { phase } = this.#context;
     if (phase === 'expelled' || phase === 'left') return NEVER;
-    return Math.min(this.#workAtMs, this.#heartbeatAtMs, this.#leaveAtMs, this.#pruneAtMs, this.#gossip.nextTimeoutMs());
+    return Math.min(
+      this.#workAtMs,
+      this.#heartbeatAtMs,
+      this.#leaveAtMs,
+      this.#pruneAtMs,
+      this.#gossip.nextTimeoutMs(),
+    );
   }
 
   /** Whether a peer may have what this machine offers. */
@@ -180,7 +186,10 @@ export class OrderMachine {
   }
 
   #ioInput(
-    input: Extract<OrderInput, { kind: 'peer-up' | 'peer-down' | 'message' | 'object' | 'group-done' | 'stored' }>,
+    input: Extract<
+      OrderInput,
+      { kind: 'peer-up' | 'peer-down' | 'message' | 'object' | 'group-done' | 'stored' }
+    >,
   ): void {
     switch (input.kind) {
       case 'peer-up':
@@ -321,7 +330,8 @@ export class OrderMachine {
     for (let round = 0; round < ORDER_LIMIT.checkpoints; round++) {
       const before = context.head;
       context.isDirty = false;
-      if (context.haveHeadsMoved || this.#follower.nextTimeoutMs() <= context.nowMs) this.#follower.evaluate();
+      if (context.haveHeadsMoved || this.#follower.nextTimeoutMs() <= context.nowMs)
+        this.#follower.evaluate();
       context.haveHeadsMoved = false;
       this.#rejoiner.evaluate(this.#follower.rejoinTo);
       this.#desk.advance();
@@ -335,7 +345,14 @@ export class OrderMachine {
     this.#welcomes.tick();
     this.#isBusy = this.#isPending();
     if (this.#isBusy) this.#gossip.hurry();
-    const parts = [this.#desk, this.#settler, this.#follower, this.#rejoiner, this.#welcomes, this.#committer];
+    const parts = [
+      this.#desk,
+      this.#settler,
+      this.#follower,
+      this.#rejoiner,
+      this.#welcomes,
+      this.#committer,
+    ];
     this.#workAtMs = Math.min(...parts.map((part) => part.nextTimeoutMs()));
     this.#hasEnded();
   }

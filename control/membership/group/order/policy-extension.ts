@@ -63,7 +63,8 @@ export function decodePolicy(bytes: Uint8Array): GroupPolicy | undefined {
   if (recordBytes > ORDER_LIMIT.recordBytes) return undefined;
   const record = reader.bytes(recordBytes);
   const rebuildBytes = readU16(reader);
-  const rebuild = rebuildBytes === 0 ? undefined : decodeItem(reader.bytes(Math.min(rebuildBytes, reader.left())));
+  const rebuild =
+    rebuildBytes === 0 ? undefined : decodeItem(reader.bytes(Math.min(rebuildBytes, reader.left())));
   if (rebuildBytes > 0 && rebuild?.type !== 'rebuild') return undefined;
   const standings = readStandings(reader);
   if (standings === undefined || !reader.finished()) return undefined;

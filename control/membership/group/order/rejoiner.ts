@@ -96,7 +96,8 @@ export class Rejoiner {
       }
     }
     const rank = outsiderRank(self, digestBytes(target), others);
-    const untilMs = nowMs + Math.min(rankDelayMs(rank, this.#gossip.longestRttMs), 20 * ORDER_TIMING.rankStepMs);
+    const untilMs =
+      nowMs + Math.min(rankDelayMs(rank, this.#gossip.longestRttMs), 20 * ORDER_TIMING.rankStepMs);
     this.#attempt = { target, step: 'rank', untilMs, base: '', object: '', own: '' };
     if (untilMs <= nowMs) this.#next(this.#attempt, target);
   }
@@ -159,7 +160,8 @@ export class Rejoiner {
   #made(attempt: Attempt, result: GroupResult<'external-commit'>): void {
     const context = this.#context;
     if (!result.ok) {
-      if (this.#attempt === attempt) this.#attempt = { ...attempt, untilMs: context.nowMs + ORDER_TIMING.retryMs };
+      if (this.#attempt === attempt)
+        this.#attempt = { ...attempt, untilMs: context.nowMs + ORDER_TIMING.retryMs };
       if (result.code === 'failed') context.notice('group-failed', result.reason);
       return;
     }
@@ -185,7 +187,12 @@ export class Rejoiner {
     });
     const item = decodeItem(bytes);
     if (item?.type !== 'commit') return;
-    this.#attempt = { ...attempt, step: 'told', untilMs: context.nowMs + ORDER_TIMING.rejoinMs, own: state.id };
+    this.#attempt = {
+      ...attempt,
+      step: 'told',
+      untilMs: context.nowMs + ORDER_TIMING.rejoinMs,
+      own: state.id,
+    };
     context.kept.set(state.id, kept);
     context.pinned = state.id;
     context.count('rejoins');

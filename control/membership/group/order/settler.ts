@@ -11,8 +11,8 @@
  * Main thread and simulation; no I/O.
  */
 import type { StateId } from '../group-port.ts';
-import { type CommitEntry } from './commit-book.ts';
 import { comesFirst } from './branch-choice.ts';
+import { type CommitEntry } from './commit-book.ts';
 import type { CommitDesk } from './commit-desk.ts';
 import { encodeHead } from './head.ts';
 import type { Kept, OrderContext } from './order-context.ts';
@@ -33,7 +33,9 @@ export class Settler {
   sequence = 0;
   #collectUntilMs = Number.POSITIVE_INFINITY;
   #nextStore = 1;
-  #storing: { readonly id: number; readonly head: Kept | undefined; readonly then: (() => void)[] } | undefined;
+  #storing:
+    | { readonly id: number; readonly head: Kept | undefined; readonly then: (() => void)[] }
+    | undefined;
   #needsStore = false;
   #waiting: (() => void)[] = [];
   #storeAtMs = Number.POSITIVE_INFINITY;
@@ -72,7 +74,9 @@ export class Settler {
     const { nowMs, head } = this.#context;
     if (head === undefined) return undefined;
     const candidates = this.candidates();
-    const valid = candidates.filter(({ verdict, item }) => verdict === 'valid' && this.#context.kept.has(item.digest));
+    const valid = candidates.filter(
+      ({ verdict, item }) => verdict === 'valid' && this.#context.kept.has(item.digest),
+    );
     // Somebody has gone ahead on the branch that counts.
     const decided = valid.find(({ item }) => this.#desk.wanted.has(item.digest));
     if (decided !== undefined) return decided;
@@ -80,7 +84,8 @@ export class Settler {
       this.#collectUntilMs = Number.POSITIVE_INFINITY;
       return undefined;
     }
-    if (this.#collectUntilMs === Number.POSITIVE_INFINITY) this.#collectUntilMs = nowMs + ORDER_TIMING.collectMs;
+    if (this.#collectUntilMs === Number.POSITIVE_INFINITY)
+      this.#collectUntilMs = nowMs + ORDER_TIMING.collectMs;
     const only = candidates.length === 1 ? valid[0] : undefined;
     if (only !== undefined && this.#isAcknowledgedByAll(only, head)) return only;
     return nowMs >= this.#collectUntilMs ? this.#pick(valid) : undefined;
@@ -112,8 +117,11 @@ export class Settler {
   /** Lets somebody in who was put out, by what is known here. */
   #bringsBack({ item }: CommitEntry): boolean {
     const { standings } = this.#context;
-    if (item.isExternal) return standings.isOut(item.peer) && !item.admissions.some((bytes) => this.#allows(bytes));
-    return item.admitted.some((peer, index) => standings.isOut(peer) && !this.#allows(item.admissions[index]));
+    if (item.isExternal)
+      return standings.isOut(item.peer) && !item.admissions.some((bytes) => this.#allows(bytes));
+    return item.admitted.some(
+      (peer, index) => standings.isOut(peer) && !this.#allows(item.admissions[index]),
+    );
   }
 
   #allows(admission: Uint8Array | undefined): boolean {
@@ -196,7 +204,8 @@ export class Settler {
   /** Tells the frame path of the head unless somebody in it is put out. */
   tell(): void {
     const head = this.published;
-    if (head === undefined || head === this.#told || this.#context.holdsTombstoned(head.roster.keys())) return;
+    if (head === undefined || head === this.#told || this.#context.holdsTombstoned(head.roster.keys()))
+      return;
     const before = this.#told?.roster ?? new Map();
     this.#told = head;
     const removed = [...before.keys()].filter((peer) => !head.roster.has(peer));

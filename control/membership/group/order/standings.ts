@@ -81,9 +81,7 @@ export class Standings {
 
   /** By the peer's name, so that equal tables have equal bytes. */
   sorted(): readonly Standing[] {
-    return [...this.entries]
-      .sort(([one], [other]) => (one < other ? -1 : 1))
-      .map(([, standing]) => standing);
+    return [...this.entries].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, standing]) => standing);
   }
 }
 
@@ -101,7 +99,9 @@ function supersedes(one: Credential, known: Credential): boolean {
 function oldest(entries: ReadonlyMap<string, Standing>): string {
   const least = leastSequence(entries);
   // Of equal ones the first name, so that all members drop the same.
-  const names = [...entries].filter(([, { credential }]) => credential.sequence === least).map(([peer]) => peer);
+  const names = [...entries]
+    .filter(([, { credential }]) => credential.sequence === least)
+    .map(([peer]) => peer);
   return names.sort()[0] ?? '';
 }
 
