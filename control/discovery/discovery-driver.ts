@@ -217,7 +217,7 @@ export class DiscoveryDriver {
         void this.#ask(effect);
         return;
       case 'mdns':
-        void (effect.isOn ? network.startLan((peers) => this.#foundOnLan(peers)) : network.stopLan());
+        void (effect.isOn ? this.#startLan() : network.stopLan());
         return;
       case 'mdns-ask':
         void network.askLan();
@@ -262,8 +262,21 @@ export class DiscoveryDriver {
     );
   }
 
-  #foundOnLan(peers: readonly FoundPeer[]): void {
-    this.#input({ kind: 'found', source: 'mdns', vlan: undefined, peers });
+  async #startLan(): Promise<void> {
+    const { network } = this.#ports;
+    const advice = 'A default route mends it, or `ip route add 224.0.0.0/4 dev INTERFACE`.';
+    await network.startLan(
+      (peers) => {
+        this.#input({ kind: 'found', source: 'mdns', vlan: undefined, peers });
+      },
+      () => {
+        this.#ports.log(
+          'warn',
+          'no-multicast-route',
+          `the LAN cannot be asked: multicast has no route. ${advice}`,
+        );
+      },
+    );
   }
 
   #planTick(): void {

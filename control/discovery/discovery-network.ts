@@ -23,8 +23,8 @@ export interface DiscoveryNetwork {
   provide(digest: Uint8Array): Promise<number>;
   /** Says it no more; records that others hold run out. */
   unprovide(digest: Uint8Array): Promise<void>;
-  /** Answers others on the LAN, and tells what they say. */
-  startLan(onFound: OnFound): Promise<void>;
+  /** Answers others on the LAN, and tells what they say; `onNoRoute`: that no question can leave the machine. */
+  startLan(onFound: OnFound, onNoRoute: () => void): Promise<void>;
   stopLan(): Promise<void>;
   /** Asks the LAN once. */
   askLan(): Promise<void>;

@@ -150,8 +150,8 @@ export class DhtServices implements DiscoveryNetwork {
     return values[this.#options.values?.selectNewest(key, values) ?? 0];
   }
 
-  async startLan(onFound: OnFound): Promise<void> {
-    await this.#lan?.open(onFound);
+  async startLan(onFound: OnFound, onNoRoute: () => void): Promise<void> {
+    await this.#lan?.open(onFound, onNoRoute);
   }
 
   async stopLan(): Promise<void> {

@@ -9,12 +9,16 @@
  *
  * @see RFC 6762; libp2p specs, discovery/mdns.md
  */
+import { createSocket } from 'node:dgram';
 import { mdns } from '@libp2p/mdns';
 import type { OnFound } from '../discovery/discovery-network.ts';
 
 export type MdnsComponents = Parameters<ReturnType<typeof mdns>>[0];
 type Library = ReturnType<ReturnType<typeof mdns>> & { start(): Promise<void>; stop(): Promise<void> };
 
+/** RFC 6762 §3. */
+const GROUP = '224.0.0.251';
+const GROUP_PORT = 5353;
 const SERVICE_TAG = '_peertap._udp.local';
 /** The longest that a timer takes: the library never asks by itself. */
 const NEVER_MS = 2 ** 31 - 1;
@@ -24,6 +28,8 @@ export class MdnsLan {
   readonly #components: MdnsComponents;
   #library: Library | undefined;
   #onFound: OnFound | undefined;
+  #onNoRoute: () => void = () => undefined;
+  #isRouted = true;
   /** One change after the other: a socket that is being closed still holds its memberships. */
   #last: Promise<void> = Promise.resolve();
 
@@ -31,8 +37,13 @@ export class MdnsLan {
     this.#components = components;
   }
 
-  /** Answers and listens from now on, and asks once. */
-  open(onFound: OnFound): Promise<void> {
+  /**
+   * Answers and listens from now on, and asks once.
+   *
+   * @param onNoRoute - called when the machine has no way by which a question can leave; once until it is mended
+   */
+  open(onFound: OnFound, onNoRoute: () => void): Promise<void> {
+    this.#onNoRoute = onNoRoute;
     return this.#next(async () => {
       this.#onFound = onFound;
       await this.#restart();
@@ -64,6 +75,11 @@ export class MdnsLan {
     });
     await library.start();
     this.#library = library;
+    const isRouted = await hasRoute();
+    if (!isRouted && this.#isRouted) {
+      this.#onNoRoute();
+    }
+    this.#isRouted = isRouted;
   }
 
   async #close(): Promise<void> {
@@ -77,4 +93,15 @@ export class MdnsLan {
     this.#last = this.#last.then(step).catch(() => undefined);
     return this.#last;
   }
+}
+
+/** Connecting a datagram socket looks for a route and sends nothing. */
+function hasRoute(): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4');
+    socket.connect(GROUP_PORT, GROUP, (...failure: unknown[]) => {
+      socket.close();
+      resolve(failure.length === 0 || failure[0] === undefined || failure[0] === null);
+    });
+  });
 }

@@ -54,6 +54,17 @@ describeOnce('a LAN without configuration', () => {
       pair.remove();
     }
   });
+
+  it('says so when multicast has no route', async () => {
+    const pair = makePair('gso');
+    const a = startNode(pair.a.namespace);
+    try {
+      await a.said('no-multicast-route');
+    } finally {
+      a.child.kill('SIGKILL');
+      pair.remove();
+    }
+  });
 });
 
 /** As on a machine with a default route, which these do not have. */
