@@ -268,6 +268,10 @@ function installLane(
   if (lane.carrier === 'udp') {
     seedAddresses(context, lane, old, toldAddresses(peer, conclusion.party, lane.number));
   }
+  if (old !== undefined && !trunk.isInitiator) {
+    // The initiator's asks prove both ends' keys on a path that is known; ours are for when those do not come.
+    lane.nextAskAtMs = context.nowMs + context.config.idleRetryMs;
+  }
   const keysFor = (direction: LinkContext['direction']) => {
     const [initiator, responder] = trunk.isInitiator ? [self, peer.id] : [peer.id, self];
     return deriveLinkKeys(prk, {
