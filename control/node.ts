@@ -353,7 +353,15 @@ export class PeertapNode implements DaemonControl {
   }
 
   #warnOfRestart(config: Config): void {
-    const fixed = ['stateDirectory', 'controlSocket', 'listen', 'dataplane', 'connectionLimit'] as const;
+    const fixed = [
+      'stateDirectory',
+      'controlSocket',
+      'listen',
+      'dataplane',
+      'connectionLimit',
+      'discovery',
+      'heartbeatIntervalMs',
+    ] as const;
     const inUse = this.#parts.config;
     const changed = fixed.filter((key) => JSON.stringify(config[key]) !== JSON.stringify(inUse[key]));
     if (changed.length > 0) {

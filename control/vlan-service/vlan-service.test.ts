@@ -43,6 +43,7 @@ class NotedVlans implements VlansAtWork {
 
   join(request: VlanRequest): Promise<VlanAtWork> {
     const id = formatVlanId(request.idBytes);
+    if (this.requests.get(id)?.attachment !== undefined) return Promise.reject(new Error('already joined'));
     this.requests.set(id, request);
     return Promise.resolve(this.#host(id));
   }
@@ -352,6 +353,11 @@ test('an invite that is cut, used up or of nobody’s making lets nobody in', as
   await until('the second is refused', () => second.state(id) === 'refused');
   assert.ok((second.service.reports()[0]?.reason ?? '').length > 10);
   assert.equal(second.epoch(id), undefined);
+
+  const fresh = { invite: await invite(owner, id), ...attachment('ptap0'), addresses: ['10.7.0.9/24'] };
+  await second.service.join(fresh);
+  await until('a fresh one lets it in', () => agree([owner, first, second], id));
+  assert.deepEqual(second.service.reports()[0]?.addresses, ['10.7.0.9/24']);
 });
 
 test('an open VLAN has no requests, no removals and no secret invites', async () => {

@@ -219,13 +219,21 @@ export class VlanService {
   // ── Beginning and ending ─────────────────────────────────────────────────────────────────────────────
 
   async #begin(entry: VlanEntry): Promise<void> {
-    await this.#parts.vlans.join(requestOf(entry));
+    await this.#attach(entry);
     const work = this.#work.get(entry.id) ?? this.#open(entry);
     if (entry.kind === 'private' && isIdle(entry, work.inner)) {
       await work.inner?.stop();
       work.inner = this.#openPrivate(entry, work.exchange);
       await work.inner.start();
     }
+  }
+
+  /** Who asks to be let in again has its interface already, perhaps with other addresses. */
+  async #attach(entry: VlanEntry): Promise<void> {
+    const { vlans } = this.#parts;
+    const name = vlans.find(entry.id)?.interfaceName;
+    if (name === undefined) await vlans.join(requestOf(entry));
+    else await vlans.change(entry.id, entry.attachment);
   }
 
   async #end(entry: VlanEntry, how: 'for good' | 'for now' = 'for now'): Promise<void> {

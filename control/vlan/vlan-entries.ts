@@ -147,6 +147,11 @@ export function bareAttachment(wanted: WantedVlan): VlanAttachment {
   };
 }
 
+/** What a VLAN was joined with at run time, if it was. */
+export function attachmentAtRunTime(entry: VlanEntry | undefined): readonly VlanAttachment[] {
+  return entry?.source === 'joined' && entry.attachment !== undefined ? [entry.attachment] : [];
+}
+
 function invitedBy(id: string, invite: string | null | undefined) {
   if (invite === undefined || invite === null) return undefined;
   const parsed = parseInvite(invite);

@@ -15,6 +15,7 @@ import { parseInvite, type ReadInvite } from './invite.ts';
 import { changeRecord, firstRecord } from './record-change.ts';
 import { RecordStore } from './record-store.ts';
 import {
+  attachmentAtRunTime,
   bareAttachment,
   difference,
   effectiveEntries,
@@ -134,8 +135,7 @@ export class VlanRegistry {
     if (present?.attachment !== undefined) {
       if (present.attachment.interface === wanted.interface && mayAskAgain(present)) {
         requiredInvite(wanted);
-        this.setMembership(waiting(wanted.id, wanted.invite ?? null));
-        return this.#required(wanted.id);
+        return this.#askAgain(wanted);
       }
       throw new VlanError(
         'already-joined',
@@ -150,6 +150,18 @@ export class VlanRegistry {
       owned: withMembership(this.#state.owned, wanted.id, true),
       joined: [...others, bareAttachment(wanted)],
       memberships: this.#membershipsAfterJoin(wanted, present),
+    });
+    return this.#required(wanted.id);
+  }
+
+  /** On the same interface, with what of it is wanted now; a config's word on that stays. */
+  #askAgain(wanted: WantedVlan): VlanEntry {
+    const { joined, memberships } = this.#state;
+    const membership = waiting(wanted.id, wanted.invite ?? null);
+    this.#store({
+      ...this.#state,
+      joined: joined.map((vlan) => (vlan.id === wanted.id ? bareAttachment(wanted) : vlan)),
+      memberships: withStanding(memberships, wanted.id, membership),
     });
     return this.#required(wanted.id);
   }
@@ -185,7 +197,7 @@ export class VlanRegistry {
   undoJoin(id: string, before: VlanEntry | undefined): void {
     this.#store({
       owned: withMembership(this.#state.owned, id, before !== undefined),
-      joined: this.#state.joined.filter((vlan) => vlan.id !== id),
+      joined: [...this.#state.joined.filter((vlan) => vlan.id !== id), ...attachmentAtRunTime(before)],
       memberships: withStanding(this.#state.memberships, id, before?.membership),
     });
   }
