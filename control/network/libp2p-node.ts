@@ -12,6 +12,7 @@ import { createLibp2p, type Libp2p, type Libp2pOptions } from 'libp2p';
 import type { SwarmAuthority } from '../swarm/swarm.ts';
 import { ConnectionLimit, HANDSHAKE_RESERVE } from './connection-limit.ts';
 import { type ConnectionGuard, GuardedConnections } from './guarded-connections.ts';
+import { sparingWindows } from './sparing-windows.ts';
 import { SwarmGate } from './swarm-gate.ts';
 import { loadTransports } from './transports.ts';
 
@@ -73,7 +74,9 @@ export async function createNode(options: NetworkOptions): Promise<CreatedNode> 
     streamMuxers: [
       guarded.guardMuxer(
         // Its keep-alive never looks at what comes back; connection-pulse.ts does.
-        yamux({ enableKeepAlive: false, streamOptions: { maxWriteBufferLength: WRITE_BUFFER_MAX_BYTES } }),
+        sparingWindows(
+          yamux({ enableKeepAlive: false, streamOptions: { maxWriteBufferLength: WRITE_BUFFER_MAX_BYTES } }),
+        ),
       ),
     ],
     connectionGater: guarded.gater(),
