@@ -309,8 +309,8 @@ export class PeertapNode implements DaemonControl {
   #peerFacts(peer: string): PeerFacts | undefined {
     const trunk = this.#driver.status().find((row) => row.peer === peer);
     if (trunk === undefined) return undefined;
-    const known = this.#discovery.status().find((row) => row.peer === peer);
-    return { isUp: trunk.state === 'up', rttMs: trunk.rttMs, addresses: known?.addresses ?? [] };
+    const addresses = this.#discovery.addressesOf(peer);
+    return { isUp: trunk.state === 'up', rttMs: trunk.rttMs, addresses };
   }
 
   #trunkNotice(notice: NoticeEffect): void {
