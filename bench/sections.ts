@@ -14,7 +14,8 @@ export const SECTION_TITLES: Readonly<Record<SectionName, string>> = {
   tunnel: "a user's traffic through two daemons, beside the bare link and kernel VXLAN",
   relay: 'a node that passes datagrams on, beside a loop that only receives and sends',
   scale: 'workers, VLANs, trunks: what more of them cost',
-  control: 'private VLANs: joins, removals and their messages by size of the group',
+  control:
+    'private VLANs: joins, removals and their messages by size of the group; frames beside an open VLAN',
   api: 'the admin API under load, and what it costs the traffic',
   flame: 'flame graphs of a loaded daemon',
 };

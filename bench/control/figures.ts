@@ -42,8 +42,10 @@ export const MAIN_CPU_FIGURE: FigureDescription = {
 
 /** The size of group that the target speaks of. */
 export const TARGET_MEMBERS = 200;
-const JOIN_MS = 2_000;
-const BLOCK_MS = 20;
+/** Of a join at that size. */
+export const JOIN_MS = 2_000;
+/** Of the main loop, at any size. */
+export const BLOCK_MS = 20;
 
 /** Judges the work of a join, and what it did to the main loop. */
 export function judgeGroups(
@@ -59,7 +61,8 @@ export function judgeGroups(
   ];
 }
 
-function atMost(
+/** A verdict; none when nothing was measured. */
+export function atMost(
   title: string,
   samples: readonly number[],
   wanted: number,

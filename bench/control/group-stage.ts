@@ -12,12 +12,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { formatPeerId } from '../../control/identity/peer-id.ts';
 import type { GroupJob, GroupResults, StateId } from '../../control/membership/group/group-port.ts';
-import { freshKeyPackage, type NodeSigner } from '../../control/membership/group/mls/group-context.ts';
 import { GroupPool } from '../../control/membership/group/mls/group-pool.ts';
-import { writeMessage } from '../../control/membership/group/mls/messages.ts';
 import { MlsGroup } from '../../control/membership/group/mls/mls-group.ts';
 import type { GroupSuite } from '../../control/membership/group/mls/suites.ts';
-import { privateKeyFromRaw, rawPublicKey } from '../../control/vlan/raw-keys.ts';
+import { freshSigner, makeFiller } from './filler.ts';
 
 /** One who has the group. */
 interface Participant {
@@ -60,7 +58,7 @@ export class GroupStage {
     const created = await done(this.admin, { op: 'create', policy: new Uint8Array(64) });
     const { keyPackage } = await done(this.member, { op: 'key-package' });
     const add = [{ peer: this.member.peer, keyPackage }];
-    while (add.length < memberCount - 1) add.push(await this.#fillerPackage());
+    while (add.length < memberCount - 1) add.push(await makeFiller(this.#suite));
     this.#filler = add.at(-1)?.peer ?? '';
     const base = created.state.id;
     const filled = await done(this.admin, { op: 'commit', base, add, remove: [] });
@@ -89,14 +87,6 @@ export class GroupStage {
     this.#participants.push(participant);
     return participant;
   }
-
-  async #fillerPackage(): Promise<{ peer: string; keyPackage: Uint8Array }> {
-    const signer = freshSigner();
-    const context = { signer, vlanId: this.#vlanId, directory: '', suite: this.#suite, nowMs: Date.now() };
-    const { publicPackage } = await freshKeyPackage(context, this.#suite);
-    const keyPackage = writeMessage({ wireformat: 'mls_key_package', keyPackage: publicPackage });
-    return { peer: formatPeerId(signer.publicKey), keyPackage };
-  }
 }
 
 /** Has a job done that must succeed. @throws Error with the reason when it does not */
@@ -107,10 +97,4 @@ export async function done<Job extends GroupJob>(
   const result = await group.run(job);
   if (!result.ok) throw new Error(`${job.op}: ${result.code}: ${result.reason}`);
   return result.value;
-}
-
-/** A new node key. */
-export function freshSigner(): NodeSigner {
-  const seed = new Uint8Array(randomBytes(32));
-  return { seed, publicKey: rawPublicKey(privateKeyFromRaw('ed25519', seed)) };
 }

@@ -7,7 +7,8 @@ import { formatPeerId } from '../../control/identity/peer-id.ts';
 import { freshKeyPackage } from '../../control/membership/group/mls/group-context.ts';
 import { readMessage, writeMessage } from '../../control/membership/group/mls/messages.ts';
 import { type GroupSuite, MLS_SUITES } from '../../control/membership/group/mls/suites.ts';
-import { done, freshSigner, type GroupStage } from './group-stage.ts';
+import { freshSigner } from './filler.ts';
+import { done, type GroupStage } from './group-stage.ts';
 
 /** Has a newcomer added to a group, and in by ts-mls alone. @returns milliseconds of its join */
 export async function libraryJoinMs(stage: GroupStage, suite: GroupSuite): Promise<number> {
