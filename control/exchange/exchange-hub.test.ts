@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
-import { formatPeerId } from '../identity/peer-id.ts';
+import { formatPeerId, publicKeyOfPeerId } from '../identity/peer-id.ts';
 import type { MessageStream, MessageStreams } from '../network/message-streams.ts';
+import { contactKeyOf, writeOpening } from './contact.ts';
 import { createPipe } from './exchange.fixture.ts';
 import { EXCHANGE_PROTOCOL, ExchangeHub, type VlanExchange } from './exchange-hub.ts';
 import { objectDigest } from './object-exchange.ts';
@@ -161,5 +162,34 @@ test('what is no message is counted, and a flood is cut', async () => {
   await settle();
   assert.equal(high.hub.counters.messagesInvalid, 1);
   assert.equal(high.hub.counters.messagesRefused, 1_001);
+  end(world);
+});
+
+test('a stream that was on its way when the VLAN was left does not come up', async () => {
+  const { world, low, high } = await pair();
+  join(low, VLAN);
+  join(high, VLAN);
+  low.hub.share(high.self, [VLAN]);
+  low.hub.remove(VLAN);
+  await settle();
+  await settle();
+  assert.deepEqual(low.heard, []);
+  assert.deepEqual(high.heard.at(-1), `down ${low.self}`);
+  end(world);
+});
+
+test('a peer whose key is not Ed25519 gets no stream, whatever it proves', async () => {
+  const { world, high } = await pair();
+  join(high, VLAN);
+  // As libp2p names RSA keys. With no key to prove by, zeros would be what both ends have in common.
+  const [near, far] = createPipe('QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N', high.self);
+  const acceptor = publicKeyOfPeerId(high.self);
+  assert.ok(acceptor);
+  const ends = { opener: new Uint8Array(32), acceptor };
+  high.accept?.(far);
+  near.send(writeOpening(contactKeyOf(VLAN), ends, new Uint8Array(16)));
+  await settle();
+  assert.deepEqual(high.heard, []);
+  assert.equal(high.hub.counters.contactsRefused, 1);
   end(world);
 });

@@ -37,6 +37,7 @@ const MESSAGES_PER_SECOND = 500;
 const MESSAGE_BURST = 2_000;
 /** Streams that have not said which VLAN they are for. */
 const UNNAMED_MAX = 256;
+const NO_KEY = new Uint8Array(32);
 
 /** What a VLAN hears of its exchange. */
 export interface ExchangeHandler {
@@ -224,8 +225,10 @@ export class ExchangeHub {
 
   #drop(id: string): void {
     const vlan = this.#vlans.get(id);
+    if (vlan === undefined) return;
     this.#vlans.delete(id);
-    for (const { stream } of [...(vlan?.links.values() ?? [])]) {
+    vlan.wanted.clear();
+    for (const { stream } of [...vlan.links.values()]) {
       stream.close();
     }
   }
@@ -248,7 +251,12 @@ export class ExchangeHub {
   }
 
   #introduce(vlan: VlanExchange, stream: MessageStream): Promise<void> {
-    const ends = { opener: this.#parts.publicKey, acceptor: keyOf(stream) };
+    const acceptor = publicKeyOfPeerId(stream.peer);
+    if (acceptor === undefined) {
+      stream.close();
+      return Promise.reject(new Error('a peer without an Ed25519 key'));
+    }
+    const ends = { opener: this.#parts.publicKey, acceptor };
     const nonce = this.#parts.randomBytes(CONTACT_NONCE_BYTES);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
@@ -264,6 +272,10 @@ export class ExchangeHub {
         if (!isAnswer(answer, vlan.contactKey, ends, nonce)) {
           this.counters.contactsRefused++;
           stream.close();
+          return;
+        }
+        if (!vlan.wanted.has(stream.peer)) {
+          stream.close(); // The VLAN was left meanwhile, here or there.
           return;
         }
         this.#adopt(vlan, stream);
@@ -296,8 +308,10 @@ export class ExchangeHub {
   }
 
   #opened(stream: MessageStream, opening: Uint8Array): void {
-    const ends = { opener: keyOf(stream), acceptor: this.#parts.publicKey };
-    const vlans = [...this.#vlans.values()];
+    // Whatever a peer of another key type proves: no module could name it in what it signs.
+    const opener = publicKeyOfPeerId(stream.peer);
+    const ends = { opener: opener ?? NO_KEY, acceptor: this.#parts.publicKey };
+    const vlans = opener === undefined ? [] : [...this.#vlans.values()];
     const found = readOpening(
       opening,
       ends,
@@ -367,9 +381,4 @@ export class ExchangeHub {
       vlan.handler.message(peer, message.type, message.bytes);
     }
   }
-}
-
-/** The key in a peer's name; PeerIds of other key types never reach a trunk, and find no VLAN here. */
-function keyOf(stream: MessageStream): Uint8Array {
-  return publicKeyOfPeerId(stream.peer) ?? new Uint8Array(32);
 }

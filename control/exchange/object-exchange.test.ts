@@ -1,6 +1,7 @@
 /** Behaviour of pulling objects: whole, from whoever has them, and never more than was asked for. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { type ObjectMessage, PART_BYTES } from './exchange-message.ts';
 import { OBJECT_LIMIT, type ObjectEffect, ObjectExchange, objectDigest } from './object-exchange.ts';
 
 const SIZE = 100_000;
@@ -83,6 +84,35 @@ test('a holder that goes away in the middle is replaced, and the object begins a
   room.add('holder').offer(digest, bytes, everybody);
   room.perform('asker', asker.peerDown('gone', 0));
   assert.deepEqual(room.fetched, [{ kind: 'object', digest, bytes, from: 'holder' }]);
+});
+
+test('a holder that trickles, by small parts or slow ones, is left for the next', () => {
+  const big = new Uint8Array(20 * PART_BYTES).fill(5);
+  const name = objectDigest(big);
+  const partAt = (offset: number, sizeBytes: number): ObjectMessage => ({
+    type: 'object-part',
+    digest: Buffer.from(name, 'hex'),
+    total: big.length,
+    offset,
+    bytes: big.subarray(offset, offset + sizeBytes),
+  });
+  const asksHonest = (effects: readonly ObjectEffect[]): boolean =>
+    effects.some((effect) => effect.kind === 'send' && effect.peer === 'honest');
+
+  const first = new ObjectExchange();
+  first.fetch(name, ['trickling', 'honest'], 0);
+  assert.ok(asksHonest(first.message('trickling', partAt(0, 1), 10)));
+
+  const second = new ObjectExchange();
+  second.fetch(name, ['slow', 'honest'], 0);
+  const gapMs = OBJECT_LIMIT.partTimeoutMs - 1;
+  let [nowMs, isLeft] = [0, false];
+  for (let part = 0; part < 20 && !isLeft; part++) {
+    nowMs += gapMs;
+    assert.deepEqual(second.tick(nowMs), []);
+    isLeft = asksHonest(second.message('slow', partAt(part * PART_BYTES, PART_BYTES), nowMs));
+  }
+  assert.ok(isLeft && nowMs < 15_000, `left after ${nowMs} ms`);
 });
 
 test('parts that were not asked for count for nothing', () => {

@@ -4,7 +4,8 @@
  *   fetch ─▶ ask holder 1 ─parts─▶ whole and of the right digest ─▶ object
  *                └── none, gone, silent, or false bytes ─▶ next holder ─▶ … ─▶ object, missing
  *
- * A part is asked for when the one before it is there, so a holder never sends more than was asked. An object is
+ * A part is asked for when the one before it is there, so a holder never sends more than was asked; it is whole, and
+ * none comes after the time that a slow path takes, so that a holder cannot keep the object back by trickling. It is
  * hashed as it comes. What is offered is given to whoever `mayFetch` allows, and looks absent to all others.
  *
  * Main thread and simulation; sans-I/O. Must never throw for what a peer sends.
@@ -25,6 +26,8 @@ export const OBJECT_LIMIT = {
   waitingFetches: 64,
   /** A holder that sends nothing for so long is left. */
   partTimeoutMs: 5_000,
+  /** One that is slower than this on the whole is left for the next: half of what a path of 256 kbit/s carries. */
+  leastBytesPerSecond: 16_384,
 } as const;
 
 /** Why nothing comes, or what came. */
@@ -61,6 +64,8 @@ interface Fetch {
   holder: string | undefined;
   buffer: Uint8Array | undefined;
   receivedBytes: number;
+  /** Since when the present holder is asked. */
+  sinceMs: number;
   hash: ReturnType<typeof blake3.create>;
   deadlineMs: number;
 }
@@ -174,7 +179,8 @@ export class ObjectExchange {
       return; // A repetition.
     }
     fetch.buffer ??= new Uint8Array(Math.min(part.total, OBJECT_MAX_BYTES));
-    if (part.total !== fetch.buffer.length) {
+    const isWhole = part.bytes.length === PART_BYTES || part.offset + part.bytes.length === part.total;
+    if (part.total !== fetch.buffer.length || !isWhole) {
       this.#false(fetch, nowMs);
       return;
     }
@@ -182,7 +188,8 @@ export class ObjectExchange {
     fetch.hash.update(part.bytes);
     fetch.receivedBytes += part.bytes.length;
     if (fetch.receivedBytes < fetch.buffer.length) {
-      this.#ask(fetch, nowMs);
+      if (isSlow(fetch, nowMs)) this.#tryNext(fetch, nowMs);
+      else this.#ask(fetch, nowMs);
     } else if (bytesToHex(fetch.hash.digest()) === fetch.digest) {
       this.#end(fetch, fetch.buffer, nowMs);
     } else {
@@ -201,6 +208,7 @@ export class ObjectExchange {
     fetch.holder = fetch.holders.shift();
     fetch.buffer = undefined;
     fetch.receivedBytes = 0;
+    fetch.sinceMs = nowMs;
     fetch.hash = newHash();
     if (fetch.holder === undefined) {
       this.#end(fetch, undefined, nowMs);
@@ -246,6 +254,12 @@ function newHash(): ReturnType<typeof blake3.create> {
   return blake3.create({ dkLen: DIGEST_BYTES });
 }
 
+/** Each part in time, and yet the whole would take for ever. */
+function isSlow({ sinceMs, receivedBytes }: Fetch, nowMs: number): boolean {
+  const { partTimeoutMs, leastBytesPerSecond } = OBJECT_LIMIT;
+  return nowMs - sinceMs > partTimeoutMs + (receivedBytes / leastBytesPerSecond) * 1_000;
+}
+
 function newFetch(digest: string, holders: readonly string[]): Fetch {
   return {
     digest,
@@ -253,6 +267,7 @@ function newFetch(digest: string, holders: readonly string[]): Fetch {
     holder: undefined,
     buffer: undefined,
     receivedBytes: 0,
+    sinceMs: 0,
     hash: newHash(),
     deadlineMs: Number.POSITIVE_INFINITY,
   };
