@@ -243,6 +243,7 @@ function commitLie(world: OrderWorld, liar: SimOrderNode): Uint8Array {
       welcome: undefined,
       admissions: [],
       admitted: [],
+      keyPackages: [],
       removed: [victim.peer],
       leaves: [],
     },

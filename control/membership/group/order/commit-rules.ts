@@ -4,7 +4,7 @@
  *
  *   who        a member of the base; from outside: a member of the base that comes anew, or with an admission
  *   adds       each with an admission by an admin that holds against the standings
- *   removes    each put out by an admin's tombstone in the new policy, by its own leave, or to be added anew
+ *   removes    each put out by an admin's tombstone in the new policy, by its own leave, or to be added anew by an admin
  *   policy     the record only by a newer one, standings only forward, a rebuild only by its admin's own commit
  *
  * Main thread and simulation; no I/O.
@@ -64,8 +64,8 @@ function faultOfRemoves(commit: ProcessedCommit, context: OrderContext): string 
   const left = new Set(item.leaves.map((bytes) => leaverOf(bytes, base, context)));
   for (const peer of item.removed) {
     if (!base.roster.has(peer)) return 'removes one who is not a member';
-    // Who comes in anew with an admission has lost its old leaf.
-    const isReplaced = item.admitted.includes(peer);
+    // Who comes in anew has lost its old leaf; that is for an admin to say, or any member could put out any other.
+    const isReplaced = item.admitted.includes(peer) && adminsOf(base, next).has(item.peer);
     if (!isReplaced && !next.policy.standings.isOut(peer) && !left.has(peer))
       return 'removes one whom no admin put out';
   }
@@ -81,7 +81,7 @@ function faultOfPolicy({ base, item, next }: ProcessedCommit, context: OrderCont
   for (const [peer, { bytes, credential }] of after.standings.entries) {
     const known = before.standings.entries.get(peer);
     if (known !== undefined && equal(known.bytes, bytes)) continue;
-    const isGenuine = context.ports.readCredential(bytes, admins) !== undefined;
+    const isGenuine = context.readCredential(bytes, admins) !== undefined;
     if (!isGenuine || !before.standings.isNews(credential)) return 'a false standing';
   }
   const isSame = before.rebuild?.bytes === after.rebuild?.bytes;
@@ -127,7 +127,7 @@ export function nextStandings(
 ): Standings {
   const merged = base.merged(known.entries.values());
   const returning = admissions.flatMap((bytes) => {
-    const credential = context.ports.readCredential(bytes, context.admins);
+    const credential = context.readCredential(bytes, context.admins);
     return credential !== undefined && merged.isOut(credential.peer) ? [{ credential, bytes }] : [];
   });
   return merged.merged(returning);

@@ -13,7 +13,7 @@ import { hash128 } from '../../../vlan/hash.ts';
 import type { CommitJob, GroupMember, GroupResult } from '../group-port.ts';
 import type { CommitDesk } from './commit-desk.ts';
 import { nextStandings } from './commit-rules.ts';
-import { type AddItem, addedBy, decodeItem } from './item.ts';
+import { type AddItem, decodeItem } from './item.ts';
 import type { Kept, OrderContext } from './order-context.ts';
 import { ORDER_LIMIT, ORDER_TIMING } from './order-port.ts';
 import { digestText } from './peer-key.ts';
@@ -45,11 +45,15 @@ export class Committer {
   readonly #desk: CommitDesk;
   readonly #welcomes: Welcomes;
   readonly wishes: OwnWishes = { renewAtMs: Number.POSITIVE_INFINITY, rebuild: false };
+  /** Told of joiners that the group does not take. */
+  onRefused: (peer: string) => void = () => undefined;
   /** Nothing is committed before. */
   quietUntilMs = 0;
   #pendingSinceMs = Number.POSITIVE_INFINITY;
   #stalledSinceMs = Number.POSITIVE_INFINITY;
   #headSinceMs = 0;
+  /** A change waits that only this node may commit. */
+  #replaces = false;
   #isWorking = false;
   #hasCommitted = false;
   /** Fewer after a failure, down to one, to find the add that the group does not take. */
@@ -85,7 +89,7 @@ export class Committer {
     const leave = [...leaves.values()]
       .filter(({ peer, base }) => head.roster.has(peer) && chain.includes(base) && !remove.includes(peer))
       .map(({ peer }) => peer);
-    const add = [...adds.values()].filter((item) => this.#mayAdd(item, chain));
+    const add = [...adds.values()].filter((item) => this.#mayAdd(item, head, chain));
     const isNewer = record !== undefined && record.facts.sequence > head.record.sequence;
     return { add, remove, leave, policy: isNewer || !head.policy.standings.covers(standings) };
   }
@@ -99,6 +103,7 @@ export class Committer {
     if (!isPending) this.#pendingSinceMs = Number.POSITIVE_INFINITY;
     else if (this.#pendingSinceMs === Number.POSITIVE_INFINITY) this.#pendingSinceMs = nowMs;
     this.#watchForStall(isPending);
+    this.#replaces = pending.add.some((item) => this.#isOwnReplacement(item, head));
     if (this.#isBusy() || nowMs < this.dueMs()) return;
     this.#commit(head, pending);
   }
@@ -111,7 +116,7 @@ export class Committer {
     if (!head.roster.has(this.#context.self) || this.#context.isLeaving) return Number.POSITIVE_INFINITY;
     const renewMs = this.#headSinceMs + head.record.rekeyIntervalSeconds * 1_000;
     const sinceMs = Math.min(this.#pendingSinceMs, renewMs);
-    const wishMs = this.wishes.rebuild ? nowMs : this.wishes.renewAtMs;
+    const wishMs = this.wishes.rebuild || this.#replaces ? nowMs : this.wishes.renewAtMs;
     if (sinceMs > nowMs && wishMs > nowMs) return Math.max(this.quietUntilMs, Math.min(sinceMs, wishMs));
     const rank = this.#rank(head);
     return Math.max(this.quietUntilMs, Math.min(wishMs, sinceMs + rankDelayMs(rank, this.#longestRttMs())));
@@ -149,11 +154,18 @@ export class Committer {
     }
   }
 
-  #mayAdd(item: AddItem, chain: readonly string[]): boolean {
+  #mayAdd(item: AddItem, head: Kept, chain: readonly string[]): boolean {
     if (!chain.includes(item.base) || hasBeenAdded(item, chain, this.#context)) return false;
+    // A member that lost its state is replaced by the admin that it has turned to, and nobody else.
+    if (head.roster.has(item.joiner) && !this.#isOwnReplacement(item, head)) return false;
     return (
       this.#context.readAdmission(item.admission, this.#context.admins, this.#context.standings) !== undefined
     );
+  }
+
+  #isOwnReplacement({ peer, joiner }: AddItem, head: Kept): boolean {
+    const { self, admins } = this.#context;
+    return head.roster.has(joiner) && peer === self && admins.has(self);
   }
 
   #commit(head: Kept, pending: Pending): void {
@@ -215,6 +227,7 @@ export class Committer {
       welcome: welcome === undefined ? undefined : digestText(hash128(welcome)),
       admissions: changes.add.map(({ admission }) => admission),
       admitted: changes.add.map(({ joiner }) => joiner),
+      keyPackages: changes.add.map(({ keyPackage }) => digestText(hash128(keyPackage))),
       removed: changes.remove,
       leaves,
     });
@@ -249,6 +262,7 @@ export class Committer {
       return;
     }
     context.adds.delete(only.joiner);
+    this.onRefused(only.joiner);
     this.#addsAtOnce = ORDER_LIMIT.changesPerCommit;
     context.notice('add-refused', failure.reason, only.joiner);
   }
@@ -266,12 +280,15 @@ export class Committer {
   }
 }
 
-/** Whether a commit since the proposal's base has let its joiner in. @param chain - the head first */
+/** Whether a commit since the proposal's base has taken its key package. @param chain - the head first */
 export function hasBeenAdded(item: AddItem, chain: readonly string[], context: OrderContext): boolean {
-  return chain.slice(0, chain.indexOf(item.base)).some((id) => {
+  const since = chain.slice(0, Math.max(0, chain.indexOf(item.base)));
+  for (const id of since) {
     const commit = context.book.get(id)?.item;
-    return commit !== undefined && addedBy(commit).includes(item.joiner);
-  });
+    const index = commit?.admitted.indexOf(item.joiner) ?? -1;
+    if (index >= 0 && commit?.keyPackages[index] === digestText(hash128(item.keyPackage))) return true;
+  }
+  return false;
 }
 
 function readRebuild(bytes: Uint8Array): Kept['policy']['rebuild'] {

@@ -163,7 +163,7 @@ export class Follower {
       this.rejoinTo = undefined;
       if (head !== undefined && !way.includes(head.state.id)) this.#context.count('branchSwitches');
       this.#desk.wanted = new Set([target]);
-      this.#settler.adopt(reached, book.get(target));
+      this.#settler.adopt(reached);
       return;
     }
     const at = way[from] ?? target;

@@ -33,6 +33,8 @@ export const LINK_TYPE = {
 } as const;
 
 const VERSION = 1;
+/** Digests and summaries of a neighbour that are answered: each goes over all that is held. */
+const COMPARISONS = { burst: 10, perSecond: 2 } as const;
 const SUMMARY_GAP_MS = 1_000;
 const ENTRY_HEAD_BYTES = 3;
 const ID_BYTES = 8;
@@ -51,6 +53,7 @@ interface Neighbour {
   readonly peer: string;
   rttMs: number;
   readonly budget: TokenBucket;
+  readonly comparisons: TokenBucket;
   outbox: Entry[];
   outboxBytes: number;
   flushAtMs: number;
@@ -94,6 +97,7 @@ export class Gossip {
       peer,
       rttMs,
       budget,
+      comparisons: new TokenBucket(COMPARISONS, nowMs),
       outbox: [],
       outboxBytes: 0,
       flushAtMs: Number.POSITIVE_INFINITY,
@@ -197,6 +201,7 @@ export class Gossip {
     const neighbour = this.#neighbours.get(peer);
     if (neighbour === undefined) return;
     neighbour.hasSpoken = true;
+    if (!this.#mayCompare(neighbour)) return;
     if (Buffer.compare(digest, this.#digest()) !== 0) this.#summarise(neighbour);
   }
 
@@ -207,6 +212,7 @@ export class Gossip {
       this.#context.count('malformed');
       return;
     }
+    if (!this.#mayCompare(neighbour)) return;
     const theirs = new Set<string>();
     const buffer = Buffer.from(ids.buffer, ids.byteOffset, ids.length);
     for (let at = 0; at < ids.length; at += ID_BYTES)
@@ -217,6 +223,12 @@ export class Gossip {
       else this.#queue(neighbour, itemEntry(item));
     }
     if (common < theirs.size) this.#summarise(neighbour);
+  }
+
+  #mayCompare(neighbour: Neighbour): boolean {
+    const may = neighbour.comparisons.take(this.#context.nowMs);
+    if (!may) this.#context.count('overBudget');
+    return may;
   }
 
   #digest(): Uint8Array {

@@ -30,6 +30,9 @@ import type { Rejoiner } from './rejoiner.ts';
 import type { Settler } from './settler.ts';
 import type { Welcomes } from './welcomes.ts';
 
+/** A digest and a summary in one message. */
+const COMPARISONS_MAX = 2;
+
 /** See the file's head. */
 export class Intake {
   readonly #context: OrderContext;
@@ -60,8 +63,12 @@ export class Intake {
       return;
     }
     this.#tellIfOut(peer);
+    let compared = 0;
     for (const entry of entries) {
-      if (entry.type < LINK_TYPE.summary) this.item(entry.bytes, peer);
+      // Each comparison goes over all that is held: a neighbour has no more than one of each to ask for.
+      const isComparison = entry.type === LINK_TYPE.summary || entry.type === LINK_TYPE.digest;
+      if (isComparison && ++compared > COMPARISONS_MAX) this.#context.count('malformed');
+      else if (entry.type < LINK_TYPE.summary) this.item(entry.bytes, peer);
       else this.#linkEntry(peer, entry);
     }
   }
@@ -145,7 +152,7 @@ export class Intake {
 
   /** What can be said without a signature. */
   #isNews(item: Item): boolean {
-    const { heartbeats, adds, leaves, book, rebuild, record } = this.#context;
+    const { heartbeats, leaves, book, rebuild, record } = this.#context;
     switch (item.type) {
       case 'heartbeat': {
         const known = heartbeats.get(item.peer)?.item;
@@ -156,7 +163,7 @@ export class Intake {
       case 'ack':
         return book.get(item.digest)?.acks.has(item.peer) !== true;
       case 'add':
-        return adds.get(item.joiner)?.bytes !== item.bytes;
+        return this.#isNewsOfAdd(item);
       case 'leave':
         return leaves.get(item.peer)?.base !== item.base;
       case 'rebuild':
@@ -168,9 +175,18 @@ export class Intake {
     }
   }
 
+  /** One proposer for each joiner: the first, until its proposal has lapsed. */
+  #isNewsOfAdd(item: AddItem): boolean {
+    const known = this.#context.adds.get(item.joiner);
+    if (known === undefined) return true;
+    if (known.peer === item.peer)
+      return item.peer !== this.#context.self && itemId(known.bytes) !== itemId(item.bytes);
+    return !this.#context.headChain().includes(known.base);
+  }
+
   #isGenuine(item: Item): boolean {
     if (item.type === 'credential') {
-      return this.#context.ports.readCredential(item.bytes, this.#context.admins) !== undefined;
+      return this.#context.readCredential(item.bytes, this.#context.admins) !== undefined;
     }
     if (item.type === 'record') return this.#context.ports.readRecord(item.bytes) !== undefined;
     if (item.type === 'rebuild') return isGenuineRebuild(item, this.#context.admins, this.#context);
@@ -238,7 +254,11 @@ export class Intake {
 
   #commit(item: CommitItem, from: string): void {
     // Who comes in by a commit must be heard of when its heartbeats come.
-    this.#context.addFamiliar(item.isExternal ? [item.peer] : item.admitted);
+    const { admins, standings } = this.#context;
+    for (const bytes of item.admissions) {
+      const admission = this.#context.readAdmission(bytes, admins, standings);
+      if (admission !== undefined) this.#context.addFamiliar([admission.peer]);
+    }
     this.#desk.learned(item, from);
   }
 
@@ -279,8 +299,8 @@ export class Intake {
 
   /** Takes a credential that holds: who was put out, or let in again; or a neighbour's own admission. */
   credential(bytes: Uint8Array, from: string | undefined): void {
-    const { ports, admins, self } = this.#context;
-    const credential = ports.readCredential(bytes, admins);
+    const { admins, self } = this.#context;
+    const credential = this.#context.readCredential(bytes, admins);
     if (credential === undefined) return;
     const standings = this.#context.standings.with({ credential, bytes });
     if (standings !== this.#context.standings) {

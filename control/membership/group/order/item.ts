@@ -4,6 +4,7 @@
  *   heartbeat   sequence u64 │ epoch u48 │ head 16 │ epoch tag 16 │ rebuild tag 16
  *   commit      base 16 │ digest 16 │ epoch u48 │ flags u8 │ Welcome's digest 16
  *               │ counts u8 each of {admissions 138 │ removed keys 32 │ leaves 113}
+ *               │ for each admission the digest of its key package 16
  *   ack         base 16 │ digest 16 │ epoch tag of the base 16
  *   add         base 16 │ admission 138 │ key package (the rest)
  *   leave       base 16 │ epoch tag of the base 16
@@ -79,6 +80,8 @@ export interface CommitItem extends Signed {
   readonly admissions: readonly Uint8Array[];
   /** PeerIds in `admissions`. */
   readonly admitted: readonly string[];
+  /** Digests of their key packages, in the same order; tells proposers whose was taken. */
+  readonly keyPackages: readonly string[];
   /** PeerIds. */
   readonly removed: readonly string[];
   /** Whole `leave` items of those among `removed` who asked for it. */
@@ -206,7 +209,9 @@ function capacityOf(fields: ItemFields): number {
   if (fields.type !== 'commit') return plain;
   const { admissions, removed, leaves } = fields;
   const changes =
-    admissions.length * ADMISSION_BYTES + removed.length * PEER_KEY_BYTES + leaves.length * LEAVE_BYTES;
+    admissions.length * (ADMISSION_BYTES + DIGEST_BYTES) +
+    removed.length * PEER_KEY_BYTES +
+    leaves.length * LEAVE_BYTES;
   return plain + changes;
 }
 
@@ -262,6 +267,9 @@ function writeCommit(writer: ByteWriter, commit: Unsigned<CommitItem>): void {
   for (const admission of commit.admissions) writer.bytes(admission, ADMISSION_BYTES);
   for (const peer of commit.removed) writer.bytes(keyOfPeer(peer), PEER_KEY_BYTES);
   for (const leave of commit.leaves) writer.bytes(leave, LEAVE_BYTES);
+  for (const [index] of commit.admissions.entries()) {
+    writer.bytes(digestBytes(commit.keyPackages[index] ?? NONE), DIGEST_BYTES);
+  }
 }
 
 function readFields(type: number | undefined, reader: ByteReader, signed: Signed): SignedItem | undefined {
@@ -330,6 +338,7 @@ function readCommit(reader: ByteReader, signed: Signed): CommitItem | undefined 
     admitted,
     removed: read(1, PEER_KEY_BYTES).map((key) => peerOfKey(key)),
     leaves: read(2, LEAVE_BYTES),
+    keyPackages: read(0, DIGEST_BYTES).map((bytes) => digestText(bytes)),
   };
 }
 

@@ -43,6 +43,9 @@ export interface Heard {
   readonly atMs: number;
 }
 
+/** Credentials that were verified: all standings, and as many adds and admissions. */
+const VERIFIED_MAX = 2_048;
+
 type Continuation = (result: GroupResult) => void;
 
 /** See the file's head. */
@@ -79,6 +82,8 @@ export class OrderContext {
   #nextJob = 1;
   readonly #jobs = new Map<number, Continuation>();
   readonly #noticedAtMs = new Map<string, number>();
+  readonly #lostAtMs = new Map<string, number>();
+  readonly #verified = new Map<string, Credential>();
 
   constructor(options: OrderOptions, ports: OrderPorts) {
     this.options = options;
@@ -172,9 +177,16 @@ export class OrderContext {
 
   addFamiliar(peers: Iterable<string>): void {
     for (const peer of peers) {
-      if (this.familiar.size >= 2 * ORDER_LIMIT.members) return;
+      if (this.familiar.size >= 2 * ORDER_LIMIT.members) this.#forgetFormer();
       this.familiar.add(peer);
     }
+  }
+
+  /** Makes room: who is in no state that is kept can show its admission again. */
+  #forgetFormer(): void {
+    const present = new Set([...this.kept.values()].flatMap(({ roster }) => [...roster.keys()]));
+    for (const peer of this.familiar)
+      if (!present.has(peer) && !this.adds.has(peer)) this.familiar.delete(peer);
   }
 
   /** Admins by the newest record that is known. */
@@ -182,11 +194,39 @@ export class OrderContext {
     return this.record?.facts.admins ?? this.head?.record.admins ?? new Set();
   }
 
-  /** A member heard of lately; this node itself always. */
+  /** A member heard of lately, and not lost since; this node itself always. */
   isLive(peer: string): boolean {
     if (peer === this.self) return true;
     const heard = this.heartbeats.get(peer);
-    return heard !== undefined && this.nowMs - heard.atMs <= ORDER_TIMING.liveMs;
+    if (heard === undefined || this.nowMs - heard.atMs > ORDER_TIMING.liveMs) return false;
+    return heard.atMs > (this.#lostAtMs.get(peer) ?? Number.NEGATIVE_INFINITY);
+  }
+
+  /** A neighbour's stream has ended: absent until a later heartbeat comes, from it or by others. */
+  lost(peer: string): void {
+    if (this.#lostAtMs.size >= ORDER_LIMIT.members) this.#lostAtMs.clear();
+    this.#lostAtMs.set(peer, this.nowMs);
+  }
+
+  /** A neighbour is back; its last heartbeat counts again. */
+  found(peer: string): void {
+    this.#lostAtMs.delete(peer);
+  }
+
+  /**
+   * Reads a credential; each is verified once.
+   *
+   * @param admins - by whom it must be
+   */
+  readCredential(bytes: Uint8Array, admins: ReadonlySet<string>): Credential | undefined {
+    const name = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+    const known = this.#verified.get(name);
+    if (known !== undefined) return admins.has(known.admin) ? known : undefined;
+    const credential = this.ports.readCredential(bytes, admins);
+    if (credential === undefined) return undefined;
+    if (this.#verified.size >= VERIFIED_MAX) this.#verified.clear();
+    this.#verified.set(name, credential);
+    return credential;
   }
 
   /** An admission that holds by that record, and by what is known. */
@@ -195,7 +235,7 @@ export class OrderContext {
     admins: ReadonlySet<string>,
     standings: Standings,
   ): Credential | undefined {
-    const credential = this.ports.readCredential(bytes, admins);
+    const credential = this.readCredential(bytes, admins);
     return credential?.kind === 'admission' && standings.allows(credential) ? credential : undefined;
   }
 

@@ -13,13 +13,14 @@
  *
  * @see docs/protocol.md, "Order of commits"
  */
+import type { CommitEntry } from './commit-book.ts';
 import { CommitDesk } from './commit-desk.ts';
 import { Committer, hasBeenAdded } from './committer.ts';
 import { Follower } from './follower.ts';
 import { Gossip } from './gossip.ts';
-import { decodeHead } from './head.ts';
+import { Heart } from './heart.ts';
 import { Intake } from './intake.ts';
-import { bareItem, decodeItem } from './item.ts';
+import { bareItem } from './item.ts';
 import { type Kept, OrderContext } from './order-context.ts';
 import {
   ORDER_LIMIT,
@@ -30,25 +31,12 @@ import {
   type OrderOptions,
   type OrderPorts,
   type OrderStatus,
-  type ProposeAddInput,
-  type StartByCreate,
-  type StartByJoin,
-  type StartByRestore,
-  type StartFromOutside,
 } from './order-port.ts';
-import { encodePolicy } from './policy-extension.ts';
+import { OwnProposals } from './own-proposals.ts';
 import { Rejoiner } from './rejoiner.ts';
 import { Settler } from './settler.ts';
-import { Standings } from './standings.ts';
+import { startFrom } from './starter.ts';
 import { Welcomes } from './welcomes.ts';
-
-/** A joiner that was proposed here. */
-interface OwnAdd {
-  readonly keyPackage: Uint8Array;
-  readonly admission: Uint8Array;
-  /** When a commit that adds it settled; kept a while, lest that branch be lost. */
-  settledAtMs: number | undefined;
-}
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -63,10 +51,8 @@ export class OrderMachine {
   readonly #welcomes: Welcomes;
   readonly #committer: Committer;
   readonly #intake: Intake;
-  readonly #ownAdds = new Map<string, OwnAdd>();
-  #ownHeartbeat: Uint8Array | undefined;
-  #heartbeatAtMs = NEVER;
-  #heartbeatMs = 0;
+  readonly #own: OwnProposals;
+  readonly #heart: Heart;
   #leaveAtMs = NEVER;
   #pruneAtMs = NEVER;
   /** When some part has something to do of itself. */
@@ -89,11 +75,16 @@ export class OrderMachine {
     this.#rejoiner = new Rejoiner(context, parts);
     this.#committer = new Committer(context, { ...parts, longestRttMs: () => gossip.longestRttMs });
     this.#intake = new Intake(context, { ...parts, rejoiner: this.#rejoiner });
-    settler.onAdopted = (kept, entry) => {
-      this.#adopted(kept, entry?.item.digest);
+    this.#own = new OwnProposals(context, { ...parts, intake: this.#intake });
+    this.#heart = new Heart(context, { ...parts, intake: this.#intake });
+    settler.onAdopted = (kept, before) => {
+      this.#adopted(kept, before);
     };
     settler.onPublished = () => {
-      this.#heartbeatAtMs = Math.min(this.#heartbeatAtMs, this.#heartbeatMs + ORDER_TIMING.heartbeatGapMs);
+      this.#heart.hurry();
+    };
+    this.#committer.onRefused = (peer) => {
+      this.#own.refused(peer);
     };
   }
 
@@ -113,7 +104,7 @@ export class OrderMachine {
     if (phase === 'expelled' || phase === 'left') return NEVER;
     return Math.min(
       this.#workAtMs,
-      this.#heartbeatAtMs,
+      this.#heart.nextTimeoutMs(),
       this.#leaveAtMs,
       this.#pruneAtMs,
       this.#gossip.nextTimeoutMs(),
@@ -128,11 +119,11 @@ export class OrderMachine {
   /** For reports. */
   status(nowMs: number): OrderStatus {
     const { head, phase, counters, heartbeats, self } = this.#context;
+    this.#context.nowMs = nowMs;
     const pending = this.#committer.pending();
     const members = [...(head?.roster.values() ?? [])].map(({ peer, leaf }): OrderMember => {
       const heard = heartbeats.get(peer);
-      const isLive = heard !== undefined && nowMs - heard.atMs <= ORDER_TIMING.liveMs;
-      const state = peer === self ? 'self' : isLive ? 'live' : 'absent';
+      const state = peer === self ? 'self' : this.#context.isLive(peer) ? 'live' : 'absent';
       const lastHeardMs = heard === undefined ? undefined : nowMs - heard.atMs;
       return { peer, leaf, state, lastHeardMs, epoch: peer === self ? head?.state.epoch : heard?.item.epoch };
     });
@@ -157,10 +148,16 @@ export class OrderMachine {
     const context = this.#context;
     switch (input.kind) {
       case 'start':
-        this.#start(input);
+        startFrom(input, context, {
+          intake: this.#intake,
+          settler: this.#settler,
+          committer: this.#committer,
+        });
+        this.#heart.hurry();
+        if (context.isLeaving) this.#leave();
         return;
       case 'propose-add':
-        this.#proposeAdd(input);
+        this.#own.add(input);
         return;
       case 'propose-remove':
         this.#intake.credential(input.tombstone, undefined);
@@ -194,10 +191,12 @@ export class OrderMachine {
     switch (input.kind) {
       case 'peer-up':
         if (this.#gossip.peerUp(input.peer, input.rttMs)) this.#greet(input.peer);
+        this.#context.found(input.peer);
         this.#context.moveHeads();
         return;
       case 'peer-down':
         this.#gossip.peerDown(input.peer);
+        this.#context.lost(input.peer);
         return;
       case 'message':
         this.#intake.message(input.peer, input.bytes);
@@ -213,81 +212,6 @@ export class OrderMachine {
         this.#settler.stored(input.id, input.ok);
         this.#context.isDirty = true;
     }
-  }
-
-  #start(input: StartByCreate | StartByRestore | StartByJoin | StartFromOutside): void {
-    this.#heartbeatAtMs = this.#context.nowMs;
-    this.#context.moveHeads();
-    switch (input.from) {
-      case 'create':
-        this.#create(input);
-        return;
-      case 'restore':
-        this.#restore(input);
-        return;
-      case 'joined': {
-        this.#context.admission = input.admission;
-        const kept = this.#context.read(input.state);
-        if (kept !== undefined) this.#settler.adopt(kept, undefined);
-        return;
-      }
-      case 'outside':
-        this.#context.admission = input.admission;
-        this.#intake.record(input.record, undefined);
-    }
-  }
-
-  #create({ record, admission }: StartByCreate): void {
-    this.#context.admission = admission;
-    const policy = encodePolicy({ record, rebuild: undefined, standings: Standings.none });
-    this.#context.job({ op: 'create', policy }, (result) => {
-      const kept = result.ok ? this.#context.read(result.value.state) : undefined;
-      if (kept !== undefined) this.#settler.adopt(kept, undefined);
-      else this.#context.notice('group-failed', result.ok ? 'the record is not the VLAN’s' : result.reason);
-    });
-  }
-
-  #restore({ head, states }: StartByRestore): void {
-    const context = this.#context;
-    const stored = decodeHead(head);
-    if (stored === undefined) {
-      context.notice('group-failed', 'the stored head of the group cannot be read');
-      return;
-    }
-    context.admission = stored.admission;
-    context.isLeaving = stored.isLeaving;
-    context.standings = stored.known.standings;
-    context.rebuild = stored.known.rebuild;
-    context.addFamiliar(stored.familiar);
-    this.#settler.sequence = stored.sequence;
-    this.#intake.record(stored.known.record, undefined);
-    for (const item of [...stored.chain].reverse()) context.book.add(item, context.nowMs).verdict = 'valid';
-    for (const state of states) {
-      const kept = context.read(state);
-      if (kept !== undefined && stored.states.includes(state.id)) context.kept.set(state.id, kept);
-    }
-    this.#committer.quietUntilMs = context.nowMs + ORDER_TIMING.settleInMs;
-    const own = context.kept.get(stored.states[0] ?? '');
-    if (own !== undefined) this.#settler.adopt(own, undefined);
-    this.#committer.wishes.renewAtMs = context.nowMs + this.#spread(ORDER_TIMING.restartRenewalMs);
-    if (context.isLeaving) this.#leave();
-  }
-
-  #proposeAdd({ peer, keyPackage, admission }: ProposeAddInput): void {
-    const { admins } = this.#context;
-    const credential = this.#context.ports.readCredential(admission, admins);
-    if (credential?.kind === 'admission') this.#intake.credential(admission, undefined);
-    const isAdmitted =
-      credential?.peer === peer && this.#context.readAdmission(admission, admins, this.#context.standings);
-    const fits = keyPackage.length > 0 && keyPackage.length <= ORDER_LIMIT.keyPackageBytes;
-    if (!isAdmitted || !fits || this.#ownAdds.size >= ORDER_LIMIT.pendingAdds) {
-      const why = fits && isAdmitted ? 'too many wait' : 'its admission or key package does not hold';
-      this.#context.notice('add-refused', why, peer);
-      return;
-    }
-    this.#ownAdds.set(peer, { keyPackage, admission, settledAtMs: undefined });
-    this.#context.adds.delete(peer);
-    this.#context.isDirty = true;
   }
 
   #leave(): void {
@@ -318,14 +242,14 @@ export class OrderMachine {
     if (context.head === undefined && context.record === undefined) return;
     if (context.isDirty || this.#workAtMs <= context.nowMs) this.#work();
     this.#prune();
-    this.#beat();
+    this.#heart.tick();
     this.#gossip.tick(this.#isBusy);
   }
 
   /** All that a change, or a time that has come, may call for. */
   #work(): void {
     const context = this.#context;
-    this.#repropose();
+    this.#own.repeat();
     // What is settled moves the head, and that may open the next step.
     for (let round = 0; round < ORDER_LIMIT.checkpoints; round++) {
       const before = context.head;
@@ -378,71 +302,42 @@ export class OrderMachine {
     return waits || this.#follower.branches > 1 || this.#settler.candidates().length > 0;
   }
 
-  /** What this node proposed and the head does not say is proposed on this branch, from a base that it knows. */
-  #repropose(): void {
-    const { head, nowMs, adds, leaves, self } = this.#context;
-    if (head === undefined || this.#context.phase !== 'active') return;
-    const chain = this.#context.headChain();
-    for (const [peer, own] of this.#ownAdds) {
-      if (own.settledAtMs !== undefined && nowMs - own.settledAtMs > ORDER_TIMING.checkpointMs) {
-        this.#ownAdds.delete(peer);
-        continue;
-      }
-      const isLost = own.settledAtMs !== undefined && !head.roster.has(peer);
-      if (isLost) own.settledAtMs = undefined;
-      if (own.settledAtMs !== undefined || chain.includes(adds.get(peer)?.base ?? '')) continue;
-      const { admission, keyPackage } = own;
-      const item = { type: 'add', base: head.state.id, admission, joiner: peer, keyPackage } as const;
-      this.#tellAll(this.#context.sign(item));
-    }
-    const isToldHere = chain.includes(leaves.get(self)?.base ?? '');
-    if (this.#context.isLeaving && head.roster.has(self) && !isToldHere) {
-      this.#tellAll(this.#context.sign({ type: 'leave', base: head.state.id, tag: head.state.tag }));
-    }
-  }
-
-  /** Takes and spreads an item of this node's own. */
-  #tellAll(bytes: Uint8Array): void {
-    const item = decodeItem(bytes);
-    if (item?.type === 'add') this.#context.adds.set(item.joiner, item);
-    if (item?.type === 'leave') this.#context.leaves.set(item.peer, item);
-    this.#intake.own(bytes);
-    this.#gossip.spread(bytes);
-  }
-
   #rebuildIfNeeded(): void {
     if (!this.#follower.shouldRebuild || !this.#context.admins.has(this.#context.self)) return;
     this.#committer.wishes.rebuild = true;
     this.#follower.rebuilt();
   }
 
-  #adopted(kept: Kept, commit: string | undefined): void {
+  /** @param before - the head until now */
+  #adopted(kept: Kept, before: Kept | undefined): void {
     const context = this.#context;
-    const { nowMs, self } = context;
     context.standings = context.standings.merged(kept.policy.standings.entries.values());
     this.#intake.record(kept.policy.record, undefined);
     this.#intake.settledRebuild(kept.policy.rebuild);
     this.#committer.headChanged();
-    this.#pruneAtMs = Math.min(this.#pruneAtMs, nowMs);
-    const entry = commit === undefined ? undefined : context.book.get(commit);
-    if (entry?.item.peer === self) this.#committer.wishesFulfilled();
-    const proposed = new Set<string>();
+    this.#pruneAtMs = Math.min(this.#pruneAtMs, context.nowMs);
+    if (context.book.get(kept.state.id)?.item.peer === context.self) this.#committer.wishesFulfilled();
+    this.#own.settled(before === undefined ? [] : this.#commitsSince(before));
     const chain = context.headChain();
-    for (const [peer, own] of this.#ownAdds) {
-      const item = context.adds.get(peer);
-      if (item === undefined || !chain.includes(item.base) || !hasBeenAdded(item, chain, context)) continue;
-      own.settledAtMs ??= nowMs;
-      proposed.add(peer);
-    }
-    // A way of several commits may have been gone at once.
-    for (const id of chain) {
-      const settled = context.book.get(id);
-      if (settled !== undefined) this.#welcomes.settled(settled, proposed);
-    }
     for (const [peer, { base }] of context.leaves) if (!chain.includes(base)) context.leaves.delete(peer);
     for (const [peer, item] of context.adds) {
       if (!chain.includes(item.base) || hasBeenAdded(item, chain, context)) context.adds.delete(peer);
     }
+    for (const [peer, { atMs }] of context.heartbeats) {
+      if (!kept.roster.has(peer) && context.nowMs - atMs > ORDER_TIMING.liveMs)
+        context.heartbeats.delete(peer);
+    }
+  }
+
+  /** What has settled with the head beyond another, the oldest first; a way of several commits may be gone at once. */
+  #commitsSince(before: Kept): readonly CommitEntry[] {
+    const { head, book } = this.#context;
+    const chain = book.chain(head?.state.id ?? '');
+    const old = new Set(book.chain(before.state.id));
+    const meeting = chain.findIndex((id) => old.has(id));
+    // From outside, far away: what is known of that branch, but not without end.
+    const since = chain.slice(0, meeting < 0 ? ORDER_LIMIT.checkpoints : meeting).reverse();
+    return since.map((id) => book.get(id)).filter((entry) => entry !== undefined);
   }
 
   #prune(): void {
@@ -460,33 +355,10 @@ export class OrderMachine {
     }
   }
 
-  #beat(): void {
-    const { nowMs } = this.#context;
-    const { published } = this.#settler;
-    if (this.#heartbeatAtMs > nowMs) return;
-    this.#heartbeatAtMs = nowMs + ORDER_TIMING.heartbeatMs + this.#spread(ORDER_TIMING.heartbeatJitterMs);
-    if (published === undefined || this.#context.isLeaving) return;
-    this.#heartbeatMs = nowMs;
-    this.#settler.sequence = Math.max(
-      this.#settler.sequence + 1,
-      Math.floor(nowMs + this.#context.unixOffsetMs),
-    );
-    this.#ownHeartbeat = this.#context.sign({
-      type: 'heartbeat',
-      sequence: this.#settler.sequence,
-      epoch: published.state.epoch,
-      head: published.state.id,
-      tag: published.state.tag,
-      rebuildTag: this.#context.rebuildTagOf(published),
-    });
-    this.#intake.own(this.#ownHeartbeat);
-    this.#gossip.spread(this.#ownHeartbeat);
-  }
-
   /** Items that a neighbour should hold, too. */
   *#heldItems(): Generator<Uint8Array> {
     const { heartbeats, adds, leaves, standings, record, rebuild, book } = this.#context;
-    if (this.#ownHeartbeat !== undefined) yield this.#ownHeartbeat;
+    if (this.#heart.last !== undefined) yield this.#heart.last;
     for (const [peer, { item }] of heartbeats) if (!standings.isOut(peer)) yield item.bytes;
     for (const standing of standings.entries.values()) {
       standing.item ??= bareItem('credential', standing.bytes);
@@ -500,11 +372,5 @@ export class OrderMachine {
     for (const { item, isHeld } of book.all()) {
       if (isHeld && (near.has(item.digest) || near.has(item.base))) yield item.bytes;
     }
-  }
-
-  /** A random time up to this long again. */
-  #spread(ms: number): number {
-    const [low = 0, high = 0] = this.#context.ports.randomBytes(2);
-    return ms + (ms * (low | (high << 8))) / 65_536 - (ms === ORDER_TIMING.heartbeatJitterMs ? ms : 0);
   }
 }

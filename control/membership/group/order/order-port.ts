@@ -335,19 +335,20 @@ export const ORDER_TIMING = {
   collectMs: 1_000,
   /** Items for a neighbour that come due together go together. */
   flushMs: 20,
-  heartbeatMs: 15_000,
-  heartbeatJitterMs: 1_500,
-  /** Three heartbeats are lost before a member counts as absent. */
-  liveMs: 50_000,
+  /** An idle VLAN sends little: what has changed is told at once, and a lost neighbour is seen by its stream. */
+  heartbeatMs: 60_000,
+  heartbeatJitterMs: 6_000,
+  /** Three heartbeats are lost before a member that is no neighbour counts as absent. */
+  liveMs: 200_000,
   /** Least time between two heartbeats that a change calls for. */
   heartbeatGapMs: 250,
   /** A better branch must have been seen for so long, so that heartbeats that are under way count. */
   branchDelayMs: 1_500,
   /** Old states are destroyed after so long (protocol section 7). */
   checkpointMs: 120_000,
-  /** Summaries to a neighbour: while something is pending, and else. */
+  /** Digests to a neighbour: while something is pending, and else. */
   summaryBusyMs: 2_000,
-  summaryIdleMs: 15_000,
+  summaryIdleMs: 60_000,
   /** A fetch or a question that found nothing is repeated after this. */
   retryMs: 1_500,
   /** A commit that nobody can hand over is given up, and others may commit. */
@@ -379,8 +380,8 @@ export const ORDER_LIMIT = {
   changesPerCommit: 48,
   /** Adds that wait; more are refused until some have settled. */
   pendingAdds: 512,
-  /** Peers whose removal or admission after one is remembered; then the oldest raise the floor. */
-  standings: 1_024,
+  /** Peers whose removal or admission after one is remembered: with a record they fit a policy of 64 KiB. */
+  standings: 320,
   /** Ancestors that a branch is compared by, and states that are kept (protocol section 7). */
   checkpoints: 5,
   /** Commits of all branches that are known. */

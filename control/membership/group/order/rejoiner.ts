@@ -29,6 +29,8 @@ interface Attempt {
   readonly target: StateId;
   readonly step: 'rank' | 'asked' | 'fetching' | 'committing' | 'told';
   readonly untilMs: number;
+  /** The neighbour that was asked. */
+  readonly helper: string;
   /** The head that the group info is of. */
   readonly base: StateId;
   readonly object: string;
@@ -98,7 +100,7 @@ export class Rejoiner {
     const rank = outsiderRank(self, digestBytes(target), others);
     const untilMs =
       nowMs + Math.min(rankDelayMs(rank, this.#gossip.longestRttMs), 20 * ORDER_TIMING.rankStepMs);
-    this.#attempt = { target, step: 'rank', untilMs, base: '', object: '', own: '' };
+    this.#attempt = { target, step: 'rank', untilMs, helper: '', base: '', object: '', own: '' };
     if (untilMs <= nowMs) this.#next(this.#attempt, target);
   }
 
@@ -121,7 +123,7 @@ export class Rejoiner {
     });
     const helper = able[this.#turn++ % Math.max(1, able.length)];
     const untilMs = nowMs + (helper === undefined ? ORDER_TIMING.retryMs : ANSWER_MS);
-    this.#attempt = { target, step: 'asked', untilMs, base: '', object: '', own: '' };
+    this.#attempt = { target, step: 'asked', untilMs, helper: helper ?? '', base: '', object: '', own: '' };
     if (helper !== undefined) {
       this.#gossip.tell(helper, { type: LINK_TYPE['ask-group-info'], bytes: new Uint8Array(0) });
     }
@@ -130,7 +132,7 @@ export class Rejoiner {
   /** A neighbour's answer. */
   answered(peer: string, bytes: Uint8Array): void {
     const attempt = this.#attempt;
-    if (attempt?.step !== 'asked' || bytes.length !== 2 * DIGEST_BYTES) return;
+    if (attempt?.step !== 'asked' || attempt.helper !== peer || bytes.length !== 2 * DIGEST_BYTES) return;
     const base = digestText(bytes.subarray(0, DIGEST_BYTES));
     const object = digestText(bytes.subarray(DIGEST_BYTES));
     const untilMs = this.#context.nowMs + ORDER_TIMING.fetchMs;
@@ -182,6 +184,7 @@ export class Rejoiner {
       welcome: undefined,
       admissions: context.admission.length === 0 ? [] : [context.admission],
       admitted: [],
+      keyPackages: [],
       removed: [],
       leaves: [],
     });

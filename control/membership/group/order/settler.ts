@@ -10,7 +10,7 @@
  *
  * Main thread and simulation; no I/O.
  */
-import type { StateId } from '../group-port.ts';
+import type { GroupMember, StateId } from '../group-port.ts';
 import { comesFirst } from './branch-choice.ts';
 import { type CommitEntry } from './commit-book.ts';
 import type { CommitDesk } from './commit-desk.ts';
@@ -26,7 +26,7 @@ export class Settler {
   readonly #context: OrderContext;
   readonly #desk: CommitDesk;
   /** Told after each change of the head, before it is written. */
-  onAdopted: (kept: Kept, entry: CommitEntry | undefined) => void = () => undefined;
+  onAdopted: (kept: Kept, before: Kept | undefined) => void = () => undefined;
   /** Told when a head may be spoken of. */
   onPublished: (kept: Kept) => void = () => undefined;
   /** The last heartbeat's sequence; written ahead, so that none comes twice. */
@@ -56,7 +56,7 @@ export class Settler {
     for (let next = this.#ready(); next !== undefined; next = this.#ready()) {
       const kept = this.#context.kept.get(next.item.digest);
       if (kept === undefined) return;
-      this.adopt(kept, next);
+      this.adopt(kept);
     }
   }
 
@@ -66,7 +66,7 @@ export class Settler {
     if (head === undefined) return [];
     return book.on(head.state.id).filter((entry) => {
       const isDead = entry.verdict === 'closed' || (entry.verdict === 'open' && this.#desk.isLost(entry));
-      return !isDead && !this.#bringsBack(entry);
+      return !isDead && !this.#context.standings.isOut(entry.item.peer) && !this.#bringsBack(entry);
     });
   }
 
@@ -131,8 +131,8 @@ export class Settler {
 
   // ── Adopting ─────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Makes a state the head. @param entry - the commit that led there; none at a start */
-  adopt(kept: Kept, entry: CommitEntry | undefined): void {
+  /** Makes a state the head. */
+  adopt(kept: Kept): void {
     const { head, nowMs, book } = this.#context;
     if (head !== undefined) head.idleSinceMs = nowMs;
     this.#context.kept.set(kept.state.id, kept);
@@ -145,7 +145,7 @@ export class Settler {
     for (const lost of head === undefined ? [] : book.on(head.state.id)) {
       if (lost.item.digest !== kept.state.id) this.#context.count('commitsLost');
     }
-    this.onAdopted(kept, entry);
+    this.onAdopted(kept, head);
     this.store();
   }
 
@@ -206,7 +206,7 @@ export class Settler {
     const head = this.published;
     if (head === undefined || head === this.#told || this.#context.holdsTombstoned(head.roster.keys()))
       return;
-    const before = this.#told?.roster ?? new Map();
+    const before: Kept['roster'] = this.#told?.roster ?? new Map<string, GroupMember>();
     this.#told = head;
     const removed = [...before.keys()].filter((peer) => !head.roster.has(peer));
     this.#context.emit({

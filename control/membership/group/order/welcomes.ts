@@ -10,7 +10,7 @@
 import type { StateId } from '../group-port.ts';
 import type { CommitEntry } from './commit-book.ts';
 import { type Gossip, LINK_TYPE } from './gossip.ts';
-import { addedBy, type CommitItem } from './item.ts';
+import type { CommitItem } from './item.ts';
 import type { OrderContext } from './order-context.ts';
 import { ORDER_TIMING } from './order-port.ts';
 import { digestBytes } from './peer-key.ts';
@@ -50,14 +50,13 @@ export class Welcomes {
     if (commit.welcome !== undefined) this.#hold(commit.welcome, welcome);
   }
 
-  /** A commit has settled. @param proposed - joiners that this node has proposed */
-  settled(entry: CommitEntry, proposed: ReadonlySet<string>): void {
+  /** A commit has settled that took a joiner's key package as this node proposed it. */
+  settled(entry: CommitEntry, joiner: string): void {
     const { welcome, digest } = entry.item;
-    const joiners = addedBy(entry.item).filter((peer) => proposed.has(peer));
-    if (welcome === undefined || joiners.length === 0) return;
+    if (welcome === undefined) return;
     const bytes = this.#held.get(welcome);
-    if (bytes !== undefined) this.#deliver(joiners, bytes);
-    else this.#want(welcome, digest, joiners);
+    if (bytes !== undefined) this.#deliver([joiner], bytes);
+    else this.#want(welcome, digest, [joiner]);
   }
 
   /** A neighbour asks for a Welcome. */
