@@ -11,6 +11,7 @@ import { vlanNameProblem } from '../config/vlan-name.ts';
 import { parseSubnet } from '../vlan/subnet.ts';
 import { parseVlanId, VLAN_ID_CHARACTERS } from '../vlan/vlan-id.ts';
 import { parseDuration } from './duration.ts';
+import { isPeerPart } from './named.ts';
 
 /** The limits of the admin API, control/admin/request-schema.ts. */
 const MAX_INVITE_USES = 1000;
@@ -58,8 +59,11 @@ export function vlanNameArgument(text: string): string {
 
 /** A PeerId or the beginning of one. */
 export function peerArgument(text: string): string {
-  const isPart = /^[1-9A-HJ-NP-Za-km-z]{4,52}$/.test(text);
-  refuse(isPart ? undefined : 'expected a PeerId (12D3KooW…), or at least 4 characters that one begins with');
+  refuse(
+    isPeerPart(text)
+      ? undefined
+      : 'expected a PeerId (12D3KooW…), or at least 4 characters that one begins with',
+  );
   return text;
 }
 

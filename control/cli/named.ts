@@ -5,7 +5,8 @@
  */
 import type { VlanReport } from '../admin/daemon-control.ts';
 import { nearestName } from '../config/nearest-name.ts';
-import { parseVlanId } from '../vlan/vlan-id.ts';
+import { INVITE_PREFIX } from '../vlan/invite.ts';
+import { parseVlanId, VLAN_ID_CHARACTERS } from '../vlan/vlan-id.ts';
 import { CommandError } from './command-error.ts';
 import { printable } from './table.ts';
 
@@ -13,7 +14,10 @@ import { printable } from './table.ts';
 const LEAST_PREFIX_CHARACTERS = 4;
 /** All PeerIds of Ed25519 keys begin so. */
 const PEER_ID_HEAD = '12D3KooW';
+const PEER_ID_CHARACTERS = PEER_ID_HEAD.length + 44;
 const SHORT_ID_CHARACTERS = 8;
+/** Longer than the words that people call a VLAN by. */
+const LEAST_CUT_CHARACTERS = 16;
 
 /** What a VLAN can be named by. */
 type NamedVlan = Pick<VlanReport, 'id' | 'name' | 'interface'>;
@@ -47,6 +51,11 @@ export function vlanIdOf(text: string, vlans: readonly NamedVlan[]): string {
   return findVlan(text, vlans)?.id ?? text;
 }
 
+/** Whether a text may be a PeerId or a part of one. */
+export function isPeerPart(text: string): boolean {
+  return /^[1-9A-HJ-NP-Za-km-z]{4,52}$/.test(text);
+}
+
 /**
  * The PeerId that a text names.
  *
@@ -56,7 +65,14 @@ export function vlanIdOf(text: string, vlans: readonly NamedVlan[]): string {
  * @throws CommandError when it names none, or more than one
  */
 export function peerIdOf(text: string, known: readonly string[], advice: string): string {
-  if (text.length === PEER_ID_HEAD.length + 44) return text;
+  if (text.length === PEER_ID_CHARACTERS) return text;
+  // The head alone names everybody, and so whoever happens to be the only one.
+  const own = text.startsWith(PEER_ID_HEAD) ? text.slice(PEER_ID_HEAD.length) : text;
+  if (PEER_ID_HEAD.startsWith(text) || own.length < LEAST_PREFIX_CHARACTERS) {
+    throw new CommandError(
+      `'${text}' is too short to name a peer: give ${LEAST_PREFIX_CHARACTERS} or more characters after ${PEER_ID_HEAD}; ${advice}`,
+    );
+  }
   const found = [...new Set(known)].filter(
     (peer) => peer.startsWith(text) || peer.startsWith(PEER_ID_HEAD + text),
   );
@@ -88,6 +104,13 @@ function noSuchVlan(text: string, vlans: readonly NamedVlan[]): CommandError {
   const guess = near === undefined ? '' : ` Did you mean ${printable(near)}?`;
   const ways = 'the beginning of an id (4 characters or more), a name or an interface';
   return new CommandError(
-    `no VLAN here goes by '${printable(text)}'.${guess} \`peertap vlan list\` shows them; ${ways} will do`,
+    `no VLAN here goes by '${printable(text)}'.${guess}${cutText(text)} \`peertap vlan list\` shows them; ${ways} will do`,
   );
+}
+
+/** What looks like an id or an invite that lost a part on its way was meant for `vlan join`. */
+function cutText(text: string): string {
+  if (text.length < LEAST_CUT_CHARACTERS || !/^[a-z2-7]+$/.test(text)) return '';
+  const lengths = `a whole id has ${VLAN_ID_CHARACTERS} characters, an invite begins with ${INVITE_PREFIX}`;
+  return ` Was it cut? It has ${text.length} characters; ${lengths}.`;
 }

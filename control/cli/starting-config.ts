@@ -8,7 +8,7 @@
  */
 export function startingConfig(paths: { stateDirectory: string; controlSocket: string }): string {
   return `// PeerTap's config: JSON with comments. Every key is optional; shown are the defaults.
-// \`peertap daemon\` reads it at start, and again on SIGHUP (VLANs and log level).
+// \`peertap daemon\` reads it at start, and again on SIGHUP (VLANs, bootstrap and log level).
 {
   // The node's key and the VLANs that were created or joined at run time. One daemon each.
   "stateDirectory": ${JSON.stringify(paths.stateDirectory)},

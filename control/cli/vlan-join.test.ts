@@ -129,6 +129,27 @@ test('a join of a private VLAN that nobody answers says so once, and waits on', 
   });
 });
 
+test('a join by an invite that no admin answers says whom it leads to', async () => {
+  await withDaemon(async (bench) => {
+    refuseAtFirst(bench.daemon, 'joining');
+    changeAt(bench, { 60_000: { state: 'active', members: 1 } });
+    const { code, err } = await bench.run('vlan', 'join', INVITE, '--interface', 'ptap0');
+    assert.equal(code, 0);
+    assert.match(err, /no admin has answered yet\. The request stays/);
+    assert.match(err, /the invite leads to:\n {2}12D3KooW\w{44}$/m);
+    assert.doesNotMatch(err, /join by an invite/);
+  });
+});
+
+test('a join that does not wait does not promise what is not known yet', async () => {
+  await withDaemon(async ({ run, daemon }) => {
+    daemon.vlanList = [];
+    const { code, err } = await run(...JOIN, '--no-wait');
+    assert.equal(code, 0);
+    assert.match(err, /no other node has told what it knows of this VLAN yet/);
+  });
+});
+
 test('a join that does not wait says what it is waiting for', async () => {
   await withDaemon(async ({ run, daemon }) => {
     refuseAtFirst(daemon, 'waiting-for-approval');

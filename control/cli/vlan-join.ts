@@ -34,10 +34,16 @@ const NO_ANSWER =
   'no member has answered yet, and the request stays. `peertap peers` shows whether there is a trunk to one; ' +
   'name one in "bootstrap" of the config, or join by an invite, which brings addresses along';
 
+const NOT_KNOWN =
+  'no other node has told what it knows of this VLAN yet. If it is a private one, this node asks to be admitted; ' +
+  '`peertap vlan list` shows how that goes';
+
 /** Where lines go: those that were asked for, and those for the person. */
 interface Listener {
   readonly say: (line: string) => void;
   readonly io: CommandIo;
+  /** What to say when nobody answers. */
+  readonly noAnswer: string;
 }
 
 /** What is joined, and how it is shown here. */
@@ -55,7 +61,8 @@ export async function runVlanJoin(
   io: CommandIo,
 ): Promise<void> {
   const client = new AdminClient(options.socket);
-  const target = looksLikeInvite(text) ? wholeInvite(text) : { id: vlanIdOf(text, await client.vlans()) };
+  const invited = looksLikeInvite(text) ? wholeInvite(text) : undefined;
+  const target = invited?.request ?? { id: vlanIdOf(text, await client.vlans()) };
   const answered = await client.joinVlan({ ...target, ...attachment });
   // Its own VLAN's keys are made on this very machine, so that is no wait to speak of.
   const asked = answered.owned ? await waitForOwnKeys(client, answered, io) : answered;
@@ -63,10 +70,14 @@ export async function runVlanJoin(
     if (options.json === true) io.err(line);
     else io.out(line);
   };
-  const last = options.wait ? await waitForMember(client, asked, { say, io }) : asked;
+  const to = { say, io, noAnswer: invited?.noAnswer ?? NO_ANSWER };
+  const last = options.wait ? await waitForMember(client, asked, to) : asked;
   if (!options.wait) {
-    if (isIn(last)) tellJoined(last, { say, io });
-    else await tellState(client, last, io);
+    if (!isIn(last)) await tellState(client, last, to);
+    else {
+      tellJoined(last, to);
+      if (!isSettled(last)) io.err(NOT_KNOWN);
+    }
   }
   if (options.json === true) io.out(JSON.stringify(last, undefined, 2));
 }
@@ -77,16 +88,20 @@ export async function runVlanJoin(
  */
 async function waitForMember(client: AdminClient, asked: VlanReport, to: Listener): Promise<VlanReport> {
   for (let vlan = asked; ; ) {
-    const admitted = await waitUntilIn(client, vlan, to.io);
-    const isSettled = admitted.kind === 'private' || admitted.name !== null;
-    if (isSettled) tellJoined(admitted, to);
+    const admitted = await waitUntilIn(client, vlan, to);
+    if (isSettled(admitted)) tellJoined(admitted, to);
     vlan = await lookForMember(client, admitted, to.io);
     if (!isIn(vlan)) continue;
-    if (!isSettled) tellJoined(vlan, to);
+    if (!isSettled(admitted)) tellJoined(vlan, to);
     if (vlan.members > 0) to.say(`found ${vlan.members} other member${vlan.members === 1 ? '' : 's'}`);
     else to.io.err(NO_MEMBER);
     return vlan;
   }
+}
+
+/** Whether it is known what kind of VLAN it is. */
+function isSettled(vlan: VlanReport): boolean {
+  return vlan.kind === 'private' || vlan.name !== null;
 }
 
 function tellJoined(vlan: VlanReport, { say, io }: Listener): void {
@@ -95,10 +110,14 @@ function tellJoined(vlan: VlanReport, { say, io }: Listener): void {
 }
 
 /** @throws UsageError when it was cut or mistyped: no daemon could do anything with it */
-function wholeInvite(text: string): Pick<JoinRequest, 'invite'> {
+function wholeInvite(text: string): { request: Pick<JoinRequest, 'invite'>; noAnswer: string } {
   const parsed = parseInvite(text);
   if (!parsed.ok) throw new UsageError(parsed.reason);
-  return { invite: text };
+  const admins = parsed.invite.admins.map(({ peer }) => `\n  ${peer}`);
+  const noAnswer =
+    'no admin has answered yet. The request stays, and this node is let in as soon as one is reached. ' +
+    `\`peertap peers\` says what stands in the way; the invite leads to:${admins.join('')}`;
+  return { request: { invite: text }, noAnswer };
 }
 
 async function waitForOwnKeys(client: AdminClient, asked: VlanReport, io: CommandIo): Promise<VlanReport> {
@@ -112,7 +131,8 @@ async function waitForOwnKeys(client: AdminClient, asked: VlanReport, io: Comman
 }
 
 /** Polls until the node is admitted, and says what it waits for. @throws CommandError when that will not be */
-async function waitUntilIn(client: AdminClient, asked: VlanReport, io: CommandIo): Promise<VlanReport> {
+async function waitUntilIn(client: AdminClient, asked: VlanReport, to: Listener): Promise<VlanReport> {
+  const { io } = to;
   const startMs = io.nowMs();
   let vlan = asked;
   let told: VlanState | undefined;
@@ -125,7 +145,7 @@ async function waitUntilIn(client: AdminClient, asked: VlanReport, io: CommandIo
     }
     // A member that is there answers within seconds; only silence is worth a word.
     if (told !== vlan.state && (vlan.state !== 'joining' || isOverdue)) {
-      await tellState(client, vlan, io);
+      await tellState(client, vlan, to);
       told = vlan.state;
     }
     await io.sleep(isOverdue ? SLOW_POLL_INTERVAL_MS : POLL_INTERVAL_MS);
@@ -133,7 +153,7 @@ async function waitUntilIn(client: AdminClient, asked: VlanReport, io: CommandIo
   }
 }
 
-async function tellState(client: AdminClient, vlan: VlanReport, io: CommandIo): Promise<void> {
+async function tellState(client: AdminClient, vlan: VlanReport, { io, noAnswer }: Listener): Promise<void> {
   switch (vlan.state) {
     case 'expelled':
       throw new CommandError(
@@ -150,7 +170,7 @@ async function tellState(client: AdminClient, vlan: VlanReport, io: CommandIo): 
       return;
     }
     default:
-      io.err(vlan.reason ?? NO_ANSWER);
+      io.err(vlan.reason ?? noAnswer);
   }
 }
 

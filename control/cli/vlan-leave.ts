@@ -9,13 +9,15 @@ export async function runVlanLeave(text: string, options: QueryOptions, io: Comm
   const client = new AdminClient(options.socket);
   const vlans = await client.vlans();
   const id = vlanIdOf(text, vlans);
+  const vlan = vlans.find((entry) => entry.id === id);
+  const isLast = vlan?.kind === 'private' && vlan.epoch !== null && (await client.members(id)).length === 1;
   await client.leaveVlan(id);
   io.out(options.json === true ? JSON.stringify({ id }, undefined, 2) : `left ${id}`);
-  const vlan = vlans.find((entry) => entry.id === id);
   if (vlan?.source === 'config') {
     io.err(
       'it stands in the config file and comes back at the next start or reload, unless it is removed there',
     );
   }
-  if (vlan?.kind === 'private') io.err('to be in it again, this node has to be admitted anew');
+  if (isLast) io.err('nobody else was in it, so there is nobody left who could let anybody in');
+  else if (vlan?.kind === 'private') io.err('to be in it again, this node has to be admitted anew');
 }

@@ -9,7 +9,7 @@ import { parseSettings, SETTING_HELP, SETTING_LIMIT } from '../vlan/record-setti
 import type { QueryOptions } from './arguments.ts';
 import { CommandError, UsageError } from './command-error.ts';
 import type { CommandIo } from './command-io.ts';
-import { nameOf, vlanIdOf } from './named.ts';
+import { isPeerPart, nameOf, peerIdOf, shortId, vlanIdOf } from './named.ts';
 
 /** Changes them all, or none. */
 export async function runVlanSet(
@@ -19,16 +19,40 @@ export async function runVlanSet(
   io: CommandIo,
 ): Promise<void> {
   if (Object.keys(typed).length === 0) throw new UsageError(settingsThereAre());
-  const changes = await withIconFile(typed);
-  const parsed = parseSettings(changes);
-  if (!parsed.ok) throw new UsageError(parsed.reason);
+  const drawn = await withIconFile(typed);
+  // Peers may be named by a beginning, which only the daemon's list makes whole; all else is checked before it is asked.
+  const { admins, ...others } = drawn;
+  if (Object.keys(others).length > 0) requireSettings(others);
   const client = new AdminClient(options.socket);
-  const vlan = await client.setVlan(vlanIdOf(text, await client.vlans()), changes);
+  const id = vlanIdOf(text, await client.vlans());
+  const changes = admins === undefined ? drawn : { ...drawn, admins: await wholePeers(client, id, admins) };
+  requireSettings(changes);
+  const vlan = await client.setVlan(id, changes);
   io.out(
     options.json === true
       ? JSON.stringify(vlan, undefined, 2)
       : `changed ${Object.keys(changes).join(', ')} of ${nameOf(vlan)}`,
   );
+}
+
+/** @throws UsageError when one of them is none, or out of its range */
+function requireSettings(changes: Readonly<Record<string, string>>): void {
+  const parsed = parseSettings(changes);
+  if (!parsed.ok) throw new UsageError(parsed.reason);
+}
+
+/** `+12D3KooWabcd` → the whole PeerId of the member that begins so; what can be no PeerId stays, to be refused. */
+async function wholePeers(client: AdminClient, id: string, typed: string): Promise<string> {
+  const members = (await client.members(id)).map(({ peer }) => peer);
+  const advice = `\`peertap vlan members ${shortId(id)}\` shows who is in it`;
+  const words = typed.split(',').map((word) => word.trim());
+  return words
+    .map((word) => {
+      const sign = /^[+-]/.exec(word)?.[0] ?? '';
+      const peer = word.slice(sign.length);
+      return isPeerPart(peer) ? sign + peerIdOf(peer, members, advice) : word;
+    })
+    .join(',');
 }
 
 function settingsThereAre(): string {

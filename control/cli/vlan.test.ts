@@ -79,6 +79,9 @@ test('leaving says what brings a VLAN back', async () => {
     daemon.vlanList = [vlanReport({ source: 'config' }), vlanReport({ id: OTHER_ID, kind: 'private' })];
     assert.match((await run('vlan', 'leave', VLAN_ID)).err, /stands in the config file and comes back/);
     assert.match((await run('vlan', 'leave', OTHER_ID)).err, /has to be admitted anew/);
+    daemon.vlanList = [vlanReport({ kind: 'private', role: 'owner', epoch: 3 })];
+    daemon.memberList = [member({ peer: OWN_PEER, state: 'self' })];
+    assert.match((await run('vlan', 'leave', VLAN_ID)).err, /nobody left who could let anybody in/);
   });
 });
 
@@ -102,6 +105,9 @@ test('a VLAN goes by the beginning of its id, its name or its interface, and nev
       unknown.err,
       /no VLAN here goes by 'aaa'.*`peertap vlan list` shows them; the beginning of an id/,
     );
+    const cut = await run('vlan', 'join', 'k'.repeat(20), '--interface', 'ptap0');
+    assert.equal(cut.code, 1);
+    assert.match(cut.err, /Was it cut\? It has 20 characters; a whole id has 26 characters/);
     daemon.vlanList = [lab, vlanReport({ name: 'kaaaa' })];
     assert.match((await run('vlan', 'leave', 'kaaaa')).err, /may be any of these/);
   });
@@ -164,6 +170,17 @@ test('requests are listed and approved by the beginning of a PeerId', async () =
     const approved = await run('vlan', 'approve', 'lab', rest, '--json');
     assert.deepEqual(JSON.parse(approved.out), { id: VLAN_ID, peer: THIRD_PEER });
     assert.deepEqual(daemon.requestList, []);
+    daemon.requestList = [request];
+    for (const all of ['12D3', '12D3KooW', OTHER_PEER.slice(0, 11)]) {
+      const tooShort = await run('vlan', 'approve', 'lab', all);
+      assert.match(
+        tooShort.err,
+        /is too short to name a peer: give 4 or more characters after 12D3KooW/,
+        all,
+      );
+    }
+    assert.deepEqual(daemon.requestList, [request]);
+    daemon.requestList = [];
     const nobody = await run('vlan', 'approve', 'lab', rest);
     assert.match(
       nobody.err,
@@ -198,6 +215,10 @@ test('members are listed, and removed but for this node itself', async () => {
     assert.equal(daemon.memberList.length, 3);
     assert.equal((await run('vlan', 'remove', 'lab', THIRD_PEER)).out, `removed ${THIRD_PEER} from lab`);
     assert.equal(daemon.memberList.length, 2);
+    assert.doesNotMatch((await run('vlan', 'members', 'lab')).err, /is not in/);
+    daemon.vlanList = daemon.vlanList.map((vlan) => ({ ...vlan, state: 'waiting-for-approval' }));
+    const outside = await run('vlan', 'members', 'lab');
+    assert.equal(outside.err, 'this node is not in lab yet: it is waiting-for-approval');
     const elsewhere = await run('vlan', 'remove', OTHER_ID, THIRD_PEER);
     assert.match(elsewhere.err, /this node is not in a{25}e; `peertap vlan list` shows where it is/);
   });
@@ -233,6 +254,29 @@ test('settings are checked before the daemon is asked, and all are listed when n
       assert.match(refused.err, message);
     }
     assert.equal(daemon.asked.length, 1);
+  });
+});
+
+test('admins are named by the beginning of their PeerIds, too', async () => {
+  await withDaemon(async ({ run, daemon }) => {
+    privateVlan(daemon);
+    daemon.memberList = [member({ peer: OWN_PEER, state: 'self' }), member({})];
+    const part = OTHER_PEER.slice('12D3KooW'.length, 16);
+    const { code, err } = await run(
+      'vlan',
+      'set',
+      'lab',
+      `admins=+12D3KooW${part},-${OWN_PEER.slice(8, 14)}`,
+    );
+    assert.equal(code, 0, err);
+    assert.equal((await run('vlan', 'set', 'lab', `admins=${THIRD_PEER}`)).code, 0);
+    assert.deepEqual(daemon.asked, [{ admins: `+${OTHER_PEER},-${OWN_PEER}` }, { admins: THIRD_PEER }]);
+    const nobody = await run('vlan', 'set', 'lab', 'admins=+zzzz');
+    assert.match(
+      nobody.err,
+      /no peer begins with 'zzzz'; `peertap vlan members aaaaaaaa` shows who is in it/,
+    );
+    assert.equal((await run('vlan', 'set', 'lab', 'admins=+')).code, 2);
   });
 });
 
