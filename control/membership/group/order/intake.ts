@@ -197,6 +197,8 @@ export class Intake {
   /** A commit from outside may come with its admission; all else comes from those who are known. */
   #mayOriginate(item: Item): boolean {
     if (item.type === 'credential' || item.type === 'record' || this.#context.isKnown(item.peer)) return true;
+    // What somebody committed before its removal may lie on the branch that counts.
+    if (item.type === 'commit' && this.#context.familiar.has(item.peer)) return true;
     const { admins, standings } = this.#context;
     return (
       item.type === 'commit' &&
