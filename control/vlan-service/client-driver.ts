@@ -47,9 +47,12 @@ export class ClientDriver {
     return this.#client.phase === 'waiting';
   }
 
-  /** Why it is not in yet, in words, if something went wrong. */
+  /** Why it is not in yet, in words; null while an admin has the word, or the group is at work. */
   get reason(): string | null {
-    return this.#client.reason;
+    if (this.#client.reason !== null || this.#client.phase !== 'looking') return this.#client.reason;
+    return this.#parts.exchange.peers().length === 0
+      ? 'no node that knows this VLAN has been reached yet'
+      : 'no admin of this VLAN has answered yet';
   }
 
   start(): void {

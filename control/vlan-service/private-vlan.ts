@@ -55,6 +55,8 @@ export interface PrivateVlanEvents {
   standing(membership: VlanMembership): void;
   /** This node is out: nothing of the VLAN is to be sent or opened any more. */
   out(): void;
+  /** A leave that was cut short by the end of the process has come about: it is to be finished. */
+  left(): void;
   /** Have a trunk to this peer, who is or knows a member. */
   seek(peer: string, addresses: readonly string[]): void;
   log(level: 'info' | 'warn' | 'error', code: string, message: string, peer: string | undefined): void;
@@ -84,7 +86,7 @@ export class PrivateVlan {
   #state: GroupState | undefined;
   /** Of the latest epochs, newest first: members change over one by one. */
   #recent: readonly EpochKeys[] = [];
-  #whenLeft: () => void = () => undefined;
+  #whenLeft: (() => void) | undefined;
   #isStopped = false;
 
   constructor(parts: PrivateVlanParts) {
@@ -171,11 +173,6 @@ export class PrivateVlan {
   setRecord(signed: SignedRecord): void {
     this.#driver?.input({ kind: 'set-policy', record: signed.bytes });
     this.#client?.input({ kind: 'record', record: signed });
-  }
-
-  /** New keys for this node now. */
-  renew(): void {
-    this.#driver?.input({ kind: 'renew' });
   }
 
   /** Leaves: @returns when the others have taken this node out, or had time to; nothing is on disk then */
@@ -315,7 +312,7 @@ export class PrivateVlan {
         settled: (effect) => this.#settled(effect),
         welcome: (peer, bytes) => this.#welcomeFor(peer, bytes),
         expelled: (by) => this.#expelled(by),
-        left: () => this.#whenLeft(),
+        left: () => (this.#whenLeft ?? (() => this.#parts.events.left()))(),
         notice: (notice) => this.#notice(notice),
       },
     });

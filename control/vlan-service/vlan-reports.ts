@@ -43,12 +43,13 @@ export function vlanReport(facts: VlanFacts): VlanReport {
   };
 }
 
-/** Rows of `peertap vlan members`: this node, then live ones, then absent ones. */
+/** Rows of `peertap vlan members`: this node, then live ones, then absent ones; none while it is not in itself. */
 export function memberReports(
   facts: VlanFacts,
   nowMs: number,
   peerFacts: (peer: string) => PeerFacts | undefined,
 ): readonly MemberReport[] {
+  if (facts.entry.kind === 'private' && facts.inner?.state === undefined) return [];
   const live = new Map(facts.host?.members.map((member) => [member.peer, member]));
   const inGroup = facts.inner?.state?.members.map(({ peer }) => peer) ?? [];
   const others = new Set([...live.keys(), ...inGroup].filter((peer) => peer !== facts.self));
@@ -73,9 +74,9 @@ function ownRole(facts: VlanFacts): MemberRole | null {
 }
 
 function roleOf({ entry, self }: VlanFacts, peer: string): MemberRole {
-  const admins = entry.record?.record.admins ?? [];
-  if (admins[0] === peer || (entry.owned && peer === self)) return 'owner';
-  return admins.includes(peer) ? 'admin' : 'member';
+  // Who else has the VLAN's key is nowhere written.
+  if (entry.owned && peer === self) return 'owner';
+  return entry.record?.record.admins.includes(peer) === true ? 'admin' : 'member';
 }
 
 function selfReport(facts: VlanFacts): MemberReport {

@@ -18,6 +18,7 @@ import type { VlanEntry } from '../vlan/vlan-registry.ts';
 import { discoveryVlan } from './discovery-vlan.ts';
 import { groupFiles } from './group-files.ts';
 import { PrivateVlan } from './private-vlan.ts';
+import { Turns } from './turns.ts';
 import type { VlanServiceParts } from './vlan-parts.ts';
 import { type VlanFacts, vlanReport } from './vlan-reports.ts';
 import {
@@ -55,6 +56,8 @@ export class VlanService {
   readonly #parts: VlanServiceParts;
   readonly #work = new Map<string, VlanWork>();
   readonly #listener: VlanListener;
+  readonly #turns = new Turns();
+  #isStopped = false;
 
   constructor(parts: VlanServiceParts, listener: VlanListener) {
     this.#parts = parts;
@@ -68,6 +71,7 @@ export class VlanService {
 
   /** Ends what is at work; the data plane leaves by itself, and what is on disk stays. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     const inner = [...this.#work.values()].flatMap((work) => work.inner ?? []);
     await Promise.all(inner.map((vlan) => vlan.stop()));
   }
@@ -76,14 +80,14 @@ export class VlanService {
   async reload(wanted: readonly WantedVlan[]): Promise<void> {
     const { registry, vlans } = this.#parts;
     const changes = registry.reconfigure(wanted);
-    for (const entry of changes.removed) await this.#end(entry);
+    for (const entry of changes.removed) await this.#turns.take(entry.id, () => this.#end(entry));
     for (const { after } of changes.changed) {
       await this.#attempt(after, () => vlans.change(after.id, after.attachment));
     }
     const tried = new Set(changes.changed.map(({ after }) => after.id));
     for (const entry of registry.list()) {
       if (!tried.has(entry.id) && this.#isWanting(entry)) {
-        await this.#attempt(entry, () => this.#begin(entry));
+        await this.#turns.take(entry.id, () => this.#attempt(entry, () => this.#begin(entry)));
       }
     }
     this.#parts.events.changed();
@@ -132,8 +136,12 @@ export class VlanService {
   }
 
   async join(request: JoinRequest): Promise<VlanReport> {
-    const { registry, events } = this.#parts;
     const wanted = wantedBy(request, this.#parts.unixMs());
+    return this.#turns.take(wanted.id, () => this.#join(wanted, request));
+  }
+
+  async #join(wanted: WantedVlan, request: JoinRequest): Promise<VlanReport> {
+    const { registry, events } = this.#parts;
     const before = registry.find(wanted.id);
     const entry = registry.join(wanted);
     try {
@@ -148,11 +156,12 @@ export class VlanService {
     return vlanReport(this.factsOf(this.required(entry.id)));
   }
 
-  async leave(id: string): Promise<void> {
-    const entry = this.required(id);
-    await this.#end(entry, 'for good');
-    this.#parts.registry.leave(id);
-    this.#parts.events.changed();
+  leave(id: string): Promise<void> {
+    return this.#turns.take(id, async () => {
+      await this.#end(this.required(id), 'for good');
+      this.#parts.registry.leave(id);
+      this.#parts.events.changed();
+    });
   }
 
   // ── Records ──────────────────────────────────────────────────────────────────────────────────────────
@@ -172,8 +181,9 @@ export class VlanService {
     }
     if (outcome !== 'stored') return;
     const after = registry.find(signed.id);
-    if (before?.kind === 'open' && after?.kind === 'private') void this.#becomePrivate(after);
-    else this.#recordChanged(signed);
+    if (before?.kind === 'open' && after?.kind === 'private') {
+      void this.#turns.take(after.id, () => this.#attempt(after, () => this.#becomePrivate(after.id)));
+    } else this.#recordChanged(signed);
   }
 
   /** Signs a changed record as the VLAN's owner. @throws VlanError */
@@ -189,30 +199,29 @@ export class VlanService {
     this.#listener.vlan(entry);
     if (policyText(entry) !== work.policy) {
       work.policy = policyText(entry);
-      void this.#attempt(entry, () => this.#rejoin(entry, work));
+      void this.#turns.take(entry.id, () => this.#attempt(entry, () => this.#rejoin(entry.id, work)));
     }
     this.#parts.events.changed();
   }
 
   /** Cipher, token period and the like hold for a VLAN's whole stay in the data plane: it begins a new one. */
-  async #rejoin(entry: VlanEntry, { inner }: VlanWork): Promise<void> {
-    const { vlans } = this.#parts;
-    this.#log(
-      entry,
-      'info',
-      'policy-changed',
-      'its owner has changed how it works: the interface is made anew',
-    );
-    await vlans.leave(entry.id);
+  async #rejoin(id: string, work: VlanWork): Promise<void> {
+    const { vlans, registry } = this.#parts;
+    const entry = registry.find(id);
+    if (entry === undefined || this.#work.get(id) !== work) return; // Left meanwhile.
+    this.#log(entry, 'info', 'policy-changed', 'its owner changed how it works: it begins anew here');
+    await vlans.leave(id);
     const host = await vlans.join(requestOf(entry));
-    if (inner?.state !== undefined) host.setGroupEpoch(inner.state, false);
+    if (work.inner?.state !== undefined) host.setGroupEpoch(work.inner.state, false);
   }
 
   /** Joined by a bare id and taken for open: it leaves what it was in, and asks to be admitted. */
-  async #becomePrivate(entry: VlanEntry): Promise<void> {
+  async #becomePrivate(id: string): Promise<void> {
+    const entry = this.#parts.registry.find(id);
+    if (entry === undefined) return; // Left meanwhile.
     this.#log(entry, 'info', 'is-private', 'this VLAN is private: asking its admins to be admitted');
     await this.#end(entry);
-    await this.#attempt(entry, () => this.#begin(entry));
+    await this.#begin(entry);
     this.#parts.events.changed();
   }
 
@@ -220,6 +229,7 @@ export class VlanService {
 
   async #begin(entry: VlanEntry): Promise<void> {
     await this.#attach(entry);
+    if (this.#isStopped) return;
     const work = this.#work.get(entry.id) ?? this.#open(entry);
     if (entry.kind === 'private' && isIdle(entry, work.inner)) {
       await work.inner?.stop();
@@ -298,6 +308,7 @@ export class VlanService {
           void vlans.leave(id);
           events.changed();
         },
+        left: () => void this.leave(id).catch(() => undefined),
         seek: (peer, addresses) => events.seek(idBytes, [{ peer, addresses }]),
         log: (level, code, message, peer) => {
           const about = peer === undefined ? message : `${message} (${peer})`;
