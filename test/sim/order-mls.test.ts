@@ -10,15 +10,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { freshSigner, TestNode, temporaryFolder } from '../../control/membership/group/mls/group.fixture.ts';
+import { VLAN_ID } from './order-authority.ts';
+import type { SimOrderNode } from './order-node.ts';
 import { pick, remove } from './order-scenario.ts';
-import { OrderWorld, type SimOrderNode } from './order-world.ts';
+import { OrderWorld } from './order-world.ts';
 import { Simulation } from './simulation.ts';
 
 const FILE = 'test/sim/order-mls.test.ts';
 const SEEDS = Number(process.env['SIM_SEEDS'] ?? 20);
 const ONLY = process.env['SIM_SEED'];
 const LARGE = Number(process.env['SIM_MLS_MEMBERS'] ?? 20);
-const VLAN_ID = new Uint8Array(16).fill(7);
 const PEACE_BOUND_MS = 60_000;
 
 test('three to five real members agree after renewals at once, a partition, a crash and a removal', async () => {
@@ -51,8 +52,8 @@ function troubles(simulation: Simulation, members: number): Promise<void> {
     await agree(world);
     const isApart = simulation.random() < 0.7;
     if (isApart) world.partition((node) => Number(node.index >= members / 2));
-    world.recordSequence++;
-    world.nodes[0]?.input({ kind: 'set-policy', record: world.record() });
+    world.authority.recordSequence++;
+    world.nodes[0]?.input({ kind: 'set-policy', record: world.authority.record() });
     pick(simulation, world.nodes.slice(1))?.input({ kind: 'renew' });
     // Long enough apart for the states that they have in common to be destroyed, or not.
     await world.runFor(simulation.random() < 0.3 ? 130_000 : simulation.between(500, 8_000));
@@ -94,13 +95,18 @@ async function withWorld(
 async function found(world: OrderWorld): Promise<void> {
   const [admin, ...others] = world.nodes;
   assert.ok(admin !== undefined);
-  world.admins.add(admin.peer);
+  world.authority.admins.add(admin.peer);
   world.connectAll(6);
-  admin.admission = world.admit(admin, admin, 'admin');
-  admin.start({ kind: 'start', from: 'create', record: world.record(), admission: admin.admission });
+  admin.admission = world.authority.admit(admin, admin, 'admin');
+  admin.start({
+    kind: 'start',
+    from: 'create',
+    record: world.authority.record(),
+    admission: admin.admission,
+  });
   await world.runFor(500);
   for (const node of others) {
-    node.admission = world.admit(node, admin);
+    node.admission = world.authority.admit(node, admin);
     const result = await node.group.run({ op: 'key-package' });
     assert.ok(result.ok && 'keyPackage' in result.value);
     const { keyPackage } = result.value;
@@ -149,5 +155,5 @@ function disagreement(world: OrderWorld): string | undefined {
 }
 
 function takingPart(world: OrderWorld): readonly SimOrderNode[] {
-  return world.nodes.filter(({ end, peer }) => end === undefined && !world.tombstones.has(peer));
+  return world.nodes.filter(({ end, peer }) => end === undefined && !world.authority.tombstones.has(peer));
 }

@@ -10,10 +10,10 @@ import assert from 'node:assert/strict';
 import { bareItem, signItem } from '../../control/membership/group/order/item.ts';
 import { encodePolicy } from '../../control/membership/group/order/policy-extension.ts';
 import { Standings } from '../../control/membership/group/order/standings.ts';
-import { OrderWorld, type SimOrderNode } from './order-world.ts';
+import { VLAN_ID } from './order-authority.ts';
+import type { SimOrderNode } from './order-node.ts';
+import { OrderWorld } from './order-world.ts';
 import type { Simulation } from './simulation.ts';
-
-const VLAN_ID = new Uint8Array(16).fill(7);
 
 export interface Scenario {
   readonly world: OrderWorld;
@@ -28,12 +28,20 @@ export function foundGroup(simulation: Simulation, sizes: { members: number; out
   for (let index = 0; index < sizes.members + sizes.outsiders; index++) world.addNode();
   const members = world.nodes.slice(0, sizes.members);
   const admins = members.slice(0, members.length > 4 ? 2 : 1);
-  for (const admin of admins) world.admins.add(admin.peer);
+  for (const admin of admins) world.authority.admins.add(admin.peer);
   const [owner] = members;
   assert.ok(owner !== undefined);
   for (const node of members)
-    node.admission = world.admit(node, owner, world.admins.has(node.peer) ? 'admin' : 'member');
-  const policy = encodePolicy({ record: world.record(), rebuild: undefined, standings: Standings.none });
+    node.admission = world.authority.admit(
+      node,
+      owner,
+      world.authority.admins.has(node.peer) ? 'admin' : 'member',
+    );
+  const policy = encodePolicy({
+    record: world.authority.record(),
+    rebuild: undefined,
+    standings: Standings.none,
+  });
   const first = world.model.create(owner.peer, policy);
   const others = members.slice(1).map(({ peer }) => peer);
   const facts = { committer: owner.peer, added: others, removed: [], isExternal: false };
@@ -55,7 +63,7 @@ export function disturb(scenario: Scenario): void {
   const node = pick(simulation, up);
   const admin = pick(
     simulation,
-    up.filter(({ peer }) => world.admins.has(peer)),
+    up.filter(({ peer }) => world.authority.admins.has(peer)),
   );
   switch (Math.floor(simulation.random() * 16)) {
     case 0:
@@ -67,7 +75,7 @@ export function disturb(scenario: Scenario): void {
         remove(world, node, admin);
       return;
     case 3:
-      if (node !== undefined && !world.admins.has(node.peer) && simulation.random() < 0.3)
+      if (node !== undefined && !world.authority.admins.has(node.peer) && simulation.random() < 0.3)
         node.input({ kind: 'leave' });
       return;
     case 4:
@@ -75,8 +83,8 @@ export function disturb(scenario: Scenario): void {
       for (const other of up) if (simulation.random() < 0.5) other.input({ kind: 'renew' });
       return;
     case 6:
-      world.recordSequence++;
-      admin?.input({ kind: 'set-policy', record: world.record() });
+      world.authority.recordSequence++;
+      admin?.input({ kind: 'set-policy', record: world.authority.record() });
       return;
     case 7:
     case 8:
@@ -105,7 +113,12 @@ export function disturb(scenario: Scenario): void {
       world.failedStoreRatio = simulation.random() < 0.8 ? 0 : 0.2;
       return;
     default:
-      if (node !== undefined && up.length > 3 && scenario.liars.size === 0 && !world.admins.has(node.peer))
+      if (
+        node !== undefined &&
+        up.length > 3 &&
+        scenario.liars.size === 0 &&
+        !world.authority.admins.has(node.peer)
+      )
         lie(scenario, node);
   }
 }
@@ -126,7 +139,7 @@ export function divide(world: OrderWorld): void {
 export function proposeAdd(scenario: Scenario, admin: SimOrderNode, joiner: SimOrderNode | undefined): void {
   if (joiner === undefined || joiner.isUp || joiner.end === 'expelled') return;
   const { world } = scenario;
-  joiner.admission = world.admit(joiner, admin);
+  joiner.admission = world.authority.admit(joiner, admin);
   const result = joiner.model.run({ op: 'key-package' });
   assert.ok(result.ok && result.op === 'key-package');
   const { keyPackage } = result.value as { keyPackage: Uint8Array };
@@ -135,7 +148,7 @@ export function proposeAdd(scenario: Scenario, admin: SimOrderNode, joiner: SimO
 
 /** An admin puts somebody out. */
 export function remove(world: OrderWorld, node: SimOrderNode, admin: SimOrderNode): void {
-  admin.input({ kind: 'propose-remove', peer: node.peer, tombstone: world.tombstone(node, admin) });
+  admin.input({ kind: 'propose-remove', peer: node.peer, tombstone: world.authority.tombstone(node, admin) });
 }
 
 /** Heals all and waits. @returns after how long all agreed, in ms */
@@ -184,8 +197,8 @@ function disagreement({ world, liars }: Scenario): string | undefined {
 }
 
 function isOutForGood(world: OrderWorld, peer: string): boolean {
-  const issuer = world.issuers.get(peer);
-  return issuer !== undefined && !world.tombstones.has(issuer);
+  const issuer = world.authority.issuers.get(peer);
+  return issuer !== undefined && !world.authority.tombstones.has(issuer);
 }
 
 /** A member that repeats, garbles, makes up branches, and speaks in others' names. */
@@ -225,7 +238,7 @@ function heartbeatLie(world: OrderWorld, liar: SimOrderNode): Uint8Array {
       tag: simulation.bytes(16),
       rebuildTag: simulation.bytes(16),
     },
-    { self, vlanId: VLAN_ID, sign: (bytes) => world.signature(liar.peer, bytes) },
+    { self, vlanId: VLAN_ID, sign: (bytes) => world.authority.signature(liar.peer, bytes) },
   );
 }
 
@@ -247,7 +260,7 @@ function commitLie(world: OrderWorld, liar: SimOrderNode): Uint8Array {
       removed: [victim.peer],
       leaves: [],
     },
-    { self: liar.peer, vlanId: VLAN_ID, sign: (bytes) => world.signature(liar.peer, bytes) },
+    { self: liar.peer, vlanId: VLAN_ID, sign: (bytes) => world.authority.signature(liar.peer, bytes) },
   );
 }
 
@@ -267,8 +280,10 @@ function garbled(simulation: Simulation, bytes: Uint8Array): Uint8Array {
 }
 
 function isLastAdmin(world: OrderWorld, node: SimOrderNode): boolean {
-  const left = [...world.admins].filter((peer) => !world.tombstones.has(peer) && peer !== node.peer);
-  return world.admins.has(node.peer) && left.length === 0;
+  const left = [...world.authority.admins].filter(
+    (peer) => !world.authority.tombstones.has(peer) && peer !== node.peer,
+  );
+  return world.authority.admins.has(node.peer) && left.length === 0;
 }
 
 export function pick<T>(simulation: Simulation, items: readonly T[]): T | undefined {

@@ -10,9 +10,7 @@
  */
 import assert from 'node:assert/strict';
 import { hash as digestOf } from 'node:crypto';
-import { type Credential, encodeCredential, type MemberRole } from '../../control/admission/credentials.ts';
 import { objectDigest } from '../../control/exchange/object-exchange.ts';
-import { formatPeerId } from '../../control/identity/peer-id.ts';
 import type {
   GroupJob,
   GroupResult,
@@ -20,27 +18,14 @@ import type {
   StateId,
 } from '../../control/membership/group/group-port.ts';
 import { statesOfHead } from '../../control/membership/group/order/head.ts';
-import { OrderMachine } from '../../control/membership/group/order/order-machine.ts';
-import {
-  ORDER_LIMIT,
-  type OrderEffect,
-  type OrderInput,
-  type OrderPorts,
-  type RecordFacts,
-} from '../../control/membership/group/order/order-port.ts';
+import { ORDER_LIMIT, type OrderEffect } from '../../control/membership/group/order/order-port.ts';
 import { GroupModel, ModelGroup } from './model-group.ts';
+import { OrderAuthority } from './order-authority.ts';
+import { type SimGroup, SimOrderNode } from './order-node.ts';
 import type { Simulation } from './simulation.ts';
 
-const UNIX_OFFSET_MS = Date.UTC(2026, 10, 21);
 /** Of virtual time between two looks at real work. */
 const ASYNC_STEP_MS = 5;
-const VLAN_ID = new Uint8Array(16).fill(7);
-
-/** A group as a simulated node has it: sync by a model, or async. */
-export interface SimGroup {
-  run(job: GroupJob): GroupResult | Promise<GroupResult>;
-  restore(ids: readonly StateId[]): readonly GroupState[] | Promise<readonly GroupState[]>;
-}
 
 /** Groups that are no models, and the keys of their nodes. */
 export interface RealGroups {
@@ -56,109 +41,6 @@ export interface OrderWire {
   mostDelayMs: number;
 }
 
-/** A copy of a node's disk. */
-interface DiskCopy {
-  readonly head: Uint8Array;
-  readonly states: readonly StateId[];
-}
-
-/** One node. */
-export class SimOrderNode {
-  readonly world: OrderWorld;
-  readonly index: number;
-  readonly key: Uint8Array;
-  readonly peer: string;
-  readonly group: SimGroup;
-  readonly offers = new Map<string, Uint8Array>();
-  machine: OrderMachine | undefined;
-  admission: Uint8Array = new Uint8Array(0);
-  head: Uint8Array | undefined;
-  copies: DiskCopy[] = [];
-  /** What the frame path was last told. */
-  settled: GroupState | undefined;
-  settledAtMs = 0;
-  end: 'expelled' | 'left' | undefined;
-  life = 0;
-  /** Changes what goes out: a liar. */
-  tamper: ((bytes: Uint8Array) => readonly Uint8Array[]) | undefined;
-  #plannedMs = Number.POSITIVE_INFINITY;
-
-  constructor(world: OrderWorld, index: number) {
-    this.world = world;
-    this.index = index;
-    this.key = world.keyOf(index);
-    this.peer = formatPeerId(this.key);
-    this.group = world.makeGroup(this);
-  }
-
-  get isUp(): boolean {
-    return this.machine !== undefined;
-  }
-
-  get model(): ModelGroup {
-    assert.ok(this.group instanceof ModelGroup);
-    return this.group;
-  }
-
-  start(input: Extract<OrderInput, { kind: 'start' }>): void {
-    const options = { vlanId: VLAN_ID, self: this.peer, unixOffsetMs: UNIX_OFFSET_MS };
-    this.machine = new OrderMachine(options, this.world.portsOf(this));
-    this.#plannedMs = Number.POSITIVE_INFINITY;
-    this.offers.clear();
-    this.input(input);
-    this.world.syncLinks();
-  }
-
-  input(input: OrderInput): void {
-    if (this.machine === undefined) return;
-    const { life, machine } = this;
-    for (const effect of machine.handle(input, this.world.simulation.nowMs)) {
-      if (this.life === life) this.world.effect(this, effect);
-    }
-    this.#plan();
-  }
-
-  /** The process dies; what was under way is lost. */
-  crash(): void {
-    this.life++;
-    this.machine = undefined;
-    this.offers.clear();
-    this.world.syncLinks();
-  }
-
-  /** Starts again from its disk, or from a copy of it. */
-  async restart(copy?: DiskCopy): Promise<void> {
-    const head = copy?.head ?? this.head;
-    if (this.isUp || this.end !== undefined || head === undefined) return;
-    if (copy !== undefined && this.group instanceof ModelGroup) {
-      this.group.disk.clear();
-      for (const id of copy.states) this.group.disk.add(id);
-    }
-    this.head = head;
-    const restored = this.group.restore(statesOfHead(head) ?? []);
-    const states = restored instanceof Promise ? await restored : restored;
-    this.start({ kind: 'start', from: 'restore', head, states });
-  }
-
-  /** As `restart`; async for groups that are no models. */
-  restartNow(copy?: DiskCopy): void {
-    this.world.await(this.restart(copy));
-  }
-
-  #plan(): void {
-    const { machine, life, world } = this;
-    if (machine === undefined) return;
-    const dueMs = Math.max(machine.nextTimeoutMs(), world.simulation.nowMs + 1);
-    if (dueMs >= this.#plannedMs || !Number.isFinite(dueMs)) return;
-    this.#plannedMs = dueMs;
-    world.simulation.after(dueMs - world.simulation.nowMs, () => {
-      if (this.life !== life) return;
-      if (this.#plannedMs <= world.simulation.nowMs) this.#plannedMs = Number.POSITIVE_INFINITY;
-      this.input({ kind: 'tick' });
-    });
-  }
-}
-
 /** See the file's head. */
 export class OrderWorld {
   readonly simulation: Simulation;
@@ -169,24 +51,14 @@ export class OrderWorld {
   /** Which part of a partition each node is in; none: 0. */
   readonly part = new Map<string, number>();
   readonly edges = new Set<string>();
-  /** Later removals count, by peer. */
-  readonly tombstones = new Map<string, number>();
-  /** Who put them out: what an admin did alone, and was itself put out then, may be lost with it. */
-  readonly issuers = new Map<string, string>();
-  readonly admins = new Set<string>();
-  rekeyIntervalSeconds = 3_600;
-  recordSequence = 1;
+  readonly authority = new OrderAuthority();
   /** What goes on outside of virtual time. */
   readonly jobs = new Set<Promise<void>>();
   failedStoreRatio = 0;
   onSettled: (node: SimOrderNode, state: GroupState) => void = () => undefined;
   readonly #up = new Map<string, number>();
-  readonly #issued = new Map<string, Credential>();
-  readonly #records = new Map<string, RecordFacts>();
-  readonly #signatures = new Map<string, string>();
   readonly #real: RealGroups | undefined;
   #links = 0;
-  #sequence = UNIX_OFFSET_MS;
 
   constructor(simulation: Simulation, real?: RealGroups) {
     this.simulation = simulation;
@@ -208,57 +80,6 @@ export class OrderWorld {
     this.nodes.push(node);
     this.byPeer.set(node.peer, node);
     return node;
-  }
-
-  // ── Records and credentials ──────────────────────────────────────────────────────────────────────────
-
-  record(): Uint8Array {
-    const facts = { sequence: this.recordSequence, rekeyIntervalSeconds: this.rekeyIntervalSeconds };
-    const text = JSON.stringify({ ...facts, admins: [...this.admins] });
-    this.#records.set(text, { ...facts, admins: new Set(this.admins) });
-    return new TextEncoder().encode(text);
-  }
-
-  admit(node: SimOrderNode, admin: SimOrderNode, role: MemberRole = 'member'): Uint8Array {
-    const sequence = ++this.#sequence;
-    return this.#issue({ kind: 'admission', peer: node.peer, sequence, admin: admin.peer, role });
-  }
-
-  tombstone(node: SimOrderNode, admin: SimOrderNode): Uint8Array {
-    const sequence = ++this.#sequence;
-    this.tombstones.set(node.peer, sequence);
-    this.issuers.set(node.peer, admin.peer);
-    return this.#issue({ kind: 'tombstone', peer: node.peer, sequence, admin: admin.peer });
-  }
-
-  #issue(credential: Credential): Uint8Array {
-    const bytes = encodeCredential(credential, VLAN_ID, (body) =>
-      this.signature(credential.admin, body),
-    ).slice();
-    this.#issued.set(hex(bytes), credential);
-    return bytes;
-  }
-
-  /** As cheap as it gets: what was signed is remembered, and everything else is forged. */
-  signature(peer: string, bytes: Uint8Array): Uint8Array {
-    const half = sha2(peer, bytes);
-    return new Uint8Array([...half, ...half]);
-  }
-
-  portsOf(node: SimOrderNode): OrderPorts {
-    return {
-      randomBytes: (count) => this.simulation.bytes(count),
-      sign: (bytes) => this.signature(node.peer, bytes),
-      verify: (key, bytes, signature) => {
-        const peer = formatPeerIdOnce(key, this.#signatures);
-        return Buffer.compare(this.signature(peer, bytes), signature) === 0;
-      },
-      readRecord: (bytes) => this.#records.get(new TextDecoder().decode(bytes)),
-      readCredential: (bytes, admins) => {
-        const credential = this.#issued.get(hex(bytes));
-        return credential !== undefined && admins.has(credential.admin) ? credential : undefined;
-      },
-    };
   }
 
   // ── Links ────────────────────────────────────────────────────────────────────────────────────────────
@@ -373,7 +194,7 @@ export class OrderWorld {
       case 'expelled':
       case 'left':
         assert.ok(
-          effect.kind === 'left' || this.tombstones.has(node.peer),
+          effect.kind === 'left' || this.authority.tombstones.has(node.peer),
           `${node.index} was expelled by nobody`,
         );
         node.end = effect.kind;
@@ -451,7 +272,7 @@ export class OrderWorld {
     this.simulation.after(this.simulation.between(1, 5), () => {
       if (node.life !== life) return;
       // An admin whose disk fails, or goes back in time, may lose what it alone knew.
-      const ok = this.admins.has(node.peer) || this.simulation.random() >= this.failedStoreRatio;
+      const ok = this.authority.admins.has(node.peer) || this.simulation.random() >= this.failedStoreRatio;
       if (ok) {
         node.head = head;
         this.#copy(node, head);
@@ -462,7 +283,11 @@ export class OrderWorld {
 
   /** Now and then a copy, for a disk that is rolled back. */
   #copy(node: SimOrderNode, head: Uint8Array): void {
-    if (!(node.group instanceof ModelGroup) || this.admins.has(node.peer) || this.simulation.random() > 0.3)
+    if (
+      !(node.group instanceof ModelGroup) ||
+      this.authority.admins.has(node.peer) ||
+      this.simulation.random() > 0.3
+    )
       return;
     node.copies = [...node.copies.slice(-3), { head, states: [...node.group.disk] }];
   }
@@ -519,35 +344,16 @@ export class OrderWorld {
     const members = new Set(state.members.map(({ peer }) => peer));
     for (const ancestor of this.model.ancestors(id)) {
       for (const peer of ancestor.facts.removed) {
-        const isOut = members.has(peer) && this.tombstones.has(peer) && !ancestor.facts.added.includes(peer);
-        const isReadmitted = (this.readmitted.get(peer) ?? 0) > (this.tombstones.get(peer) ?? 0);
+        const isOut =
+          members.has(peer) && this.authority.tombstones.has(peer) && !ancestor.facts.added.includes(peer);
+        const isReadmitted =
+          (this.authority.readmitted.get(peer) ?? 0) > (this.authority.tombstones.get(peer) ?? 0);
         assert.ok(!isOut || isReadmitted, `removed ${this.byPeer.get(peer)?.index} is in ${id}`);
       }
     }
   }
-
-  /** Sequences of admissions after a tombstone. */
-  readonly readmitted = new Map<string, number>();
-}
-
-function formatPeerIdOnce(key: Uint8Array, known: Map<string, string>): string {
-  const name = hex(key);
-  const peer = known.get(name) ?? formatPeerId(key);
-  known.set(name, peer);
-  return peer;
 }
 
 function sha(input: string): Uint8Array {
   return new Uint8Array(digestOf('sha256', input, 'buffer'));
-}
-
-function sha2(peer: string, bytes: Uint8Array): Uint8Array {
-  const input = new Uint8Array(peer.length + bytes.length);
-  new TextEncoder().encodeInto(peer, input);
-  input.set(bytes, peer.length);
-  return new Uint8Array(digestOf('sha256', input, 'buffer'));
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex');
 }

@@ -354,7 +354,7 @@ export const ORDER_TIMING = {
   /** A commit that nobody can hand over is given up, and others may commit. */
   fetchMs: 8_000,
   /** After a start: hear the others before committing anything of one's own. */
-  settleInMs: 3_000,
+  settleInMs: 1_500,
   /** A restarted member renews its keys this long after, and up to twice that. */
   restartRenewalMs: 20_000,
   /** An own external commit that no member follows is made anew. */
