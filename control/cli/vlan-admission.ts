@@ -65,11 +65,9 @@ export async function runVlanRemove(
     throw new CommandError(`that is this node itself; \`peertap vlan leave ${shortId(vlan.id)}\` leaves`);
   }
   await client.remove(vlan.id, peer);
-  io.out(
-    options.json === true
-      ? JSON.stringify({ id: vlan.id, peer }, undefined, 2)
-      : `removed ${peer} from ${nameOf(vlan)}`,
-  );
+  const isIn = members.some((member) => member.peer === peer);
+  const done = isIn ? `removed ${peer} from ${nameOf(vlan)}` : `refused ${peer} for ${nameOf(vlan)}`;
+  io.out(options.json === true ? JSON.stringify({ id: vlan.id, peer }, undefined, 2) : done);
 }
 
 /** @throws CommandError when this node is not in the VLAN */

@@ -11,6 +11,18 @@ import { CommandError, UsageError } from './command-error.ts';
 import type { CommandIo } from './command-io.ts';
 import { isPeerPart, nameOf, peerIdOf, shortId, vlanIdOf } from './named.ts';
 
+/** What a member cannot change without beginning its stay in the VLAN anew. */
+const HOLDS_FOR_A_STAY: ReadonlySet<string> = new Set([
+  'cipher',
+  'tokenPeriodSeconds',
+  'movingHosts',
+  'membersMax',
+]);
+
+const MADE_ANEW =
+  'each member makes its interface anew for that, within about a second: addresses and bridges that were set by ' +
+  'hand have to be set again';
+
 /** Changes them all, or none. */
 export async function runVlanSet(
   text: string,
@@ -33,6 +45,7 @@ export async function runVlanSet(
       ? JSON.stringify(vlan, undefined, 2)
       : `changed ${Object.keys(changes).join(', ')} of ${nameOf(vlan)}`,
   );
+  if (Object.keys(changes).some((key) => HOLDS_FOR_A_STAY.has(key))) io.err(MADE_ANEW);
 }
 
 /** @throws UsageError when one of them is none, or out of its range */

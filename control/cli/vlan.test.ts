@@ -219,6 +219,9 @@ test('members are listed, and removed but for this node itself', async () => {
     daemon.vlanList = daemon.vlanList.map((vlan) => ({ ...vlan, state: 'waiting-for-approval' }));
     const outside = await run('vlan', 'members', 'lab');
     assert.equal(outside.err, 'this node is not in lab yet: it is waiting-for-approval');
+    daemon.memberList = [];
+    daemon.requestList = [{ peer: THIRD_PEER, askedAt: '', invited: false, note: null }];
+    assert.equal((await run('vlan', 'remove', 'lab', THIRD_PEER)).out, `refused ${THIRD_PEER} for lab`);
     const elsewhere = await run('vlan', 'remove', OTHER_ID, THIRD_PEER);
     assert.match(elsewhere.err, /this node is not in a{25}e; `peertap vlan list` shows where it is/);
   });
@@ -238,9 +241,13 @@ test('the directory is browsed, and strangers cannot steer the terminal', async 
 test('settings are checked before the daemon is asked, and all are listed when none is given', async () => {
   await withDaemon(async ({ run, daemon }) => {
     privateVlan(daemon);
-    const { out } = await run('vlan', 'set', 'lab', 'name=den', 'description=a=b');
+    const { out, err } = await run('vlan', 'set', 'lab', 'name=den', 'description=a=b');
+    assert.equal(err, '');
     assert.equal(out, 'changed name, description of den');
     assert.deepEqual(daemon.asked, [{ name: 'den', description: 'a=b' }]);
+    const remade = await run('vlan', 'set', 'den', 'movingHosts=allow');
+    assert.match(remade.err, /makes its interface anew .*: addresses and bridges that were set by hand/);
+    daemon.asked.length = 1;
     const cases: readonly [typed: string[], message: RegExp][] = [
       [['rekeyIntervalSeconds=1'], /rekeyIntervalSeconds: expected 10\.\.2592000, got '1'/],
       [['nmae=x'], /unknown setting 'nmae'; did you mean name\?/],
