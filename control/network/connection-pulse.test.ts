@@ -27,7 +27,7 @@ function watching(direction: 'outbound' | 'inbound'): {
         watched.aborts += 1;
         pulse.forget(watched.connection);
       },
-    } as unknown as Connection,
+    } as Partial<Connection> as Connection,
     pings: 0,
     aborts: 0,
     heardAtMs: 0,

@@ -5,6 +5,7 @@
  */
 import type { Connection } from '@libp2p/interface';
 import { canonicalIp } from '../trunk/ip-text.ts';
+import { NetworkError } from './network-error.ts';
 
 /** What a connection is asked after a change of address, and how long it may take: a slow path's round trips. */
 const CHECK_PROTOCOL = '/peertap/alive/1.0.0';
@@ -57,4 +58,16 @@ export function closeConnection(connection: Connection): void {
   connection.close({ signal: AbortSignal.timeout(CLOSE_TIMEOUT_MS) }).catch((cause: unknown) => {
     connection.abort(cause instanceof Error ? cause : new Error('close failed'));
   });
+}
+
+/** What a start that failed comes to, for the person who starts the daemon. */
+export function startError(addresses: readonly string[], cause: unknown): NetworkError {
+  const reason = rootMessage(cause);
+  const listen = addresses.join(', ');
+  const refusal = /listen E[A-Z]+: [^\n]*/.exec(reason)?.[0];
+  if (refusal !== undefined) {
+    const message = `cannot listen on ${listen} (${refusal}). Choose another address in listen.libp2p, or stop what uses this one.`;
+    return new NetworkError('listen-failed', message, { address: listen, cause });
+  }
+  return new NetworkError('start-failed', `the libp2p node did not start: ${reason}`, { cause });
 }

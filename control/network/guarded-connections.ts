@@ -37,11 +37,15 @@ import {
 import { monotonicMs } from '../trunk/trunk-driver.ts';
 import type { Pulsed } from './connection-pulse.ts';
 import { NetworkError } from './network-error.ts';
+import type { Refusals } from './refusals.ts';
 
 /** Streams that may wait for the guard: the proof's, and what a peer that shares many VLANs opens right behind it. */
 const HELD_MAX = 128;
 /** What they may have brought by then, all together: as many peers may wait as may be in their handshake. */
 const HELD_MAX_BYTES = 1_048_576;
+
+/** The first streams of a connection tell whether its peer speaks with us. */
+const OPENED_KEPT = 4;
 
 /** Decides about a connection by a stream of its own. */
 export interface ConnectionGuard {
@@ -59,6 +63,7 @@ export interface ConnectionGuard {
 /** Makes the guarded parts of one libp2p node; see the file's head. */
 export class GuardedConnections {
   readonly #guard: ConnectionGuard;
+  readonly #refusals: Refusals;
   readonly #hasRoom: (peer: string) => boolean;
   readonly #muxers = new WeakMap<MessageStream, GuardedMuxer>();
   /** A libp2p Connection has no other object in common with what it was made of. */
@@ -66,8 +71,12 @@ export class GuardedConnections {
   /** From what an encrypter made to the connection under it. */
   readonly #under = new WeakMap<MessageStream, MessageStream>();
 
-  /** @param hasRoom - whether a peer that is not known to be a stranger of the swarm finds a place, inbound */
-  constructor(guard: ConnectionGuard, hasRoom: (peer: string) => boolean) {
+  /**
+   * @param refusals - peers that are not dialled for a while
+   * @param hasRoom - whether a peer that is not known to be a stranger of the swarm finds a place, inbound
+   */
+  constructor(guard: ConnectionGuard, refusals: Refusals, hasRoom: (peer: string) => boolean) {
+    this.#refusals = refusals;
     this.#guard = guard;
     this.#hasRoom = hasRoom;
   }
@@ -77,9 +86,16 @@ export class GuardedConnections {
     return this.#byTimeline.get(connection.timeline)?.pulse();
   }
 
+  /** Whether anything was said on a connection: a protocol agreed upon, or a stream that the peer has opened. */
+  hasSpoken(connection: Connection): boolean {
+    return this.#byTimeline.get(connection.timeline)?.hasSpoken() ?? true;
+  }
+
   /** For the node's `connectionGater`. */
   gater(): ConnectionGater {
     return {
+      denyDialPeer: (peer) => this.#refusals.has(peer.toString()),
+      denyDialMultiaddr: (address) => this.#refusals.has(address.toString()),
       denyInboundUpgradedConnection: (peer, connection) => this.#admit(peer, connection, false),
       denyOutboundUpgradedConnection: (peer, connection) => this.#admit(peer, connection, true),
     };
@@ -159,7 +175,7 @@ export class GuardedConnections {
     const stream = (): Promise<Stream> => (openedHere ? muxer.createStream() : muxer.first());
     try {
       if (this.#guard.isActive()) {
-        await this.#guard.admit(peer.toString(), stream, openedHere);
+        await this.#prove(peer.toString(), stream, openedHere);
       }
       if (!openedHere && !this.#hasRoom(peer.toString())) {
         throw new NetworkError('refused', 'all connections that this node keeps are taken');
@@ -167,6 +183,16 @@ export class GuardedConnections {
       return false;
     } catch (cause) {
       muxer.abort(cause instanceof Error ? cause : new Error('not admitted'));
+      throw cause;
+    }
+  }
+
+  async #prove(peer: string, stream: () => Promise<Stream>, openedHere: boolean): Promise<void> {
+    try {
+      await this.#guard.admit(peer, stream, openedHere);
+      this.#refusals.forget(peer);
+    } catch (cause) {
+      this.#refusals.note(peer);
       throw cause;
     }
   }
@@ -179,6 +205,8 @@ class GuardedMuxer extends TypedEventEmitter<StreamMuxerEvents> implements Strea
   readonly #held: Stream[] = [];
   readonly #connection: MessageStream;
   readonly #ended = Promise.withResolvers<never>();
+  readonly #opened: Stream[] = [];
+  #hasSpoken = false;
   #isReleased = false;
   #heardAtMs = monotonicMs();
   #wake: () => void = () => undefined;
@@ -204,8 +232,16 @@ class GuardedMuxer extends TypedEventEmitter<StreamMuxerEvents> implements Strea
     return this.#inner.status;
   }
 
-  createStream(options?: CreateStreamOptions): Promise<Stream> {
-    return this.#inner.createStream(options);
+  async createStream(options?: CreateStreamOptions): Promise<Stream> {
+    const stream = await this.#inner.createStream(options);
+    if (this.#opened.length < OPENED_KEPT) this.#opened.push(stream);
+    return stream;
+  }
+
+  /** libp2p names a stream's protocol when it is agreed upon. */
+  hasSpoken(): boolean {
+    this.#hasSpoken ||= this.#opened.some(({ protocol }) => protocol !== '');
+    return this.#hasSpoken;
   }
 
   /** The first stream that the peer opens; only before libp2p listens. */
@@ -274,6 +310,7 @@ class GuardedMuxer extends TypedEventEmitter<StreamMuxerEvents> implements Strea
   }
 
   #tell(stream: Stream): void {
+    this.#hasSpoken = true;
     this.safeDispatchEvent('stream', { detail: stream });
   }
 }

@@ -10,6 +10,7 @@ import { createLibp2p, type Libp2p } from 'libp2p';
 import { type ConnectionGuard, GuardedConnections } from './guarded-connections.ts';
 import { type Libp2pNetwork, startNetwork } from './libp2p-network.ts';
 import type { NetworkOptions } from './libp2p-node.ts';
+import { Refusals } from './refusals.ts';
 
 export const LOOPBACK_TCP = '/ip4/127.0.0.1/tcp/0';
 
@@ -41,7 +42,7 @@ export async function libp2pNode(t: TestContext): Promise<Libp2p> {
 
 /** A libp2p node that proves in its own way. */
 export async function guardedNode(t: TestContext, guard: ConnectionGuard, listen: string): Promise<Libp2p> {
-  const guarded = new GuardedConnections(guard, () => true);
+  const guarded = new GuardedConnections(guard, new Refusals(() => 0), () => true);
   const node = await createLibp2p({
     addresses: { listen: [listen] },
     transports: [tcp(), webSockets(), quic()].map((transport) =>

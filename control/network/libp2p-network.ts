@@ -22,13 +22,21 @@ import { monotonicMs } from '../trunk/trunk-driver.ts';
 import type { PeerIdText } from '../trunk/trunk-port.ts';
 import type { ConnectionLimit } from './connection-limit.ts';
 import { ConnectionPulse } from './connection-pulse.ts';
-import { checkConnection, closeConnection, isUnsupported, remoteIp, rootMessage } from './connections.ts';
+import {
+  checkConnection,
+  closeConnection,
+  isUnsupported,
+  remoteIp,
+  rootMessage,
+  startError,
+} from './connections.ts';
 import type { GuardedConnections } from './guarded-connections.ts';
 import { Libp2pMessageStreams } from './libp2p-message-streams.ts';
 import { type CreatedNode, createNode, DIAL_TIMEOUT_MS, type NetworkOptions } from './libp2p-node.ts';
 import type { MessageStreams } from './message-streams.ts';
 import { namedAddress, parseAddress } from './multiaddrs.ts';
 import { NetworkError } from './network-error.ts';
+import { CLOSED_UNSAID, noteEnd, type Refusals } from './refusals.ts';
 import { CarrierChannel, type Channel, ControlChannel } from './stream-channel.ts';
 
 const PROTOCOLS: Readonly<Record<StreamProtocol, string>> = {
@@ -70,17 +78,6 @@ export async function createNetwork(options: NetworkOptions): Promise<Libp2pNetw
   }
 }
 
-function startError(addresses: readonly string[], cause: unknown): NetworkError {
-  const reason = rootMessage(cause);
-  const listen = addresses.join(', ');
-  const refusal = /listen E[A-Z]+: [^\n]*/.exec(reason)?.[0];
-  if (refusal !== undefined) {
-    const message = `cannot listen on ${listen} (${refusal}). Choose another address in listen.libp2p, or stop what uses this one.`;
-    return new NetworkError('listen-failed', message, { address: listen, cause });
-  }
-  return new NetworkError('start-failed', `the libp2p node did not start: ${reason}`, { cause });
-}
-
 export class Libp2pNetwork implements TrunkNetwork {
   readonly peerId: PeerIdText;
   /** What does not work on this machine, for the log. */
@@ -90,6 +87,7 @@ export class Libp2pNetwork implements TrunkNetwork {
   readonly #node: Libp2p;
   readonly #guarded: GuardedConnections;
   readonly #limit: ConnectionLimit;
+  readonly #refusals: Refusals;
   readonly #messageStreams: Libp2pMessageStreams;
   readonly #pulse = new ConnectionPulse(monotonicMs);
   /** Connections that the trunk machine has given up, while message streams go over them. */
@@ -103,13 +101,14 @@ export class Libp2pNetwork implements TrunkNetwork {
   #nextId = 1;
   #isStopped = false;
 
-  private constructor({ node, guarded, limit, warnings }: CreatedNode, listen: readonly string[]) {
+  private constructor({ node, guarded, limit, refusals, warnings }: CreatedNode, listen: readonly string[]) {
     this.#node = node;
     this.warnings = warnings;
     this.#listen = listen;
     this.peerId = node.peerId.toString();
     this.#guarded = guarded;
     this.#limit = limit;
+    this.#refusals = refusals;
     this.#messageStreams = new Libp2pMessageStreams(node);
     this.#messageStreams.isTrunks = (connection) => this.#isTrunks(connection);
     this.#messageStreams.onSent = (connection) => this.#pulse.expect(connection);
@@ -269,6 +268,9 @@ export class Libp2pNetwork implements TrunkNetwork {
       if (targets.length === 0) {
         throw new NetworkError('bad-address', 'none of the peer’s addresses can be dialled');
       }
+      if (this.#refusals.has(peer)) {
+        throw new NetworkError('refused', CLOSED_UNSAID);
+      }
       const connection = await this.#node.dial(targets, { signal: AbortSignal.timeout(DIAL_TIMEOUT_MS) });
       // Noise has authenticated the remote key, and libp2p compares it with the /p2p/ part; this is the last word.
       if (connection.remotePeer.toString() !== peer) {
@@ -384,11 +386,14 @@ export class Libp2pNetwork implements TrunkNetwork {
 
   #forget(connection: Connection): void {
     this.#pulse.forget(connection);
+    const hasSpoken = this.#guarded.hasSpoken(connection);
+    const isRefused = !this.#isStopped && noteEnd(this.#refusals, connection, hasSpoken);
     const id = this.#connectionIds.get(connection);
     if (id !== undefined) {
       this.#connectionIds.delete(connection);
       this.#connections.delete(id);
-      this.#host.input({ kind: 'disconnected', peer: connection.remotePeer.toString(), connection: id });
+      const ended = { peer: connection.remotePeer.toString(), connection: id };
+      this.#host.input({ kind: 'disconnected', ...ended, ...(isRefused && { reason: CLOSED_UNSAID }) });
     }
   }
 }

@@ -10,8 +10,10 @@ import { privateKeyFromRaw } from '@libp2p/crypto/keys';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { createLibp2p, type Libp2p, type Libp2pOptions } from 'libp2p';
 import type { SwarmAuthority } from '../swarm/swarm.ts';
+import { monotonicMs } from '../trunk/trunk-driver.ts';
 import { ConnectionLimit, HANDSHAKE_RESERVE } from './connection-limit.ts';
 import { type ConnectionGuard, GuardedConnections } from './guarded-connections.ts';
+import { Refusals } from './refusals.ts';
 import { sparingWindows } from './sparing-windows.ts';
 import { SwarmGate } from './swarm-gate.ts';
 import { loadTransports } from './transports.ts';
@@ -38,6 +40,7 @@ export interface CreatedNode {
   readonly gate: SwarmGate | undefined;
   readonly guarded: GuardedConnections;
   readonly limit: ConnectionLimit;
+  readonly refusals: Refusals;
   /** What does not work on this machine, for the log. */
   readonly warnings: readonly string[];
 }
@@ -63,7 +66,8 @@ export async function createNode(options: NetworkOptions): Promise<CreatedNode> 
   const gate = options.swarm === undefined ? undefined : new SwarmGate(options.swarm, self);
   const connectionsMax = (options.trunksMax ?? TRUNKS_MAX) + CONNECTION_RESERVE;
   const limit: ConnectionLimit = new ConnectionLimit(connectionsMax, () => node.getConnections());
-  const guarded = new GuardedConnections(gate ?? OPEN_GUARD, (peer) => limit.admit(peer));
+  const refusals = new Refusals(monotonicMs);
+  const guarded = new GuardedConnections(gate ?? OPEN_GUARD, refusals, (peer) => limit.admit(peer));
   const { transports, missing, canListen } = await loadTransports();
   const node: Libp2p = await createLibp2p({
     start: false,
@@ -92,5 +96,6 @@ export async function createNode(options: NetworkOptions): Promise<CreatedNode> 
     connectionMonitor: { enabled: false },
   });
   await gate?.attach(node);
-  return { node, gate, guarded, limit, warnings: missing };
+  if (gate !== undefined) gate.onKeys = () => refusals.clear();
+  return { node, gate, guarded, limit, refusals, warnings: missing };
 }

@@ -256,3 +256,26 @@ async function closedStream(stream: Stream): Promise<void> {
     await new Promise((resolve) => stream.addEventListener('close', resolve, { once: true }));
   }
 }
+
+test('who is refused learns why, and leaves the peer alone until its own keys change', TIMEOUT, async (t) => {
+  const swarm = swarmOf(t);
+  const a = await member(t, swarm, CARRIERS.TCP);
+  const outside = swarmOf(t);
+  outside.leave();
+  const b = await member(t, outside, CARRIERS.TCP);
+  const dial = (): void =>
+    b.network.perform({ kind: 'dial', peer: a.network.peerId, addresses: [addressOf(a.network)] });
+  dial();
+  const { connection } = await b.until('connected');
+  b.network.perform({ kind: 'open-stream', connection, protocol: 'trunk' });
+  assert.match((await b.until('disconnected')).reason ?? '', /private swarm.*peertap swarm join/);
+  for (let attempt = 0; attempt < 20; attempt++) {
+    dial();
+    assert.match((await b.until('dial-failed')).reason, /peertap swarm join/);
+    await assert.rejects(b.network.streams.open(a.network.peerId, PROTOCOL, [addressOf(a.network)]));
+  }
+  assert.equal(a.swarm.report().refusedConnections, 1);
+  b.swarm.join(swarm.exchange().key);
+  dial();
+  await Promise.all([a.until('connected'), b.until('connected')]);
+});

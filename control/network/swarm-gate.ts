@@ -28,6 +28,8 @@ export class SwarmGate implements ConnectionGuard {
   readonly #self: string;
   #node: Libp2p | undefined;
   #changes = 0;
+  /** Told when the keys have changed, before anybody is asked. */
+  onKeys: () => void = () => undefined;
   /** Told which peers alone are authorised, after the keys have changed. */
   onAuthorised: (peers: readonly string[]) => void = () => undefined;
 
@@ -72,6 +74,7 @@ export class SwarmGate implements ConnectionGuard {
 
   async #keysChanged(): Promise<void> {
     const change = ++this.#changes;
+    this.onKeys();
     const connections = this.#node?.getConnections() ?? [];
     if (this.isActive()) {
       await Promise.all(connections.map((connection) => this.#ask(connection)));

@@ -82,12 +82,17 @@ interface Writing {
   sendData(data: Uint8ArrayList): unknown;
 }
 
+function isWriting(connection: object): connection is Writing {
+  return 'sendData' in connection && typeof connection.sendData === 'function';
+}
+
 function joining(upgrader: Upgrader): Upgrader {
   const join = (connection: MultiaddrConnection): MultiaddrConnection => {
-    const writing = connection as unknown as Writing;
-    const sendData = writing.sendData.bind(connection);
-    writing.sendData = (data) =>
-      sendData(data.byteLength <= JOINED_MAX_BYTES ? new Uint8ArrayList(data.subarray()) : data);
+    if (isWriting(connection)) {
+      const sendData = connection.sendData.bind(connection);
+      connection.sendData = (data) =>
+        sendData(data.byteLength <= JOINED_MAX_BYTES ? new Uint8ArrayList(data.subarray()) : data);
+    }
     return connection;
   };
   const wrapped: Pick<Upgrader, 'upgradeInbound' | 'upgradeOutbound'> = {

@@ -98,6 +98,8 @@ export interface DisconnectedInput {
   readonly kind: 'disconnected';
   readonly peer: PeerIdText;
   readonly connection: ConnectionId;
+  /** When it is known more exactly than that it was lost. */
+  readonly reason?: string;
 }
 export interface DialFailedInput {
   readonly kind: 'dial-failed';

@@ -45,19 +45,20 @@ export function handleDisconnected(
   input: DisconnectedInput,
 ): Peer | undefined {
   const peer = table.connections.get(input.connection);
+  const reason = input.reason ?? 'the connection was lost';
   table.connections.delete(input.connection);
   peer?.connections.delete(input.connection);
   if (peer !== undefined && peer.stream?.connection === input.connection) {
     peer.openingCarrier = false;
   }
   if (peer?.opening === input.connection) {
-    failOpening(context, peer, 'the connection was lost');
+    failOpening(context, peer, reason);
   }
   if (peer?.stream?.connection === input.connection) {
     closeStream(context, table, {
       kind: 'stream-closed',
       stream: peer.stream.id,
-      reason: 'the connection was lost',
+      reason,
     });
   }
   return peer;
