@@ -158,8 +158,10 @@ export class VlanService {
 
   leave(id: string): Promise<void> {
     return this.#turns.take(id, async () => {
-      await this.#end(this.required(id), 'for good');
-      this.#parts.registry.leave(id);
+      const entry = this.required(id);
+      const wasLast = this.innerOf(id)?.state?.members.length === 1;
+      await this.#end(entry, 'for good');
+      this.#parts.registry.leave(id, wasLast);
       this.#parts.events.changed();
     });
   }

@@ -80,7 +80,7 @@ class NotedVlans implements VlansAtWork {
 }
 
 /** One node; a restart is another of the same identity and directory. */
-export class TestNode {
+class TestNode {
   readonly peerId: string;
   readonly identity: { peerId: string; publicKey: Uint8Array; privateKey: Uint8Array };
   readonly directory: string;

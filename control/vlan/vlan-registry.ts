@@ -170,15 +170,16 @@ export class VlanRegistry {
    * Leaves a VLAN. A key of an owned VLAN stays on disk; a VLAN of the config comes back at the next
    * start or reload, unless it is taken out of the config too.
    *
+   * @param wasLast - nobody holds the group any more: an owner that comes back begins a new one
    * @returns the entry as it was
    * @throws VlanError `not-a-member` or `state-unwritable`
    */
-  leave(id: string): VlanEntry {
+  leave(id: string, wasLast = false): VlanEntry {
     const entry = this.#member(id);
     this.#store({
       owned: withMembership(this.#state.owned, id, false),
       joined: this.#state.joined.filter((vlan) => vlan.id !== id),
-      memberships: this.#state.memberships.filter((vlan) => vlan.id !== id),
+      memberships: this.#state.memberships.filter((vlan) => vlan.id !== id || (entry.owned && wasLast)),
     });
     if (entry.source === 'config') {
       this.#leftConfigured.add(id);
