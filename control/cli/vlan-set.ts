@@ -12,12 +12,7 @@ import type { CommandIo } from './command-io.ts';
 import { isPeerPart, nameOf, peerIdOf, shortId, vlanIdOf } from './named.ts';
 
 /** What a member cannot change without beginning its stay in the VLAN anew. */
-const HOLDS_FOR_A_STAY: ReadonlySet<string> = new Set([
-  'cipher',
-  'tokenPeriodSeconds',
-  'movingHosts',
-  'membersMax',
-]);
+const HOLDS_FOR_A_STAY: ReadonlySet<string> = new Set(['cipher', 'tokenPeriodSeconds', 'movingHosts']);
 
 const MADE_ANEW =
   'each member makes its interface anew for that, within about a second: addresses and bridges that were set by ' +
