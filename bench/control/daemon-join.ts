@@ -2,20 +2,13 @@
  * Owns the curve of a join between two daemons: from the request to the first frame carried both ways, by size of the
  * group. All but the two are absent.
  *
- *   for each size: join, leave, …, then a join that is watched        at the size of the target: one by a fresh daemon
+ *   for each size: a first join to one VLAN after another          at the size of the target: one by a fresh daemon
  *
  * Runs on the main thread of the bench.
  */
 import { type FigureGroup, Recorder, type SectionSettings, type Verdict } from '../section.ts';
 import { BLOCK_FIGURE, TARGET_MEMBERS } from './figures.ts';
-import {
-  addStages,
-  FIRST_FRAME_FIGURE,
-  JOIN_SUBJECTS,
-  judgeJoins,
-  LOOP_SUBJECTS,
-  MAIN_JOIN_CPU_FIGURE,
-} from './join-figures.ts';
+import { addStages, JOIN_SUBJECTS, judgeJoins, LOOP_SUBJECTS, MAIN_JOIN_CPU_FIGURE } from './join-figures.ts';
 import { JoiningPair, type JoinReading } from './joining-pair.ts';
 import type { PreparedGroup } from './prepared-groups.ts';
 
@@ -51,16 +44,17 @@ export async function measureDaemonJoins(
   try {
     progress(`preparing groups of ${sizes.join(', ')} … `);
     const freshSize = settings.smoke ? SMOKE_SIZES[0] : TARGET_MEMBERS;
-    const groups = await pair.prepare([...sizes, freshSize]);
+    const repeats = sizes.flatMap((size) => Array.from({ length: settings.repeatCount }, () => size));
+    const groups = await pair.prepare([freshSize, ...repeats]);
     await pair.start(groups);
     if (!settings.smoke) {
       progress('waiting for what follows a start … ');
       await pair.waitForRenewals(groups);
     }
+    const [last, ...others] = groups;
+    for (const group of others) await measureJoin(curve, pair, group, progress);
+    if (last !== undefined) await measureFresh(curve, pair, last, progress);
     progress('\n');
-    const [untouched, ...measured] = groups.toReversed();
-    for (const group of measured.toReversed()) await measureSize(curve, pair, group, { settings, progress });
-    if (untouched !== undefined) await measureFresh(curve, pair, untouched, progress);
   } finally {
     await pair.remove();
   }
@@ -81,27 +75,17 @@ function sizeOf({ memberCount }: PreparedGroup): number {
   return memberCount + 1;
 }
 
-async function measureSize(
+async function measureJoin(
   { times, loops }: Curve,
   pair: JoiningPair,
   group: PreparedGroup,
-  { settings, progress }: { readonly settings: SectionSettings; readonly progress: (text: string) => void },
+  progress: (text: string) => void,
 ): Promise<void> {
   const x = sizeOf(group);
-  progress(`${x} members: join `);
-  for (let repeat = 0; repeat < settings.repeatCount; repeat++) {
-    const reading = await pair.join(group, false);
-    const { tookMs } = reading.stages;
-    times.add({ subject: JOIN_SUBJECTS.plain, figure: FIRST_FRAME_FIGURE, x }, tookMs);
-    addLoops(loops, x, reading);
-    progress(`${tookMs.toFixed(0)} `);
-    await pair.leave(group);
-  }
-  if (settings.smoke) return;
-  const watched = await pair.join(group, true);
-  addStages(times, { subject: JOIN_SUBJECTS.watched, x }, watched.stages);
-  progress(`ms; ${stagesText(watched)}\n`);
-  await pair.leave(group);
+  const reading = await pair.join(group);
+  addStages(times, { subject: JOIN_SUBJECTS.running, x }, reading.stages);
+  addLoops(loops, x, reading);
+  progress(`\n${x} members: ${stagesText(reading)}`);
 }
 
 async function measureFresh(
@@ -112,9 +96,9 @@ async function measureFresh(
 ): Promise<void> {
   const x = sizeOf(group);
   await pair.restartNewcomer();
-  const reading = await pair.join(group, true);
+  const reading = await pair.join(group);
   addStages(times, { subject: JOIN_SUBJECTS.fresh, x }, reading.stages);
-  progress(`${x} members, newcomer just started: ${stagesText(reading)}\n`);
+  progress(`\n${x} members, newcomer just started: ${stagesText(reading)}`);
 }
 
 function addLoops(loops: Recorder, x: number, { cpuMs, blockMs }: JoinReading): void {
@@ -127,11 +111,11 @@ function addLoops(loops: Recorder, x: number, { cpuMs, blockMs }: JoinReading): 
 function stagesText({ stages, blockMs }: JoinReading): string {
   const { answeredMs, settledMs, insideMs, tookMs } = stages;
   const [answered, settled, inside] = [answeredMs, settledMs, insideMs].map((ms) => ms?.toFixed(0) ?? '?');
-  return `watched: answered ${answered}, settled ${settled}, inside ${inside}, first frame ${tookMs.toFixed(0)} ms (blocks: admin ${blockMs.admin.toFixed(0)}, newcomer ${blockMs.newcomer.toFixed(0)} ms)`;
+  return `answered ${answered}, settled ${settled}, inside ${inside}, first frame ${tookMs.toFixed(0)} ms (blocks: admin ${blockMs.admin.toFixed(0)}, newcomer ${blockMs.newcomer.toFixed(0)} ms)`;
 }
 
 const NOTES: readonly string[] = [
   'Joins between daemons: two daemons with a trunk and without other traffic; all other members are in the group but absent, so that none of them acknowledges or renews anything. The VLANs of all sizes are on the same admin, which has restored them from disk and renewed its keys in each.',
-  'A join is timed from the request with an invite to the first answer to a ping every 10 ms; the newcomer is told the MAC address of the admin, since its kernel asks for it once a second only. The newcomer leaves in between. A watched join is also asked by the admin API how far it is, and does not count in the target.',
-  'The longest block is the greatest lateness of a 10 ms timer during the last 10 to 20 s, so it may be from the leave, or the size, before; where threads want more cores than there are it is also the scheduler. What a main thread computed itself during a join stands beside it, in sum.',
+  'A join is timed from the request with an invite to the first answer to a ping every 10 ms; the newcomer is told the MAC address of the admin, since its kernel asks for it once a second only. Each join is the first to its VLAN. Meanwhile both daemons are asked every 25 ms how far they are, which takes a part of their main loops.',
+  'The longest block is the greatest lateness of a 10 ms timer during the last 10 to 20 s, so it may be from the join, or the size, before; where threads want more cores than there are it is also the scheduler. What a main thread computed itself during a join stands beside it, in sum.',
 ];

@@ -2,15 +2,15 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Recorder } from '../section.ts';
 import { BLOCK_FIGURE } from './figures.ts';
-import { addStages, FIRST_FRAME_FIGURE, JOIN_SUBJECTS, judgeJoins } from './join-figures.ts';
+import { addStages, JOIN_SUBJECTS, judgeJoins, STAGE_FIGURES } from './join-figures.ts';
 
 describe('the verdicts on joins between daemons', () => {
-  it('take the plain joins at 200 members, and each daemon’s longest block at any size', () => {
+  it('take the joins of a running newcomer at 200 members, and each daemon’s longest block at any size', () => {
     const [times, loops] = [new Recorder('times'), new Recorder('loops')];
-    const figure = FIRST_FRAME_FIGURE;
-    for (const ms of [900, 2_600, 2_100]) times.add({ subject: JOIN_SUBJECTS.plain, figure, x: 200 }, ms);
-    times.add({ subject: JOIN_SUBJECTS.plain, figure, x: 500 }, 100);
-    times.add({ subject: JOIN_SUBJECTS.watched, figure, x: 200 }, 100);
+    const figure = STAGE_FIGURES.tookMs;
+    for (const ms of [900, 2_600, 2_100]) times.add({ subject: JOIN_SUBJECTS.running, figure, x: 200 }, ms);
+    times.add({ subject: JOIN_SUBJECTS.running, figure, x: 500 }, 100);
+    times.add({ subject: JOIN_SUBJECTS.fresh, figure, x: 200 }, 100);
     loops.add({ subject: 'admin', figure: BLOCK_FIGURE, x: 10 }, 21);
     loops.add({ subject: 'admin', figure: BLOCK_FIGURE, x: 200 }, 4);
     loops.add({ subject: 'newcomer', figure: BLOCK_FIGURE, x: 200 }, 20);
@@ -38,7 +38,7 @@ describe('the stages of a join', () => {
       times.group().figures.map(({ title, median, x }) => [title, median, x]),
       [
         ['request answered, interface up', 20, 10],
-        [FIRST_FRAME_FIGURE.title, 700, 10],
+        ['join: first frame both ways', 700, 10],
       ],
     );
   });

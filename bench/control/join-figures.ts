@@ -9,27 +9,25 @@ const TIME = { unit: 'ms', digits: 0, better: 'lower' } as const;
 
 /** Subjects of the times. */
 export const JOIN_SUBJECTS = {
-  plain: 'two daemons',
-  /** Asked every now and then how far they are, which takes time of its own. */
-  watched: 'two daemons, watched',
+  running: 'two daemons',
   /** Its threads start with the join, and its code was never run. */
-  fresh: 'newcomer just started, watched',
+  fresh: 'newcomer just started',
 } as const;
 
 /** Subjects of what the main threads did. */
 export const LOOP_SUBJECTS = ['admin', 'newcomer'] as const;
 
-export const FIRST_FRAME_FIGURE: FigureDescription = { title: 'join: first frame both ways', ...TIME };
 export const MAIN_JOIN_CPU_FIGURE: FigureDescription = {
   title: 'CPU of the main thread, one join',
   ...TIME,
   digits: 1,
 };
-const STAGE_FIGURES = {
+/** By stage. */
+export const STAGE_FIGURES = {
   answeredMs: { title: 'request answered, interface up', ...TIME },
   settledMs: { title: 'admin has settled the commit', ...TIME },
   insideMs: { title: 'newcomer is in the group', ...TIME },
-  tookMs: FIRST_FRAME_FIGURE,
+  tookMs: { title: 'join: first frame both ways', ...TIME },
 } as const satisfies Readonly<Record<string, FigureDescription>>;
 
 /** How far a join was when, in ms since the request; one that nobody saw is absent. */
@@ -49,8 +47,8 @@ export function addStages(
 
 /** Judges the joins at the size of the target, and the main loops at all sizes. */
 export function judgeJoins(times: Recorder, loops: Recorder, sizes: readonly number[]): readonly Verdict[] {
-  const { plain: subject } = JOIN_SUBJECTS;
-  const joins = times.samples({ subject, figure: FIRST_FRAME_FIGURE, x: TARGET_MEMBERS });
+  const { running: subject } = JOIN_SUBJECTS;
+  const joins = times.samples({ subject, figure: STAGE_FIGURES.tookMs, x: TARGET_MEMBERS });
   const blocks = LOOP_SUBJECTS.map((name) => ({
     name,
     samples: sizes.flatMap((x) => loops.samples({ subject: name, figure: BLOCK_FIGURE, x })),

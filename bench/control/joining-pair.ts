@@ -1,5 +1,5 @@
 /**
- * Owns two daemons with a trunk between them, of which one is the admin of prepared VLANs and the other comes and goes.
+ * Owns two daemons with a trunk between them, of which one is the admin of prepared VLANs and the other comes in.
  *
  *   admin ──ptapN 10.80.N.1 ┈┈(daemon ─ eth0 ══════ eth0 ─ daemon)┈┈ 10.80.N.2 ptapN── newcomer
  *
@@ -18,11 +18,10 @@ import { type PreparedGroup, prepareGroups } from './prepared-groups.ts';
 const MTU_BYTES = 1500;
 const TRUNK_TIMEOUT_MS = 30_000;
 const JOIN_TIMEOUT_MS = 45_000;
-const LEAVE_TIMEOUT_MS = 30_000;
 /** A restarted member renews its keys within 40 s, and others may be at it. */
 const RENEWAL_TIMEOUT_MS = 90_000;
 const PING_INTERVAL_SECONDS = 0.01;
-const WATCH_INTERVAL_MS = 20;
+const WATCH_INTERVAL_MS = 25;
 const INVITE_SECONDS = 3_600;
 
 /** What one join took. */
@@ -84,15 +83,15 @@ export class JoiningPair {
     }
   }
 
-  /** Has the newcomer come in by a fresh invite. @param isWatched - both are asked how far they are */
-  async join(group: PreparedGroup, isWatched: boolean): Promise<JoinReading> {
+  /** Has the newcomer come in by a fresh invite, and asks both how far they are. */
+  async join(group: PreparedGroup): Promise<JoinReading> {
     const { id } = group;
     const wanted = { id, uses: 1, expiresSeconds: INVITE_SECONDS, oneTimeSecret: true };
     const { invite } = await this.#adminClient.invite(wanted);
     const epoch = await this.#adminEpochAfter(id, -1, JOIN_TIMEOUT_MS);
     const before = this.#cpuSeconds();
     const startMs = performance.now();
-    const watch = isWatched ? this.#watch(id, epoch, startMs) : undefined;
+    const watch = this.#watch(id, epoch, startMs);
     try {
       const where = { interface: group.interface, addresses: [newcomerAddress(group)], mtuBytes: MTU_BYTES };
       await this.#newcomerClient.joinVlan({ invite, ...where });
@@ -100,7 +99,7 @@ export class JoiningPair {
       await this.#firstPing(group);
       const tookMs = performance.now() - startMs;
       const after = this.#cpuSeconds();
-      const seen = await watch?.end();
+      const seen = await watch.end();
       const [admin, newcomer] = await Promise.all([this.admin.status(), this.newcomer.status()]);
       return {
         stages: { answeredMs, ...seen, tookMs },
@@ -111,15 +110,8 @@ export class JoiningPair {
         blockMs: { admin: admin.eventLoopDelay.maxMs, newcomer: newcomer.eventLoopDelay.maxMs },
       };
     } finally {
-      await watch?.end();
+      await watch.end();
     }
-  }
-
-  /** Has the newcomer leave, and waits until the admin is in the epoch after it. */
-  async leave({ id }: PreparedGroup): Promise<void> {
-    const epoch = await this.#adminEpochAfter(id, -1, LEAVE_TIMEOUT_MS);
-    await this.#newcomerClient.leaveVlan(id);
-    await this.#adminEpochAfter(id, epoch, LEAVE_TIMEOUT_MS);
   }
 
   /** Ends both daemons and removes the wire. */
@@ -155,12 +147,13 @@ export class JoiningPair {
       client: AdminClient,
       isThere: (now: number) => boolean,
     ): Promise<number | undefined> => {
-      while (!isOver) {
+      for (;;) {
+        const isLast = isOver;
         const now = await epochOf(client, id);
         if (now !== undefined && isThere(now)) return performance.now() - startMs;
+        if (isLast) return undefined;
         await sleep(WATCH_INTERVAL_MS);
       }
-      return undefined;
     };
     const both = Promise.all([
       reached(this.#adminClient, (now) => now > epoch),
