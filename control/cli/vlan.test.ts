@@ -82,6 +82,12 @@ test('leaving says what brings a VLAN back', async () => {
     daemon.vlanList = [vlanReport({ kind: 'private', role: 'owner', epoch: 3 })];
     daemon.memberList = [member({ peer: OWN_PEER, state: 'self' })];
     assert.match((await run('vlan', 'leave', VLAN_ID)).err, /nobody left who could let anybody in/);
+    daemon.vlanList = [vlanReport({ kind: 'private', role: 'owner', epoch: 3 })];
+    daemon.memberList.push(member({}));
+    assert.match((await run('vlan', 'leave', VLAN_ID)).err, /no admin is left in it/);
+    daemon.vlanList = [vlanReport({ kind: 'private', role: 'owner', epoch: 3 })];
+    daemon.memberList.push(member({ peer: THIRD_PEER, role: 'admin' }));
+    assert.match((await run('vlan', 'leave', VLAN_ID)).err, /has to be admitted anew/);
   });
 });
 
