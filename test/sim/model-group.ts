@@ -206,7 +206,8 @@ export class ModelGroup {
     const keyPackages = job.add.map(({ keyPackage }) => hex(keyPackage));
     const welcome =
       keyPackages.length === 0 ? undefined : encode({ kind: 'welcome', state: state.id, keyPackages });
-    return this.#ok('commit', { commit, state: this.#enter(state), facts, welcome });
+    const welcomeDigest = welcome === undefined ? undefined : objectDigest(welcome);
+    return this.#ok('commit', { commit, state: this.#enter(state), facts, welcome, welcomeDigest });
   }
 
   #process(base: ModelState, commit: Uint8Array): GroupResult {

@@ -197,8 +197,9 @@ function disagreement({ world, liars }: Scenario): string | undefined {
 }
 
 function isOutForGood(world: OrderWorld, peer: string): boolean {
-  const issuer = world.authority.issuers.get(peer);
-  return issuer !== undefined && !world.authority.tombstones.has(issuer);
+  const { authority } = world;
+  const issuer = authority.issuers.get(peer);
+  return authority.isOut(peer) && issuer !== undefined && !authority.isOut(issuer);
 }
 
 /** A member that repeats, garbles, makes up branches, and speaks in others' names. */

@@ -117,7 +117,7 @@ export class OrderWorld {
   }
 
   syncLinks(): void {
-    const changed: [SimOrderNode, SimOrderNode, boolean][] = [];
+    const changed: [SimOrderNode, SimOrderNode, number | undefined][] = [];
     for (const edge of this.edges) {
       const [one, other] = edge.split(' ').map((index) => this.nodes[Number(index)]);
       if (one === undefined || other === undefined) continue;
@@ -126,27 +126,26 @@ export class OrderWorld {
       const link = `${one.life} ${other.life}`;
       const was = this.#up.get(edge);
       const same = was !== undefined && this.#lives.get(edge) === link;
-      if (isUp === same) continue;
+      if (isUp ? same : was === undefined) continue;
       if (was !== undefined) {
         this.#up.delete(edge);
-        changed.push([one, other, false]);
+        changed.push([one, other, undefined]);
       }
       if (isUp) {
         this.#up.set(edge, ++this.#links);
         this.#lives.set(edge, link);
-        changed.push([one, other, true]);
+        changed.push([one, other, this.#links]);
       }
     }
-    for (const [one, other, isUp] of changed) {
+    for (const [one, other, link] of changed) {
       for (const [node, peer] of [
         [one, other.peer],
         [other, one.peer],
       ] as const) {
         const rttMs = this.wire.leastDelayMs + this.wire.mostDelayMs;
         this.simulation.after(0, () => {
-          if (isUp === (this.#linkOf(one, other) !== undefined)) {
-            node.input(isUp ? { kind: 'peer-up', peer, rttMs } : { kind: 'peer-down', peer });
-          }
+          if (link === undefined) node.input({ kind: 'peer-down', peer });
+          else if (this.#linkOf(one, other) === link) node.input({ kind: 'peer-up', peer, rttMs });
         });
       }
     }
@@ -199,6 +198,7 @@ export class OrderWorld {
         );
         node.end = effect.kind;
         node.crash();
+        node.head = undefined;
         return;
       case 'notice':
     }

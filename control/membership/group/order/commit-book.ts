@@ -104,6 +104,15 @@ export class CommitBook {
     return ids;
   }
 
+  /** Whether a commit after `base`, up to `from`, has let a peer in or taken it out. */
+  hasMoved(peer: string, base: StateId, from: StateId): boolean {
+    const chain = this.chain(from);
+    return chain.slice(0, Math.max(0, chain.indexOf(base))).some((id) => {
+      const item = this.#entries.get(id)?.item;
+      return item !== undefined && (item.removed.includes(peer) || addedBy(item).includes(peer));
+    });
+  }
+
   /**
    * Who was a member at a state: what the commits say that lie between it and a state whose members are known.
    *

@@ -13,7 +13,7 @@ import type { CommitFacts } from '../group-port.ts';
 import { addedBy, type CommitItem, decodeItem, itemSignature, type RebuildItem } from './item.ts';
 import type { Kept, OrderContext } from './order-context.ts';
 import { ORDER_LIMIT } from './order-port.ts';
-import { Standings } from './standings.ts';
+import type { Standings } from './standings.ts';
 
 /** A commit that has been processed. */
 export interface ProcessedCommit {
@@ -114,6 +114,7 @@ function leaverOf(bytes: Uint8Array, base: Kept, context: OrderContext): string 
   const chain = context.book.chain(base.state.id, ORDER_LIMIT.checkpoints + 1);
   // Who came in lately does not know the whole chain, and takes the committer's word.
   const isRecent = chain.includes(leave.base) || chain.length <= ORDER_LIMIT.checkpoints;
+  if (context.book.hasMoved(leave.peer, leave.base, base.state.id)) return undefined;
   const { key, signed, signature } = itemSignature(leave, context.options.vlanId);
   return isRecent && context.ports.verify(key, signed, signature) ? leave.peer : undefined;
 }

@@ -82,12 +82,13 @@ export class Committer {
 
   /** What the head does not say yet. */
   pending(): Pending {
-    const { head, standings, leaves, adds, record, book } = this.#context;
+    const { head, standings, leaves, adds, record, book, self } = this.#context;
     if (head === undefined) return { add: [], remove: [], leave: [], policy: false };
     const remove = [...head.roster.keys()].filter((peer) => standings.isOut(peer));
     const chain = book.chain(head.state.id, ORDER_LIMIT.checkpoints + 1);
     const leave = [...leaves.values()]
       .filter(({ peer, base }) => head.roster.has(peer) && chain.includes(base) && !remove.includes(peer))
+      .filter(({ peer, base }) => peer !== self && !book.hasMoved(peer, base, head.state.id))
       .map(({ peer }) => peer);
     const add = [...adds.values()].filter((item) => this.#mayAdd(item, head, chain));
     const isNewer = record !== undefined && record.facts.sequence > head.record.sequence;
@@ -142,7 +143,12 @@ export class Committer {
 
   /** Whether a commit is being made here, or one waits to be settled. */
   #isBusy(): boolean {
-    return this.#isWorking || this.#hasCommitted || this.#settler.candidates().length > 0;
+    return this.#isWorking || this.#hasCommitted || this.#isTaken();
+  }
+
+  /** Whether somebody's commit on the head is to be waited for. */
+  #isTaken(): boolean {
+    return this.#settler.candidates().some((entry) => !this.#settler.isAgain(entry));
   }
 
   #watchForStall(isPending: boolean): void {
@@ -204,13 +210,12 @@ export class Committer {
   #made(
     head: Kept,
     changes: { readonly add: readonly AddItem[]; readonly remove: readonly string[] },
-    { commit, state, welcome }: Extract<GroupResult<'commit'>, { ok: true }>['value'],
+    { commit, state, welcome, welcomeDigest }: Extract<GroupResult<'commit'>, { ok: true }>['value'],
   ): void {
     const context = this.#context;
     const kept = context.read(state);
     // Another commit was quicker: ours would only make a fork.
-    const isLate =
-      context.head !== head || this.#settler.candidates().length > 0 || context.phase !== 'active';
+    const isLate = context.head !== head || this.#isTaken() || context.phase !== 'active';
     if (kept === undefined || isLate) {
       context.drop([state.id]);
       return;
@@ -224,7 +229,7 @@ export class Committer {
       epoch: state.epoch,
       isExternal: false,
       isReturning: false,
-      welcome: welcome === undefined ? undefined : digestText(hash128(welcome)),
+      welcome: welcomeDigest,
       admissions: changes.add.map(({ admission }) => admission),
       admitted: changes.add.map(({ joiner }) => joiner),
       keyPackages: changes.add.map(({ keyPackage }) => digestText(hash128(keyPackage))),

@@ -165,7 +165,7 @@ export class Intake {
       case 'add':
         return this.#isNewsOfAdd(item);
       case 'leave':
-        return leaves.get(item.peer)?.base !== item.base;
+        return this.#isNewsOfLeave(item, leaves.get(item.peer));
       case 'rebuild':
         return isBetterRebuild(item, rebuild);
       case 'credential':
@@ -182,6 +182,12 @@ export class Intake {
     if (known.peer === item.peer)
       return item.peer !== this.#context.self && itemId(known.bytes) !== itemId(item.bytes);
     return !this.#context.headChain().includes(known.base);
+  }
+
+  /** An older one that is told again must not displace what holds now. */
+  #isNewsOfLeave(item: LeaveItem, known: LeaveItem | undefined): boolean {
+    if (known === undefined) return true;
+    return known.base !== item.base && this.#context.headChain().includes(item.base);
   }
 
   #isGenuine(item: Item): boolean {

@@ -319,7 +319,10 @@ export class OrderMachine {
     if (context.book.get(kept.state.id)?.item.peer === context.self) this.#committer.wishesFulfilled();
     this.#own.settled(before === undefined ? [] : this.#commitsSince(before));
     const chain = context.headChain();
-    for (const [peer, { base }] of context.leaves) if (!chain.includes(base)) context.leaves.delete(peer);
+    for (const [peer, { base }] of context.leaves) {
+      if (!chain.includes(base) || context.book.hasMoved(peer, base, kept.state.id))
+        context.leaves.delete(peer);
+    }
     for (const [peer, item] of context.adds) {
       if (!chain.includes(item.base) || hasBeenAdded(item, chain, context)) context.adds.delete(peer);
     }

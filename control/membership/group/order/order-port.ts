@@ -233,6 +233,8 @@ export interface SettledEffect {
 export interface WelcomeEffect {
   readonly kind: 'welcome';
   readonly peer: string;
+  /** Its name as an object, 32 hex digits. */
+  readonly digest: string;
   readonly bytes: Uint8Array;
 }
 /** An admin has put this node out. The machine does nothing any more; destroy the group's states. */

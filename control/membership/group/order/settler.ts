@@ -2,7 +2,8 @@
  * When a commit counts: collects the commits on the head, picks one, writes the head, and only then lets it be used.
  *
  *   first valid commit on the head ─▶ up to 1 s, less when all live members have acknowledged the only one
- *     ─▶ pick: one that holds nobody who was put out, then an admin's, then the lowest digest ─▶ adopt
+ *     ─▶ pick: one that holds nobody who was put out, then not by who made the head unless an admin, then an admin's,
+ *        then the lowest digest ─▶ adopt
  *   adopt ─▶ store the head ─▶ stored ─▶ `settled`, heartbeat
  *
  * A head that is adopted while another is being written waits for its turn; only the last one is told. States that
@@ -31,6 +32,7 @@ export class Settler {
   onPublished: (kept: Kept) => void = () => undefined;
   /** The last heartbeat's sequence; written ahead, so that none comes twice. */
   sequence = 0;
+  #headSinceMs = 0;
   #collectUntilMs = Number.POSITIVE_INFINITY;
   #nextStore = 1;
   #storing:
@@ -70,6 +72,16 @@ export class Settler {
     });
   }
 
+  /**
+   * By whoever made the head, who is no admin, and at once: it waits for others to have their turn, or one member that
+   * makes one commit after the other would keep all others from ever making one.
+   */
+  isAgain({ item }: CommitEntry): boolean {
+    const { head, book, admins, nowMs } = this.#context;
+    const last = book.get(head?.state.id ?? '')?.item.peer;
+    return item.peer === last && !admins.has(item.peer) && nowMs < this.#headSinceMs + ORDER_TIMING.collectMs;
+  }
+
   #ready(): CommitEntry | undefined {
     const { nowMs, head } = this.#context;
     if (head === undefined) return undefined;
@@ -87,7 +99,7 @@ export class Settler {
     if (this.#collectUntilMs === Number.POSITIVE_INFINITY)
       this.#collectUntilMs = nowMs + ORDER_TIMING.collectMs;
     const only = candidates.length === 1 ? valid[0] : undefined;
-    if (only !== undefined && this.#isAcknowledgedByAll(only, head)) return only;
+    if (only !== undefined && !this.isAgain(only) && this.#isAcknowledgedByAll(only, head)) return only;
     return nowMs >= this.#collectUntilMs ? this.#pick(valid) : undefined;
   }
 
@@ -101,14 +113,19 @@ export class Settler {
   }
 
   #pick(valid: readonly CommitEntry[]): CommitEntry | undefined {
-    const { admins } = this.#context;
+    const { admins, book, head } = this.#context;
+    const last = book.get(head?.state.id ?? '')?.item.peer;
     const holds = (entry: CommitEntry): boolean =>
       this.#context.holdsTombstoned(this.#context.kept.get(entry.item.digest)?.roster.keys() ?? []);
-    let best: CommitEntry | undefined;
-    for (const entry of valid) {
-      const isCleaner = best !== undefined && holds(best) !== holds(entry);
-      const wins =
-        best === undefined || (isCleaner ? holds(best) : comesFirst(entry, best, (peer) => admins.has(peer)));
+    const [first, ...others] = valid;
+    let best = first;
+    for (const entry of others) {
+      if (best === undefined) break;
+      // The lower number wins: somebody put out, then one member twice in a row that is no admin.
+      const rank = (of: CommitEntry): number =>
+        (holds(of) ? 2 : 0) + (of.item.peer === last && !admins.has(of.item.peer) ? 1 : 0);
+      const [ones, bests] = [rank(entry), rank(best)];
+      const wins = ones === bests ? comesFirst(entry, best, (peer) => admins.has(peer)) : ones < bests;
       if (wins) best = entry;
     }
     return best;
@@ -138,6 +155,7 @@ export class Settler {
     this.#context.kept.set(kept.state.id, kept);
     this.#context.head = kept;
     this.#context.phase = 'active';
+    this.#headSinceMs = nowMs;
     this.#context.moveHeads();
     this.#collectUntilMs = Number.POSITIVE_INFINITY;
     this.#context.count('settled');

@@ -55,7 +55,7 @@ export class Welcomes {
     const { welcome, digest } = entry.item;
     if (welcome === undefined) return;
     const bytes = this.#held.get(welcome);
-    if (bytes !== undefined) this.#deliver([joiner], bytes);
+    if (bytes !== undefined) this.#deliver([joiner], welcome, bytes);
     else this.#want(welcome, digest, [joiner]);
   }
 
@@ -91,7 +91,7 @@ export class Welcomes {
     }
     this.#wanted.delete(digest);
     this.#hold(digest, bytes);
-    this.#deliver(wanted.joiners, bytes);
+    this.#deliver(wanted.joiners, wanted.digest, bytes);
     for (const peer of wanted.askers) {
       this.#gossip.tell(peer, { type: LINK_TYPE['have-object'], bytes: digestBytes(digest) });
     }
@@ -167,8 +167,8 @@ export class Welcomes {
     }
   }
 
-  #deliver(joiners: readonly string[], bytes: Uint8Array): void {
-    for (const peer of joiners) this.#context.emit({ kind: 'welcome', peer, bytes });
+  #deliver(joiners: readonly string[], digest: string, bytes: Uint8Array): void {
+    for (const peer of joiners) this.#context.emit({ kind: 'welcome', peer, digest, bytes });
   }
 }
 
