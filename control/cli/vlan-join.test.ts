@@ -141,6 +141,18 @@ test('a join by an invite that no admin answers says whom it leads to', async ()
   });
 });
 
+test('a join waits while the interface is made anew, and not for ever', async () => {
+  await withDaemon(async (bench) => {
+    refuseAtFirst(bench.daemon, 'no-interface');
+    changeAt(bench, { 1_000: { state: 'active', members: 1 } });
+    const { out, err } = await bench.run(...JOIN);
+    assert.match(out, /^joined a{26} on ptap0/);
+    assert.deepEqual([err, bench.clock.timeMs], ['', 1_000]);
+    changeAt(bench, {});
+    assert.equal((await bench.run(...JOIN)).code, 0);
+  });
+});
+
 test('a join that does not wait does not promise what is not known yet', async () => {
   await withDaemon(async ({ run, daemon }) => {
     daemon.vlanList = [];

@@ -137,14 +137,15 @@ async function waitUntilIn(client: AdminClient, asked: VlanReport, to: Listener)
   let vlan = asked;
   let told: VlanState | undefined;
   for (;;) {
-    if (isIn(vlan)) return vlan;
     const isOverdue = io.nowMs() - startMs >= FIRST_MEMBER_TIMEOUT_MS;
+    // The interface is made anew when the VLAN's record asks for other keys than were taken for granted.
+    if (isIn(vlan) && (vlan.state === 'active' || isOverdue)) return vlan;
     if (vlan.state === 'joining' && told === 'waiting-for-approval') {
       io.err('approved; the keys are on their way');
       told = vlan.state;
     }
     // A member that is there answers within seconds; only silence is worth a word.
-    if (told !== vlan.state && (vlan.state !== 'joining' || isOverdue)) {
+    if (told !== vlan.state && !isIn(vlan) && (vlan.state !== 'joining' || isOverdue)) {
       await tellState(client, vlan, to);
       told = vlan.state;
     }
