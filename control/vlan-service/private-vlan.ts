@@ -13,7 +13,6 @@ import { hexToBytes } from '@noble/hashes/utils.js';
 import { encodeCredential, nextSequence } from '../admission/credentials.ts';
 import type { AdmissionRequest, DeskSituation } from '../admission/desk-port.ts';
 import type { VlanExchange } from '../exchange/exchange-hub.ts';
-import { objectDigest } from '../exchange/object-exchange.ts';
 import { GroupDriver } from '../membership/group/group-driver.ts';
 import type { Group, GroupState } from '../membership/group/group-port.ts';
 import { statesOfHead } from '../membership/group/order/head.ts';
@@ -22,6 +21,7 @@ import type {
   OrderInput,
   OrderStatus,
   SettledEffect,
+  WelcomeEffect,
 } from '../membership/group/order/order-port.ts';
 import { deriveEpochKeys, type EpochKeys } from '../vlan/epoch-keys.ts';
 import { parseInvite } from '../vlan/invite.ts';
@@ -32,6 +32,7 @@ import { ClientDriver } from './client-driver.ts';
 import { DeskDriver } from './desk-driver.ts';
 import { deskSituation, groupReaders, refusalOf, standingOf } from './group-facts.ts';
 import type { GroupFiles } from './group-files.ts';
+import { WelcomeGuests } from './welcome-guests.ts';
 
 /** How long a leaving node waits for the others to see to it. */
 const LEAVE_MS = 3_000;
@@ -87,6 +88,7 @@ export class PrivateVlan {
   /** Of the latest epochs, newest first: members change over one by one. */
   #recent: readonly EpochKeys[] = [];
   #whenLeft: (() => void) | undefined;
+  readonly #guests = new WelcomeGuests();
   #isStopped = false;
 
   constructor(parts: PrivateVlanParts) {
@@ -310,7 +312,7 @@ export class PrivateVlan {
       nowMs: () => this.#parts.nowMs(),
       events: {
         settled: (effect) => this.#settled(effect),
-        welcome: (peer, bytes) => this.#welcomeFor(peer, bytes),
+        welcome: (effect) => this.#welcome(effect),
         expelled: (by) => this.#expelled(by),
         left: () => (this.#whenLeft ?? (() => this.#parts.events.left()))(),
         notice: (notice) => this.#notice(notice),
@@ -328,10 +330,8 @@ export class PrivateVlan {
     const opened = openRecord(record, this.#parts.entry().idBytes);
     if (opened.ok) this.#parts.events.record(opened.signed);
     this.#parts.events.settled(state, removedByAdmin);
-    const situation = deskSituation(
-      state,
-      this.#parts.entry().record ?? (opened.ok ? opened.signed : undefined),
-    );
+    const known = this.#parts.entry().record ?? (opened.ok ? opened.signed : undefined);
+    const situation = deskSituation(state, known);
     if (situation === undefined) return;
     if (this.#desk === undefined) this.#desk = this.#openDesk(situation);
     else this.#desk.input({ kind: 'situation', situation });
@@ -362,9 +362,11 @@ export class PrivateVlan {
     });
   }
 
-  #welcomeFor(peer: string, bytes: Uint8Array): void {
-    const digest = objectDigest(bytes);
-    this.#parts.exchange.offer(digest, bytes, (asker) => asker === peer);
+  /** One Welcome may be for several who come in by one commit, and members pass it on to their own. */
+  #welcome({ peer, digest, bytes }: WelcomeEffect): void {
+    const guests = this.#guests.add(digest, peer);
+    const mayFetch = (asker: string) => guests.has(asker) || this.#driver?.mayFetch(asker) === true;
+    this.#parts.exchange.offer(digest, bytes, mayFetch);
     this.#desk?.input({ kind: 'welcome', peer, digest: hexToBytes(digest) });
   }
 

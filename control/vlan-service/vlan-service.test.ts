@@ -158,6 +158,17 @@ test('who is not in sees no members, and why it is not in', async () => {
   assert.match(guest.service.reports()[0]?.reason ?? '', /no node that knows this VLAN/);
 });
 
+test('several who come at once all get in, be it by one commit', async () => {
+  const world = new World();
+  const nodes = [await world.add(), await world.add(), await world.add(), await world.add()];
+  const [owner, ...guests] = nodes;
+  assert.ok(owner);
+  const id = await createPrivate(owner);
+  const text = await invite(owner, id, 3);
+  await Promise.all(guests.map((guest) => guest.service.join({ invite: text, ...attachment('ptap0') })));
+  await until('all are in one epoch', () => agree(nodes, id));
+});
+
 test('an invite that is cut, used up or of nobody’s making lets nobody in', async () => {
   const world = new World();
   const [owner, first, second] = [await world.add(), await world.add(), await world.add()];

@@ -19,6 +19,7 @@ import type {
   OrderPorts,
   OrderStatus,
   SettledEffect,
+  WelcomeEffect,
 } from './order/order-port.ts';
 
 /** A timer further away than this is set anew when it fires (Node's own limit is 2^31 ms). */
@@ -28,7 +29,7 @@ const TIMER_MAX_MS = 3_600_000;
 export interface GroupEvents {
   settled(effect: SettledEffect): void;
   /** The Welcome of a peer whose Add has settled. */
-  welcome(peer: string, bytes: Uint8Array): void;
+  welcome(effect: WelcomeEffect): void;
   /** An admin has put this node out. */
   expelled(by: string): void;
   left(): void;
@@ -80,6 +81,11 @@ export class GroupDriver {
 
   peerUp(peer: string): void {
     this.input({ kind: 'peer-up', peer, rttMs: this.#parts.rttMs(peer) ?? UNKNOWN_RTT_MS });
+  }
+
+  /** Whether a peer may have what the group's members have. */
+  mayFetch(peer: string): boolean {
+    return this.#machine.mayFetch(peer);
   }
 
   /** Hands an input to the machine, and carries out what follows. */
@@ -143,7 +149,7 @@ export class GroupDriver {
       case 'settled':
         return events.settled(effect);
       case 'welcome':
-        return events.welcome(effect.peer, effect.bytes);
+        return events.welcome(effect);
       case 'expelled':
         return events.expelled(effect.by);
       case 'left':

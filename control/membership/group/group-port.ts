@@ -109,12 +109,16 @@ export type GroupJob =
 export interface GroupResults {
   readonly create: { readonly state: GroupState };
   readonly 'key-package': { readonly keyPackage: Uint8Array };
-  /** `welcome` is there when somebody was added; it carries the ratchet tree. */
+  /**
+   * `welcome` is there when somebody was added; it carries the ratchet tree. Its digest is its name as an object: made
+   * here, where a Welcome of half a megabyte keeps no event loop waiting.
+   */
   readonly commit: {
     readonly commit: Uint8Array;
     readonly state: GroupState;
     readonly facts: CommitFacts;
     readonly welcome: Uint8Array | undefined;
+    readonly welcomeDigest: string | undefined;
   };
   /** `state` is undefined when the commit removes this node. */
   readonly process: { readonly state: GroupState | undefined; readonly facts: CommitFacts };
@@ -125,7 +129,7 @@ export interface GroupResults {
     readonly state: GroupState;
     readonly facts: CommitFacts;
   };
-  readonly drop: Record<never, never>;
+  readonly drop: object;
 }
 
 /**

@@ -161,6 +161,7 @@ async function commit(context: JobContext, job: CommitJob): Promise<GroupResults
     state: await describe(context, made.id, state),
     facts,
     welcome: made.welcome,
+    welcomeDigest: made.welcome === undefined ? undefined : stateIdOf(made.welcome),
   };
 }
 

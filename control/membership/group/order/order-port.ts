@@ -108,13 +108,9 @@ export interface SetPolicyInput {
 export interface LeaveInput {
   readonly kind: 'leave';
 }
-/** Renews this node's keys by a commit now. */
-export interface RenewInput {
-  readonly kind: 'renew';
-}
-/** Time has passed; due at `nextTimeoutMs()`. */
-export interface TickInput {
-  readonly kind: 'tick';
+/** `renew`: renews this node's keys by a commit now. `tick`: time has passed; due at `nextTimeoutMs()`. */
+export interface PlainInput {
+  readonly kind: 'renew' | 'tick';
 }
 /** The clock was compared with others', or set. */
 export interface ClockInput {
@@ -168,8 +164,7 @@ export type OrderInput =
   | ProposeRemoveInput
   | SetPolicyInput
   | LeaveInput
-  | RenewInput
-  | TickInput
+  | PlainInput
   | ClockInput
   | PeerUpInput
   | PeerDownInput
