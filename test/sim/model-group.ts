@@ -251,7 +251,7 @@ export class ModelGroup {
   }
 
   #ok(op: GroupJob['op'], value: object): GroupResult {
-    return { ok: true, op, value } as GroupResult;
+    return { ok: true, op, value };
   }
 }
 

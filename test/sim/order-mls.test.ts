@@ -84,7 +84,7 @@ async function withWorld(
       keyOf: (index) => nodeOf(index).context.signer.publicKey,
       groupOf: (index) => nodeOf(index).port(),
     });
-    for (const _ of nodes) world.addNode();
+    for (let index = 0; index < members; index++) world.addNode();
     await act(world);
   } finally {
     folder.remove();

@@ -186,6 +186,8 @@ export class Intake {
 
   /** An older one that is told again must not displace what holds now. */
   #isNewsOfLeave(item: LeaveItem, known: LeaveItem | undefined): boolean {
+    const { book, head } = this.#context;
+    if (head !== undefined && book.hasMoved(item.peer, item.base, head.state.id)) return false;
     if (known === undefined) return true;
     return known.base !== item.base && this.#context.headChain().includes(item.base);
   }
