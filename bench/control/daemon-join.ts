@@ -40,6 +40,7 @@ export async function measureDaemonJoins(
     loops: new Recorder('Private VLANs: the main loops of two daemons during joins', axis),
   };
   const sizes = sizesOf(settings);
+  const failures: string[] = [];
   const pair = new JoiningPair(settings.engines[0] ?? 'native');
   try {
     progress(`preparing groups of ${sizes.join(', ')} … `);
@@ -51,9 +52,7 @@ export async function measureDaemonJoins(
       progress('waiting for what follows a start … ');
       await pair.waitForRenewals(groups);
     }
-    const [last, ...others] = groups;
-    for (const group of others) await measureJoin(curve, pair, group, progress);
-    if (last !== undefined) await measureFresh(curve, pair, last, progress);
+    failures.push(...(await measureAll(curve, pair, groups, { settings, progress })));
     progress('\n');
   } finally {
     await pair.remove();
@@ -61,8 +60,32 @@ export async function measureDaemonJoins(
   return {
     groups: [curve.times.group(), curve.loops.group()],
     verdicts: judgeJoins(curve.times, curve.loops, sizes),
-    notes: NOTES,
+    notes: [...NOTES, ...failures],
   };
+}
+
+/** @param groups - the first is for the newcomer that was just started @returns which joins failed, in sentences */
+async function measureAll(
+  curve: Curve,
+  pair: JoiningPair,
+  [last, ...others]: readonly PreparedGroup[],
+  { settings, progress }: { readonly settings: SectionSettings; readonly progress: (text: string) => void },
+): Promise<readonly string[]> {
+  const failures: string[] = [];
+  const attempt = async (group: PreparedGroup, measure: typeof measureJoin): Promise<void> => {
+    try {
+      await measure(curve, pair, group, progress);
+    } catch (error) {
+      // One join that fails must not cost the others' figures; a test of the bench has to see it, though.
+      if (settings.smoke) throw error;
+      const [reason = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+      failures.push(`A join at ${sizeOf(group)} members failed: ${reason}.`);
+      progress(`\n${sizeOf(group)} members: failed: ${String(error)}`);
+    }
+  };
+  for (const group of others) await attempt(group, measureJoin);
+  if (last !== undefined) await attempt(last, measureFresh);
+  return failures;
 }
 
 function sizesOf({ smoke, short }: SectionSettings): readonly number[] {
