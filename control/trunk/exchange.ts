@@ -265,6 +265,7 @@ function installLane(
   lane.notAfterMs = context.nowMs + context.config.hardStopMs;
   // A new trunk's path is measured for a moment as if it had traffic.
   lane.trafficAtMs = old === undefined ? context.nowMs : old.trafficAtMs;
+  lane.trafficSinceMs = old?.trafficSinceMs ?? Number.POSITIVE_INFINITY;
   if (lane.carrier === 'udp') {
     seedAddresses(context, lane, old, toldAddresses(peer, conclusion.party, lane.number));
   }

@@ -81,7 +81,7 @@ export function handleLaneStats(context: TrunkContext, lane: Lane, stats: LaneSt
 
 /**
  * Frames now and then, such as members' announcements, are no traffic: it is asked once whether the lane still gets
- * them through, and fast only while there is no answer. Frames one way, three times within the window, are.
+ * them through, and fast only while there is no answer. Frames one way, four times within the window, are.
  */
 function noteFrames(
   context: TrunkContext,
@@ -89,18 +89,23 @@ function noteFrames(
   { hasSent, hasReceived }: { readonly hasSent: boolean; readonly hasReceived: boolean },
 ): void {
   const { nowMs, config } = context;
-  const isThird = ([, before]: FrameTimes): boolean => nowMs - before <= config.trafficWindowMs;
+  const isFourth = ([, , earliest]: FrameTimes): boolean => nowMs - earliest <= config.trafficWindowMs;
   const isTraffic =
-    (hasSent && isThird(lane.framesSentAtMs)) || (hasReceived && isThird(lane.framesReceivedAtMs));
+    (hasSent && isFourth(lane.framesSentAtMs)) || (hasReceived && isFourth(lane.framesReceivedAtMs));
   if (isTraffic && nowMs - lane.trafficAtMs > config.trafficWindowMs) {
+    lane.trafficSinceMs = nowMs;
     lane.nextAskAtMs = Math.min(lane.nextAskAtMs, nowMs);
     if (lane.trunk !== undefined) hurryRounds(context, lane.trunk);
   } else if (hasSent && lane.carrier === 'udp') {
     lane.nextAskAtMs = Math.min(lane.nextAskAtMs, Math.max(nowMs, lane.askedAtMs + config.idleRetryMs));
   }
-  if (hasSent) lane.framesSentAtMs = [nowMs, lane.framesSentAtMs[0]];
-  if (hasReceived) lane.framesReceivedAtMs = [nowMs, lane.framesReceivedAtMs[0]];
+  if (hasSent) lane.framesSentAtMs = andNow(lane.framesSentAtMs, nowMs);
+  if (hasReceived) lane.framesReceivedAtMs = andNow(lane.framesReceivedAtMs, nowMs);
   if (isTraffic) lane.trafficAtMs = nowMs;
+}
+
+function andNow([last, before]: FrameTimes, nowMs: number): FrameTimes {
+  return [nowMs, last, before];
 }
 
 /** What the trunk carries now may have a better way: dead lanes that had become rare look for one. */

@@ -31,10 +31,11 @@ export interface Ask {
   readonly isLiveness: boolean;
 }
 
-/** The last time, and the one before. */
-export type FrameTimes = readonly [last: number, before: number];
+/** The last three times, the latest first. */
+export type FrameTimes = readonly [last: number, before: number, earliest: number];
 
-const NEVER_TWICE: FrameTimes = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
+const NEVER = Number.NEGATIVE_INFINITY;
+const NEVER_YET: FrameTimes = [NEVER, NEVER, NEVER];
 
 export interface Lane {
   readonly handle: LaneHandle;
@@ -70,9 +71,10 @@ export interface Lane {
   txDatagrams: number;
   rxDatagrams: number;
   probesOrdered: number;
-  /** When traffic was last seen: frames one way three times within the traffic window. */
+  /** When traffic was last seen, and since when: frames one way four times within the traffic window. */
   trafficAtMs: number;
-  /** When totals showed new frames, the last two times each way. */
+  trafficSinceMs: number;
+  /** When totals showed new frames, each way. */
   framesSentAtMs: FrameTimes;
   framesReceivedAtMs: FrameTimes;
   askedAtMs: number;
@@ -128,8 +130,9 @@ export function offerLane(context: TrunkContext, origin: LaneOrigin): Lane | und
     rxDatagrams: 0,
     probesOrdered: 0,
     trafficAtMs: Number.NEGATIVE_INFINITY,
-    framesSentAtMs: NEVER_TWICE,
-    framesReceivedAtMs: NEVER_TWICE,
+    trafficSinceMs: Number.POSITIVE_INFINITY,
+    framesSentAtMs: NEVER_YET,
+    framesReceivedAtMs: NEVER_YET,
     askedAtMs: Number.NEGATIVE_INFINITY,
     receivedAtMs: Number.NEGATIVE_INFINITY,
     answeredAtMs: Number.NEGATIVE_INFINITY,

@@ -21,6 +21,8 @@ import type { TrunkContext } from './trunk-context.ts';
 
 /** Each so manieth liveness probe under traffic is of full size, to find a path that shrank. */
 const FULL_SIZE_EVERY = 4;
+/** A few small frames at once need no large ones. */
+const FULL_SIZE_AFTER_MS = 3_000;
 
 /** Sends what is due on all of the trunk's lanes, and judges which are dead. */
 export function probeTrunk(context: TrunkContext, trunk: Trunk): void {
@@ -107,8 +109,9 @@ function probeLiveLane(context: TrunkContext, trunk: Trunk, lane: Lane): void {
   }
   lane.nextAskAtMs = nowMs + retryMs(context, trunk, lane);
   lane.asksSent += 1;
+  const isLasting = hasTraffic(context, lane) && nowMs - lane.trafficSinceMs >= FULL_SIZE_AFTER_MS;
   const isFullSize =
-    hasTraffic(context, lane) && lane.asksSent % FULL_SIZE_EVERY === 0 && trunk.mtu.mtuBytes > BASE_MTU_BYTES;
+    isLasting && lane.asksSent % FULL_SIZE_EVERY === 0 && trunk.mtu.mtuBytes > BASE_MTU_BYTES;
   const datagramBytes = isFullSize ? trunk.mtu.mtuBytes : PROBE_DATAGRAM_BYTES;
   sendAsk(context, lane, { address: lane.address, datagramBytes, isLiveness: true });
 }
