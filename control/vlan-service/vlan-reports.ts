@@ -1,6 +1,7 @@
 /** What `peertap vlan list` and `vlan members` show, from the parts of a VLAN. Main thread; reads only. */
 import type { MemberReport, MemberRole, VlanReport, VlanState } from '../admin/daemon-control.ts';
 import { DEFAULT_MTU_BYTES } from '../config/defaults.ts';
+import type { OrderMember } from '../membership/group/order/order-port.ts';
 import type { MemberStatus } from '../membership/membership-port.ts';
 import type { VlanEntry } from '../vlan/vlan-registry.ts';
 import type { PrivateVlan } from './private-vlan.ts';
@@ -53,7 +54,11 @@ export function memberReports(
   const live = new Map(facts.host?.members.map((member) => [member.peer, member]));
   const inGroup = facts.inner?.state?.members.map(({ peer }) => peer) ?? [];
   const others = new Set([...live.keys(), ...inGroup].filter((peer) => peer !== facts.self));
-  const rows = [...others].map((peer) => memberReport(facts, peer, live.get(peer), nowMs));
+  const ordered = new Map(facts.inner?.status()?.members.map((member) => [member.peer, member]));
+  const rows = [...others].map((peer) => {
+    const seen = { live: live.get(peer), ordered: ordered.get(peer) };
+    return memberReport(facts, peer, seen, nowMs);
+  });
   const withTrunk = rows.map((row) => ({ ...row, trunk: peerFacts(row.peer)?.isUp ?? false }));
   return [selfReport(facts), ...withTrunk.sort(byState)];
 }
@@ -94,10 +99,9 @@ function selfReport(facts: VlanFacts): MemberReport {
 function memberReport(
   facts: VlanFacts,
   peer: string,
-  live: MemberStatus | undefined,
+  { live, ordered }: { readonly live: MemberStatus | undefined; readonly ordered: OrderMember | undefined },
   nowMs: number,
 ): MemberReport {
-  const ordered = facts.inner?.status()?.members.find((member) => member.peer === peer);
   const heardMs = live === undefined ? ordered?.lastHeardMs : nowMs - live.lastHeardMs;
   return {
     peer,
