@@ -177,3 +177,17 @@ test('a neighbour whose stream ends is absent at once, and live again when it is
   world.simulation.runFor(3_000);
   assert.equal(stateOf(), 'live');
 });
+
+test('a change is settled whenever it comes, also while old states are being destroyed', () => {
+  for (let seed = 1; seed <= 60; seed++) {
+    const scenario = foundGroup(new Simulation(seed), { members: 2, outsiders: 0 });
+    const { simulation } = scenario.world;
+    const [one] = scenario.world.nodes;
+    // Housekeeping comes each 15 s; the renewal's state is being written right then, in some of these.
+    simulation.runUntil(1_000 + 15_000 * 2 - 45 + seed);
+    const before = one?.settled?.epoch ?? 0;
+    one?.input({ kind: 'renew' });
+    simulation.runFor(3_000);
+    assert.equal(one?.settled?.epoch, before + 1, `seed ${seed}`);
+  }
+});

@@ -241,9 +241,11 @@ export class Committer {
     this.#hasCommitted = true;
     context.count('commitsMade');
     context.kept.set(state.id, kept);
+    context.pinned.add(state.id);
     // A node cannot process its own commit: what it leads to must be found again after a crash.
     this.#settler.store(() => {
-      if (context.head !== head || !context.kept.has(state.id)) return;
+      context.pinned.delete(state.id);
+      if (context.head !== head) return;
       const entry = context.book.add(item, context.nowMs);
       entry.verdict = 'valid';
       entry.state = state;

@@ -13,11 +13,8 @@ import { Standings, standingOf } from './standings.ts';
 const VLAN_ID = new Uint8Array(16).fill(3);
 const ID = 'ab'.repeat(16);
 const TAG = new Uint8Array(16).fill(9);
-const SIGNER: ItemSigner = {
-  self: peerOf(1),
-  vlanId: VLAN_ID,
-  sign: (bytes) => new Uint8Array(64).fill(bytes.length & 0xff),
-};
+const sign = (bytes: Uint8Array): Uint8Array => new Uint8Array(64).fill(bytes.length & 0xff);
+const SIGNER: ItemSigner = { self: peerOf(1), vlanId: VLAN_ID, sign };
 
 function peerOf(number: number): string {
   return formatPeerId(new Uint8Array(32).fill(number));
@@ -26,7 +23,7 @@ function peerOf(number: number): string {
 function credential(kind: 'admission' | 'tombstone', peer: number, sequence: number): Uint8Array {
   const facts = { peer: peerOf(peer), sequence, admin: peerOf(1) };
   const whole = kind === 'admission' ? { kind, ...facts, role: 'member' as const } : { kind, ...facts };
-  return encodeCredential(whole, VLAN_ID, SIGNER.sign).slice();
+  return encodeCredential(whole, VLAN_ID, sign).slice();
 }
 
 function standings(...credentials: readonly Uint8Array[]): Standings {
@@ -69,7 +66,7 @@ test('items read as they were written, and name what their signature is over', (
     assert.deepEqual(item, { ...fields, peer: SIGNER.self, bytes });
     assert.ok('peer' in item);
     const { signed, signature, key } = itemSignature(item, VLAN_ID);
-    assert.deepEqual(SIGNER.sign(signed), signature);
+    assert.deepEqual(sign(signed), signature);
     assert.deepEqual(key, new Uint8Array(32).fill(1));
   }
 });
@@ -147,7 +144,7 @@ test('the largest policy fits its extension of 64 KiB', () => {
       admin: peerOf(1),
       role: 'member',
     } as const;
-    const bytes = encodeCredential(facts, VLAN_ID, SIGNER.sign).slice();
+    const bytes = encodeCredential(facts, VLAN_ID, sign).slice();
     return [facts.peer, { credential: facts, bytes }] as const;
   });
   const rebuild = decodeItem(signItem({ type: 'rebuild', generation: 1, rebuildTag: TAG }, SIGNER));
@@ -188,7 +185,7 @@ test('when the table is full its oldest go, and admissions as old with them', ()
     encodeCredential(
       { kind: 'admission', peer: first, sequence: 50, admin: peerOf(1), role: 'member' },
       VLAN_ID,
-      SIGNER.sign,
+      sign,
     ).slice(),
   );
   assert.equal(old !== undefined && table.allows(old.credential), false);

@@ -70,8 +70,8 @@ export class OrderContext {
   isLeaving = false;
   /** A commit has taken this node out as it had asked. */
   hasLeft = false;
-  /** The state of an own commit from outside, which waits for others to follow. */
-  pinned: StateId | undefined;
+  /** States of own commits that are being written, or wait outside for others to follow; they must be kept. */
+  readonly pinned = new Set<StateId>();
   nowMs = 0;
   unixOffsetMs: number;
   /** Something happened that may change what is to be done. */

@@ -351,7 +351,9 @@ export class OrderMachine {
     const near = new Set(context.headChain());
     const gone = context.book.prune((entry) => {
       const { digest, base } = entry.item;
-      return near.has(digest) || near.has(base) || this.#desk.wanted.has(digest) || digest === context.pinned;
+      return (
+        near.has(digest) || near.has(base) || this.#desk.wanted.has(digest) || context.pinned.has(digest)
+      );
     });
     for (const { item, isHeld } of gone) {
       if (isHeld) context.emit({ kind: 'withdraw-offer', digest: item.digest });

@@ -67,8 +67,8 @@ export class Rejoiner {
   evaluate(target: StateId | undefined): void {
     const context = this.#context;
     if (target === undefined || context.isLeaving) {
+      if (this.#attempt !== undefined) context.pinned.delete(this.#attempt.own);
       this.#attempt = undefined;
-      context.pinned = undefined;
       if (context.phase === 'rejoining' && context.head !== undefined) context.phase = 'active';
       return;
     }
@@ -110,8 +110,8 @@ export class Rejoiner {
       return;
     }
     if (attempt.step === 'told' && this.#context.kept.has(attempt.own)) this.#context.drop([attempt.own]);
+    this.#context.pinned.delete(attempt.own);
     this.#attempt = undefined;
-    this.#context.pinned = undefined;
     this.#begin(target);
   }
 
@@ -197,7 +197,7 @@ export class Rejoiner {
       own: state.id,
     };
     context.kept.set(state.id, kept);
-    context.pinned = state.id;
+    context.pinned.add(state.id);
     context.count('rejoins');
     this.#settler.store(() => {
       if (!context.kept.has(state.id)) return;

@@ -174,12 +174,18 @@ export class Settler {
     const chain = new Set(this.#context.headChain());
     const gone: StateId[] = [];
     for (const [id, state] of kept) {
-      if (state === head || id === this.#context.pinned || this.#isBeingStored(state)) continue;
+      if (state === head || this.#context.pinned.has(id) || this.#isBeingStored(state)) continue;
       const base = this.#context.book.get(id)?.item.base ?? '';
       const isNear = chain.has(id) || chain.has(base) || this.#desk.wanted.has(id);
       if (!isNear || nowMs - state.idleSinceMs >= ORDER_TIMING.checkpointMs) gone.push(id);
     }
-    const rest = [...kept.values()].filter((state) => state !== head && !gone.includes(state.state.id));
+    const rest = [...kept.values()].filter(
+      (state) =>
+        state !== head &&
+        !gone.includes(state.state.id) &&
+        !this.#context.pinned.has(state.state.id) &&
+        !this.#isBeingStored(state),
+    );
     rest.sort((one, other) => one.idleSinceMs - other.idleSinceMs);
     for (const state of rest.slice(0, Math.max(0, rest.length - KEPT_MAX))) gone.push(state.state.id);
     this.#context.drop(gone);
