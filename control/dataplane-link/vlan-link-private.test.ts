@@ -90,7 +90,7 @@ test('a change of epoch is carried to the tables member by member, and leaves th
     assert.notEqual(txEpoch(pair.a), old);
     assertBothWays(pair);
   }
-  pair.run(20_000);
+  pair.run(40_000);
 
   assert.deepEqual(
     [pair.a.writers.senders.live, pair.a.writers.stations.live, pair.a.writers.tokens.live],

@@ -7,12 +7,12 @@
 /** Times in milliseconds. */
 export const TIMING = {
   /** Three are lost before a member counts as gone. */
-  heartbeatMs: 15_000,
+  heartbeatMs: 30_000,
   /** Spread, so that members who started together do not speak together for ever. */
   heartbeatJitterMs: 1_500,
-  memberExpiryMs: 45_000,
+  memberExpiryMs: 95_000,
   /** Two are missing: ask before the member counts as gone. */
-  memberQuietMs: 33_500,
+  memberQuietMs: 66_000,
   /** Least time between two announcements: answers that come due together go together. */
   announceGapMs: 25,
   /** At most one pull a second for each VLAN (protocol section 4). */

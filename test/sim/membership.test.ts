@@ -42,7 +42,7 @@ for (const seed of SEEDS) {
     vlan.run(2_000);
     vlan.place('c', 1);
     vlan.place('d', 1);
-    vlan.run(60_000);
+    vlan.run(110_000);
     assert.deepEqual(vlan.views(), { a: ['b'], b: ['a'], c: ['d'], d: ['c'] }, `seed ${seed}`);
 
     vlan.place('c', 0);
