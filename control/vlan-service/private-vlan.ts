@@ -37,6 +37,7 @@ import { WelcomeGuests } from './welcome-guests.ts';
 /** How long a leaving node waits for the others to see to it. */
 const LEAVE_MS = 3_000;
 const RECENT_EPOCHS = 3;
+const STATE_LOST = 'the state of this private VLAN is missing or damaged';
 
 /** This node, as members know it. */
 export interface NodeSelf {
@@ -267,13 +268,10 @@ export class PrivateVlan {
       const states = await group.restore(wanted);
       this.#enter({ kind: 'start', from: 'restore', head, states });
     } else if (entry.owned && entry.record !== undefined) {
+      if (head !== undefined) this.#log('warn', 'state-lost', `${STATE_LOST}: beginning a new group`);
       this.#create(entry.idBytes, entry.record);
     } else if (entry.membership !== undefined) {
-      this.#log(
-        'warn',
-        'state-lost',
-        'the state of this private VLAN is not on disk: asking to come in anew',
-      );
+      this.#log('warn', 'state-lost', `${STATE_LOST}: asking to come in anew`);
       events.standing({ ...entry.membership, state: 'waiting' });
       this.#ask();
     }
