@@ -37,6 +37,8 @@ describeOnce('a private VLAN in trouble', (engine) => {
     await net.waitForAllPairs(net.nodes, PAIRS_TIMEOUT_MS);
     // So that a member of the other side can change the group, too, when the owner's side is away.
     await net.owner.succeed('vlan', 'set', 'lab', `admins=+${net.node(3).peerId}`);
+    // Cut off before the record has come, it could not: the first test parts the net at once.
+    await waitForAdmin(net.node(3));
   }, BOUND);
 
   after(async () => {
@@ -125,6 +127,16 @@ describeOnce('a private VLAN in trouble', (engine) => {
   /** A new record is carried by a commit, so a new epoch follows. */
   async function changeEpoch(description: string): Promise<string> {
     return net.owner.succeed('vlan', 'set', 'lab', `description=${description}`);
+  }
+
+  /** Waits until a node itself knows that it is an admin. */
+  async function waitForAdmin(node: LabDaemon): Promise<void> {
+    const look = async (): Promise<boolean> =>
+      (await net.membersSeenBy(node)).some(({ peer, role }) => peer === node.peerId && role === 'admin');
+    await waitFor('a node to be an admin', look, {
+      timeoutMs: PAIRS_TIMEOUT_MS / 2,
+      explain: () => net.explain([node, net.owner]),
+    });
   }
 
   async function waitForMembers(node: LabDaemon, members: readonly LabDaemon[]): Promise<void> {
