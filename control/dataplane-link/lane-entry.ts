@@ -3,7 +3,7 @@
  *
  * Main thread only.
  */
-import { sameBytes } from '../trunk/trunk-context.ts';
+import { sameBytes } from '../../dataplane/base/same-bytes.ts';
 import type {
   Carrier,
   DatagramAddress,

@@ -11,6 +11,7 @@
  *
  * @see docs/protocol.md, "Sealed frame"
  */
+import { sameBytes } from '../../dataplane/base/same-bytes.ts';
 import type { EpochId } from './epoch.ts';
 import type { SaltId } from './membership-port.ts';
 import { SALT_BYTES, type SenderName } from './sender-field.ts';
@@ -72,7 +73,7 @@ export class OwnSalts {
         salt.epoch === epoch &&
         salt.leaf === name.leaf &&
         salt.lane === name.lane &&
-        equal(salt.salt, name.salt),
+        sameBytes(salt.salt, name.salt),
     );
   }
 
@@ -157,8 +158,4 @@ export class OwnSalts {
       }
     }
   }
-}
-
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }

@@ -12,6 +12,7 @@
  *
  * @see docs/protocol.md, "Sealed frame"
  */
+import { sameBytes } from '../../dataplane/base/same-bytes.ts';
 import { formatPeerId } from '../identity/peer-id.ts';
 import type { EpochId } from './epoch.ts';
 import type { Announce, MessageHeader } from './member-message.ts';
@@ -274,8 +275,4 @@ function partBit(part: number): number {
 
 function allParts(parts: number): number {
   return parts >= 32 ? 0xffff_ffff : (1 << parts) - 1;
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }

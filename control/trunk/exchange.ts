@@ -12,6 +12,7 @@
  * Both keep the older lanes until the new ones have proven themselves (trunk.ts). A rekey may name only some
  * lanes: those of a restarted worker, or those that only the peer's larger number of workers makes.
  */
+import { sameBytes } from '../../dataplane/base/same-bytes.ts';
 import { makeRoom } from './admission.ts';
 import { type Lane, offerLane, removeLane, seedAddresses } from './lane.ts';
 import { deriveLinkKeys, exchangeKey, type LinkContext, transcriptHash } from './link-keys.ts';
@@ -27,7 +28,7 @@ import {
 import { endTrunk, failPeer, type LaneName, type Peer, type PeerTable, sendMessage } from './peer.ts';
 import { probeTrunk } from './probe-schedule.ts';
 import { CARRIERS, createTrunk, placeLane, refreshTrunk, slotOf, type Trunk } from './trunk.ts';
-import { sameBytes, type TrunkContext } from './trunk-context.ts';
+import type { TrunkContext } from './trunk-context.ts';
 import type { DatagramAddress } from './trunk-port.ts';
 
 /** The responder asks for a rekey only when the initiator is this late with its own. */

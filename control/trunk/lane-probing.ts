@@ -11,6 +11,7 @@
  * was only heard gets at most three times the bytes that came from it; an answer is never larger than its ask.
  */
 
+import { sameBytes } from '../../dataplane/base/same-bytes.ts';
 import { addCandidate, type FrameTimes, type Lane, sameAddress } from './lane.ts';
 import { askIntervalMs, deferAsk, mayAsk, orderProbe, probeCandidate } from './lane-asks.ts';
 import {
@@ -21,7 +22,7 @@ import {
   type ProbeBody,
 } from './probe-body.ts';
 import { refreshTrunk, standingLanes, type Trunk } from './trunk.ts';
-import { sameBytes, type TrunkContext } from './trunk-context.ts';
+import type { TrunkContext } from './trunk-context.ts';
 import type { DatagramAddress, LaneStats } from './trunk-port.ts';
 
 /** A kind-5 datagram which opened under the lane's keys. */

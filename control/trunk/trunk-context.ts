@@ -117,10 +117,6 @@ export class TrunkContext {
   }
 }
 
-export function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
-}
-
 export function hexText(bytes: Uint8Array): string {
   return bytesToHex(bytes);
 }

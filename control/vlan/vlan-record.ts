@@ -20,6 +20,7 @@
  * @see docs/protocol.md, "Directory"
  */
 import { sign } from 'node:crypto';
+import { sameBytes } from '../../dataplane/base/same-bytes.ts';
 import { formatPeerId, publicKeyOfPeerId } from '../identity/peer-id.ts';
 import { ByteReader, ByteWriter } from '../membership/byte-codec.ts';
 import { verifySignature } from '../membership/node-ports.ts';
@@ -221,8 +222,4 @@ function readSubnet(reader: ByteReader): string | null | undefined {
 
 function signedBytes(body: Uint8Array): Uint8Array {
   return Uint8Array.from(Buffer.concat([DOMAIN, body]));
-}
-
-function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
 }

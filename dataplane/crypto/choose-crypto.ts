@@ -2,6 +2,7 @@
  * Chooses the TypeScript engine's cryptography at a worker's start: OpenSSL's own functions where they can be called
  * and agree with node:crypto to the last byte, otherwise node:crypto. Worker threads, before the first frame.
  */
+import { sameBytes } from '../base/same-bytes.ts';
 import type { Arena } from '../shm/arena.ts';
 import { CIPHER_AES_256_GCM, CIPHER_CHACHA20_POLY1305 } from '../shm/layout.ts';
 import { SCRATCH } from '../shm/scratch.ts';
@@ -52,9 +53,9 @@ function aeadAgrees(left: CryptoPorts, right: CryptoPorts, arena: Arena, cipher:
   layOutSample(arena);
   right.aead.seal(0, SCRATCH.body, SAMPLE_BYTES, AAD_BYTES);
   const sealedRight = arena.bytes.slice(SCRATCH.body, SCRATCH.body + SAMPLE_BYTES + 16);
-  if (!equal(sealedLeft, sealedRight)) return false;
+  if (!sameBytes(sealedLeft, sealedRight)) return false;
   if (!left.aead.open(0, SCRATCH.body, SAMPLE_BYTES, AAD_BYTES)) return false;
-  if (!equal(arena.bytes.slice(SCRATCH.body, SCRATCH.body + SAMPLE_BYTES), plain)) return false;
+  if (!sameBytes(arena.bytes.slice(SCRATCH.body, SCRATCH.body + SAMPLE_BYTES), plain)) return false;
   arena.bytes.set(sealedLeft, SCRATCH.body);
   arena.bytes[SCRATCH.body + SAMPLE_BYTES] = (sealedLeft[SAMPLE_BYTES] ?? 0) ^ 1;
   return !left.aead.open(0, SCRATCH.body, SAMPLE_BYTES, AAD_BYTES);
@@ -68,7 +69,7 @@ function blocksAgree(left: CryptoPorts, right: CryptoPorts, arena: Arena, decryp
   const leftBlocks = arena.bytes.slice(SCRATCH.body, SCRATCH.body + 80);
   layOutSample(arena);
   right.block.transform(0, SCRATCH.body, 5);
-  return equal(leftBlocks, arena.bytes.slice(SCRATCH.body, SCRATCH.body + 80));
+  return sameBytes(leftBlocks, arena.bytes.slice(SCRATCH.body, SCRATCH.body + 80));
 }
 
 function layOutSample(arena: Arena): Uint8Array {
@@ -76,8 +77,4 @@ function layOutSample(arena: Arena): Uint8Array {
   for (let index = 0; index < 12; index++) arena.bytes[SCRATCH.nonce + index] = index * 11;
   for (let index = 0; index < AAD_BYTES; index++) arena.bytes[SCRATCH.aad + index] = index * 13;
   return arena.bytes.slice(SCRATCH.body, SCRATCH.body + SAMPLE_BYTES);
-}
-
-function equal(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
 }

@@ -9,6 +9,7 @@
  *
  * Main thread and simulation; no I/O.
  */
+import { sameBytes } from '../../../../dataplane/base/same-bytes.ts';
 import type { CommitFacts } from '../group-port.ts';
 import { addedBy, type CommitItem, decodeItem, itemSignature, type RebuildItem } from './item.ts';
 import type { Kept, OrderContext } from './order-context.ts';
@@ -39,7 +40,7 @@ export function faultOfCommit(commit: ProcessedCommit, context: OrderContext): s
 function faultOfExternal({ base, item, next }: ProcessedCommit, context: OrderContext): string | undefined {
   const isMember = base.roster.has(item.peer);
   if (item.removed.length > 0 || isMember !== item.isReturning) return 'removes others from outside';
-  if (!equal(base.state.policy, next.state.policy)) return 'changes the policy from outside';
+  if (!sameBytes(base.state.policy, next.state.policy)) return 'changes the policy from outside';
   if (base.policy.standings.isOut(item.peer)) return 'by one who was put out';
   if (isMember) return undefined;
   const admitted = item.admissions.some(
@@ -74,13 +75,13 @@ function faultOfRemoves(commit: ProcessedCommit, context: OrderContext): string 
 
 function faultOfPolicy({ base, item, next }: ProcessedCommit, context: OrderContext): string | undefined {
   const [before, after] = [base.policy, next.policy];
-  if (!equal(before.record, after.record) && next.record.sequence <= base.record.sequence)
+  if (!sameBytes(before.record, after.record) && next.record.sequence <= base.record.sequence)
     return 'an older record';
   if (!after.standings.covers(before.standings)) return 'forgets who was put out';
   const admins = adminsOf(base, next);
   for (const [peer, { bytes, credential }] of after.standings.entries) {
     const known = before.standings.entries.get(peer);
-    if (known !== undefined && equal(known.bytes, bytes)) continue;
+    if (known !== undefined && sameBytes(known.bytes, bytes)) continue;
     const isGenuine = context.readCredential(bytes, admins) !== undefined;
     if (!isGenuine || !before.standings.isNews(credential)) return 'a false standing';
   }
@@ -88,7 +89,7 @@ function faultOfPolicy({ base, item, next }: ProcessedCommit, context: OrderCont
   const isSameBytes =
     before.rebuild !== undefined &&
     after.rebuild !== undefined &&
-    equal(before.rebuild.bytes, after.rebuild.bytes);
+    sameBytes(before.rebuild.bytes, after.rebuild.bytes);
   if (isSame || isSameBytes) return undefined;
   const isByAdmin =
     after.rebuild !== undefined &&
@@ -141,8 +142,4 @@ function adminsOf(base: Kept, next: Kept): ReadonlySet<string> {
 function sameMembers(one: readonly string[], other: readonly string[]): boolean {
   const set = new Set(one);
   return set.size === other.length && other.every((peer) => set.has(peer));
-}
-
-function equal(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && one.every((byte, index) => byte === other[index]);
 }

@@ -6,6 +6,7 @@
  *
  * Main thread and simulation; no I/O.
  */
+import { sameBytes } from '../../../../dataplane/base/same-bytes.ts';
 import type { CommitDesk } from './commit-desk.ts';
 import { isGenuineRebuild } from './commit-rules.ts';
 import { decodeMessage, type Entry, type Gossip, itemId, LINK_TYPE } from './gossip.ts';
@@ -221,7 +222,7 @@ export class Intake {
   #hasTag(item: SignedItem): boolean {
     if (item.type !== 'heartbeat' && item.type !== 'ack' && item.type !== 'leave') return true;
     const kept = this.#context.kept.get(item.type === 'heartbeat' ? item.head : item.base);
-    return kept === undefined || (equal(kept.state.tag, item.tag) && kept.roster.has(item.peer));
+    return kept === undefined || (sameBytes(kept.state.tag, item.tag) && kept.roster.has(item.peer));
   }
 
   // ── Taking ───────────────────────────────────────────────────────────────────────────────────────────
@@ -381,8 +382,4 @@ export function isBetterRebuild(item: RebuildItem, known: RebuildItem | undefine
     return known === undefined || item.generation > known.generation;
   }
   return Buffer.compare(item.rebuildTag, known.rebuildTag) < 0;
-}
-
-function equal(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && one.every((byte, index) => byte === other[index]);
 }
