@@ -7,6 +7,7 @@
 import { parseArgs } from 'node:util';
 
 import { nearestName } from '../control/config/nearest-name.ts';
+import { reasonOf } from '../dataplane/base/error-reason.ts';
 import { type BenchEngine, SECTION_NAMES, type SectionName, type SectionSettings } from './section.ts';
 
 /** What the bench was asked for. */
@@ -165,7 +166,7 @@ function readArguments(argv: readonly string[]) {
       },
     });
   } catch (error) {
-    throw new BenchUsageError(error instanceof Error ? error.message : String(error));
+    throw new BenchUsageError(reasonOf(error));
   }
 }
 

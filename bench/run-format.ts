@@ -8,6 +8,7 @@
  */
 
 import * as v from 'valibot';
+import { reasonOf } from '../dataplane/base/error-reason.ts';
 
 import { SECTION_NAMES } from './section.ts';
 
@@ -152,6 +153,6 @@ function parseJson(text: string, file: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new RunFileError(`${file}: not JSON: ${error instanceof Error ? error.message : String(error)}`);
+    throw new RunFileError(`${file}: not JSON: ${reasonOf(error)}`);
   }
 }

@@ -8,6 +8,7 @@
 
 import { relative, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { reasonOf } from '../dataplane/base/error-reason.ts';
 
 import { undoAll } from '../test/lab/cleanup.ts';
 import { readCpuTimes, stealShare } from './machine.ts';
@@ -58,7 +59,7 @@ async function runSection(name: SectionName, ports: RunPorts): Promise<SectionRu
     progress(`${name} took ${outcome.seconds.toFixed(0)} s\n`);
     return outcome;
   } catch (error) {
-    const [firstLine = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+    const [firstLine = ''] = reasonOf(error).split('\n');
     progress(
       `\n${name} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
     );

@@ -6,6 +6,7 @@
  *
  * Runs on the main thread of the bench.
  */
+import { reasonOf } from '../../dataplane/base/error-reason.ts';
 import { type FigureGroup, Recorder, type SectionSettings, type Verdict } from '../section.ts';
 import { BLOCK_FIGURE, TARGET_MEMBERS } from './figures.ts';
 import { addStages, JOIN_SUBJECTS, judgeJoins, LOOP_SUBJECTS, MAIN_JOIN_CPU_FIGURE } from './join-figures.ts';
@@ -78,7 +79,7 @@ async function measureAll(
     } catch (error) {
       // One join that fails must not cost the others' figures; a test of the bench has to see it, though.
       if (settings.smoke) throw error;
-      const [reason = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+      const [reason = ''] = reasonOf(error).split('\n');
       failures.push(`A join at ${sizeOf(group)} members failed: ${reason}.`);
       progress(`\n${sizeOf(group)} members: failed: ${String(error)}`);
     }

@@ -7,6 +7,7 @@
  * Runs on its own main thread. It must leave nothing behind unless `--keep` asks for it, on failure and Ctrl-C too.
  */
 
+import { reasonOf } from '../../dataplane/base/error-reason.ts';
 import { keepAll, undoAll } from '../../test/lab/cleanup.ts';
 import type { LabDaemon } from '../../test/lab/daemon.ts';
 import { preflightProblems } from '../../test/lab/preflight.ts';
@@ -171,9 +172,7 @@ process.on('exit', () => {
 try {
   status = await main();
 } catch (error) {
-  process.stderr.write(
-    `\nThe demonstration failed: ${error instanceof Error ? error.message : String(error)}\n`,
-  );
+  process.stderr.write(`\nThe demonstration failed: ${reasonOf(error)}\n`);
 } finally {
   undoAll();
   isInterrupted = false;

@@ -3,6 +3,7 @@
  */
 
 import { parseArgs } from 'node:util';
+import { reasonOf } from '../../dataplane/base/error-reason.ts';
 
 /** What the demonstration was asked for. */
 export interface DemoOptions {
@@ -53,6 +54,6 @@ function readArguments(argv: readonly string[]) {
       },
     }).values;
   } catch (error) {
-    throw new DemoUsageError(error instanceof Error ? error.message : String(error));
+    throw new DemoUsageError(reasonOf(error));
   }
 }

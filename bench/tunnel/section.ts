@@ -6,6 +6,7 @@
  * close together; what they cost without traffic is measured first. Runs on the main thread of the bench.
  */
 
+import { reasonOf } from '../../dataplane/base/error-reason.ts';
 import { preflightProblems } from '../../test/lab/preflight.ts';
 import type { Section, SectionFindings, SectionSettings } from '../section.ts';
 import { describeReadings, type Readings, WireReadings } from './figures.ts';
@@ -152,7 +153,7 @@ async function measure(
 /** One subject that fails must not cost an hour of the others' figures; a test of the bench has to see it, though. */
 function takeFailure(what: string, error: unknown, { settings, progress, notes }: Run): void {
   if (settings.smoke) throw error;
-  const said = error instanceof Error ? error.message : String(error);
+  const said = reasonOf(error);
   const reason = said
     .trim()
     .replaceAll(/\s*\n\s*/g, ' / ')

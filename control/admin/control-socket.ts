@@ -9,6 +9,7 @@
 import { lstat, mkdir, unlink } from 'node:fs/promises';
 import { connect, type Server } from 'node:net';
 import { dirname } from 'node:path';
+import { reasonOf } from '../../dataplane/base/error-reason.ts';
 
 /** `running`: a daemon answers there; `occupied`: something that is no socket; `permission`; `io`. */
 export type SocketErrorCode = 'running' | 'occupied' | 'permission' | 'io';
@@ -98,6 +99,6 @@ function socketError(path: string, cause: unknown): SocketError {
     const message = `no permission to make the control socket ${path}; run as root, or choose another controlSocket`;
     return new SocketError('permission', path, message, { cause });
   }
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = reasonOf(cause);
   return new SocketError('io', path, `cannot make the control socket ${path}: ${reason}`, { cause });
 }

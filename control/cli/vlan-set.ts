@@ -4,6 +4,7 @@
  * What was typed is checked here first, so that a mistake ends with 2 and its range, and nothing is changed.
  */
 import { readFile } from 'node:fs/promises';
+import { reasonOf } from '../../dataplane/base/error-reason.ts';
 import { AdminClient } from '../admin/admin-client.ts';
 import { parseSettings, SETTING_HELP, SETTING_LIMIT } from '../vlan/record-settings.ts';
 import type { QueryOptions } from './arguments.ts';
@@ -77,7 +78,7 @@ async function withIconFile(
   if (icon?.startsWith('@') !== true) return typed;
   const path = icon.slice(1);
   const bytes = await readFile(path).catch((error: unknown) => {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     throw new CommandError(`the icon ${path} cannot be read: ${reason}`);
   });
   if (bytes.length > SETTING_LIMIT.iconBytes) {

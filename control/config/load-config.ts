@@ -14,6 +14,7 @@ import {
   parseTree,
   printParseErrorCode,
 } from 'jsonc-parser';
+import { reasonOf } from '../../dataplane/base/error-reason.ts';
 import { type Config, formatPath, parseConfig } from './config.ts';
 import { ConfigError, type ConfigProblem } from './config-error.ts';
 
@@ -78,7 +79,7 @@ function readFailure(path: string, error: unknown): string {
   if (code === 'EACCES')
     return `no permission to read ${path}; run as root, or make it readable for this user`;
   if (code === 'EISDIR') return `${path} is a directory, not a config file`;
-  return `cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`;
+  return `cannot read ${path}: ${reasonOf(error)}`;
 }
 
 function parseDocument(text: string): JsonNode {

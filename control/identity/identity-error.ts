@@ -1,4 +1,5 @@
 /** Why the node's key or its state directory cannot be used, in a sentence that says what to do. */
+import { reasonOf } from '../../dataplane/base/error-reason.ts';
 
 /**
  * `permission`: the file system refuses; `exposed`: others may read the key; `corrupt`: not a node key, or
@@ -30,7 +31,7 @@ export function fileSystemError(action: string, path: string, cause: unknown): I
     EDQUOT: 'the disk quota is used up; free some space and start again',
     ENOTDIR: 'a part of the path is not a directory; correct stateDirectory',
   };
-  const reason = sentences[code ?? ''] ?? (cause instanceof Error ? cause.message : String(cause));
+  const reason = sentences[code ?? ''] ?? reasonOf(cause);
   const kind = code === 'EACCES' || code === 'EPERM' || code === 'EROFS' ? 'permission' : 'io';
   return new IdentityError(kind, path, `cannot ${action} ${path}: ${reason}`, { cause });
 }

@@ -9,6 +9,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Connection, Libp2p, Stream } from '@libp2p/interface';
+import { reasonOf } from '../../dataplane/base/error-reason.ts';
 import type { SwarmAuthority } from '../swarm/swarm.ts';
 import { PROOF_MESSAGE_MAX_BYTES, PROOF_RANDOM_BYTES, SwarmProof } from '../swarm/swarm-proof.ts';
 import { closeConnection } from './connections.ts';
@@ -61,7 +62,7 @@ export class SwarmGate implements ConnectionGuard {
       await this.#prove(peer, stream(), openedHere);
     } catch (cause) {
       this.#swarm.refused();
-      const reason = cause instanceof Error ? cause.message : String(cause);
+      const reason = reasonOf(cause);
       throw new NetworkError('refused', `the peer is not in this private swarm: ${reason}`);
     }
   }

@@ -8,6 +8,7 @@
  * Main thread only. Must never write over a file that it could not read: without its key this node is out.
  */
 import { join } from 'node:path';
+import { reasonOf } from '../../dataplane/base/error-reason.ts';
 import { readFileIfPresent, replaceFile } from '../vlan/durable-file.ts';
 import { SwarmError } from './swarm-error.ts';
 import { formatSwarmKey, parseSwarmKey, type SwarmKey } from './swarm-key.ts';
@@ -117,8 +118,4 @@ function asRecord(value: unknown, path: string): Readonly<Record<string, unknown
     throw new TypeError(`${path}: expected an object`);
   }
   return value as Readonly<Record<string, unknown>>;
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -5,6 +5,7 @@
  * Main thread. Lists of effects wait for each other; when a write fails, the rest of its list is not done, and whoever
  * asked asks again.
  */
+import { reasonOf } from '../../dataplane/base/error-reason.ts';
 import { AdmissionDesk } from '../admission/admission-desk.ts';
 import type {
   AdmissionRequest,
@@ -95,7 +96,7 @@ export class DeskDriver {
     try {
       await this.#parts.save(bytes);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
       this.#parts.notice('error', `invites and requests cannot be written: ${reason}`, undefined);
       throw error;
     }

@@ -6,6 +6,7 @@
  * Main thread. A wish is on disk before it is carried out, and taken back when the kernel refuses it.
  */
 import { randomBytes } from 'node:crypto';
+import { reasonOf } from '../../dataplane/base/error-reason.ts';
 import type { CreateRequest, JoinRequest, VlanReport } from '../admin/daemon-control.ts';
 import type { DiscoveryVlan } from '../discovery/discovery-port.ts';
 import type { VlanExchange } from '../exchange/exchange-hub.ts';
@@ -391,8 +392,4 @@ export class VlanService {
 
 function labelOf(entry: VlanEntry | undefined, id: string): string {
   return vlanLabel(id, entry?.attachment?.interface);
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

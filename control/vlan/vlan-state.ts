@@ -12,6 +12,7 @@
  * Main thread only. Must never write over a file that it could not read: an owner's key may be in it.
  */
 import { join } from 'node:path';
+import { reasonOf } from '../../dataplane/base/error-reason.ts';
 import { readFileIfPresent, replaceFile } from './durable-file.ts';
 import { VlanError } from './vlan-error.ts';
 import { formatVlanId, parseVlanId } from './vlan-id.ts';
@@ -91,7 +92,7 @@ export function loadVlanState(stateDirectory: string): VlanState {
   try {
     return parseState(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(contents)));
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     throw new VlanError(
       'state-corrupt',
       `${path} is damaged (${reason}). It holds the keys of VLANs that this node owns: restore it from a ` +

@@ -9,6 +9,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { reasonOf } from '../base/error-reason.ts';
 import type { Engine } from '../contract/engine.ts';
 import { layoutDigest } from '../shm/render-layout.ts';
 
@@ -100,7 +101,7 @@ function requireAddon(place: string): NativeAddon | string | undefined {
     return isAddon(found) ? found : `${place} is not PeerTap's accelerator`;
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND') return undefined;
-    return `${place} does not load: ${error instanceof Error ? error.message : String(error)}`;
+    return `${place} does not load: ${reasonOf(error)}`;
   }
 }
 

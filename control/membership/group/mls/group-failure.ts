@@ -1,6 +1,7 @@
 /**
  * Why a group's job cannot be done, with the code of the port. Stays inside the pool's task: what leaves it is a result.
  */
+import { reasonOf } from '../../../../dataplane/base/error-reason.ts';
 import type { GroupErrorCode } from '../group-port.ts';
 
 /** A job's end without a value. */
@@ -29,13 +30,13 @@ export async function judging<T>(what: string, handle: () => T | Promise<T>): Pr
     return await handle();
   } catch (error) {
     const code = error instanceof GroupFailure ? error.code : 'invalid';
-    throw new GroupFailure(code, `${what}: ${reasonOf(error)}`, error);
+    throw new GroupFailure(code, `${what}: ${shortReasonOf(error)}`, error);
   }
 }
 
 /** A thrown value in one line, without a peer's own text growing into a log. */
-export function reasonOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
+export function shortReasonOf(error: unknown): string {
+  const text = reasonOf(error);
   return text.length > REASON_CHARACTERS ? `${text.slice(0, REASON_CHARACTERS)}…` : text;
 }
 

@@ -41,7 +41,7 @@ import {
   storeState,
 } from './files/state-files.ts';
 import { freshKeyPackage, type JobContext, ownPeer } from './group-context.ts';
-import { GroupFailure, judging, reasonOf, requireValid } from './group-failure.ts';
+import { GroupFailure, judging, requireValid, shortReasonOf } from './group-failure.ts';
 import { joinByWelcome } from './join-group.ts';
 import { leafOfPeer, peerOfLeaf, rosterOf } from './leaf-identity.ts';
 import { makeCommit } from './make-commit.ts';
@@ -69,7 +69,7 @@ export async function doJob(context: JobContext, job: GroupJob): Promise<GroupRe
     return await carryOut(context, job);
   } catch (error) {
     const code = error instanceof GroupFailure ? error.code : 'failed';
-    return { ok: false, op: job.op, code, reason: reasonOf(error) };
+    return { ok: false, op: job.op, code, reason: shortReasonOf(error) };
   }
 }
 

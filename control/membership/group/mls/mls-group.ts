@@ -8,7 +8,7 @@
  */
 import type { Group, GroupJob, GroupResult, GroupState, StateId } from '../group-port.ts';
 import type { VlanGroup } from './group-context.ts';
-import { reasonOf } from './group-failure.ts';
+import { shortReasonOf } from './group-failure.ts';
 import type { GroupPool } from './group-pool.ts';
 import type { GroupTaskAnswer } from './group-task-types.ts';
 import { MESSAGE_BYTES_MAX } from './profile.ts';
@@ -38,7 +38,7 @@ export class MlsGroup implements Group {
       const answer = await this.#pool.run({ group: this.#group, work: copied.job }, copied.buffers);
       return isResultOf(job, answer) ? answer : failure(job, 'failed', 'the thread gave another answer');
     } catch (error) {
-      return failure(job, 'failed', reasonOf(error));
+      return failure(job, 'failed', shortReasonOf(error));
     }
   }
 
