@@ -27,6 +27,7 @@ import type { Config } from './config/config.ts';
 import { DiscoveryDriver } from './discovery/discovery-driver.ts';
 import { EventLoopWatch } from './event-loop-watch.ts';
 import { ExchangeHub } from './exchange/exchange-hub.ts';
+import { monotonicMs } from './monotonic-clock.ts';
 import { localAddresses } from './network/local-addresses.ts';
 import type { NodeParts } from './node-parts.ts';
 import { daemonStatus, peerReports } from './node-report.ts';
@@ -378,9 +379,4 @@ export class PeertapNode implements DaemonControl {
 /** What is done at once, as a promise that is rejected where the deed throws. */
 function promised<T>(act: () => T): Promise<T> {
   return Promise.resolve().then(act);
-}
-
-/** CLOCK_MONOTONIC in milliseconds, as the data plane has it. */
-function monotonicMs(): number {
-  return Number(process.hrtime.bigint()) / 1e6;
 }

@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { after, test } from 'node:test';
 import { formatPeerId } from '../identity/peer-id.ts';
 import type { GroupState } from '../membership/group/group-port.ts';
+import { monotonicMs } from '../monotonic-clock.ts';
 import { broadcastToken } from '../token/token.ts';
 import { livePeriods } from '../token/token-period.ts';
 import type { Carrier, DataplaneInput, LinkKeys } from '../trunk/trunk-port.ts';
@@ -16,7 +17,7 @@ import { epochTag } from '../vlan/epoch-keys.ts';
 import { deriveOpenEpoch, utcDay } from '../vlan/open-epoch.ts';
 import { privateKeyFromRaw, rawPublicKey } from '../vlan/raw-keys.ts';
 import { formatVlanId } from '../vlan/vlan-id.ts';
-import { Dataplane, monotonicMs } from './dataplane.ts';
+import { Dataplane } from './dataplane.ts';
 import type { DataplaneIdentity, VlanRequest } from './dataplane-options.ts';
 
 const WORKERS = 2;

@@ -16,6 +16,7 @@ import { deriveTokensNatively } from '../../dataplane/native/load.ts';
 import { ArenaHeader } from '../../dataplane/shm/layout.ts';
 import { controlClass, controlFlags, controlKind } from '../../dataplane/wire/link-datagram.ts';
 import { type WorkerDown, WorkerSupervisor } from '../../dataplane/workers/supervisor.ts';
+import { monotonicMs } from '../monotonic-clock.ts';
 import { createRoutePorts } from '../token/node-ports.ts';
 import type { NoticeEffect, TrunkDataplane, TrunkId } from '../trunk/trunk-port.ts';
 import { type DataplaneTotals, totalCounters } from './dataplane-counters.ts';
@@ -375,9 +376,4 @@ export class Dataplane {
       },
     });
   }
-}
-
-/** CLOCK_MONOTONIC, which the workers and the trunk machine read too. */
-export function monotonicMs(): number {
-  return Number(process.hrtime.bigint()) / 1e6;
 }

@@ -34,7 +34,7 @@ import {
   type UpgraderOptions,
   type UpgraderWithoutEncryptionOptions,
 } from '@libp2p/interface';
-import { monotonicMs } from '../trunk/trunk-driver.ts';
+import { monotonicMs } from '../monotonic-clock.ts';
 import type { Pulsed } from './connection-pulse.ts';
 import { NetworkError } from './network-error.ts';
 import type { Refusals } from './refusals.ts';

@@ -9,6 +9,7 @@
  *   /peertap/carrier/1.0.0   link datagrams, u16 length prefix, batched
  */
 import type { Connection, Libp2p, Stream } from '@libp2p/interface';
+import { monotonicMs } from '../monotonic-clock.ts';
 import type {
   BindCarrier,
   ConnectionId,
@@ -18,7 +19,6 @@ import type {
   TrunkNetwork,
   TrunkNetworkHost,
 } from '../trunk/network-port.ts';
-import { monotonicMs } from '../trunk/trunk-driver.ts';
 import type { PeerIdText } from '../trunk/trunk-port.ts';
 import type { ConnectionLimit } from './connection-limit.ts';
 import { ConnectionPulse } from './connection-pulse.ts';

@@ -5,6 +5,7 @@
  * the machine never sees one inside another. Carrier datagrams pass by the machine: they go straight from the
  * stream to the data plane and back, by the binding that the machine has set.
  */
+import { monotonicMs } from '../monotonic-clock.ts';
 import { createTrunkCrypto } from './handshake.ts';
 import type { StreamId, TrunkNetwork } from './network-port.ts';
 import type { TrunkConfig } from './trunk-config.ts';
@@ -193,9 +194,4 @@ export class TrunkDriver {
       }, delayMs);
     }
   }
-}
-
-/** @returns CLOCK_MONOTONIC in ms: one clock for main thread, workers and Rust */
-export function monotonicMs(): number {
-  return Number(process.hrtime.bigint()) / 1e6;
 }

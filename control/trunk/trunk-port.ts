@@ -10,7 +10,7 @@
  *   daemon ──LocalInput────────────▶  └───────────────┘ ──NoticeEffect─────▶ membership, status, log
  *
  * Clock: every `nowMs` and every `…Ms` instant is CLOCK_MONOTONIC in milliseconds
- * (`Number(process.hrtime.bigint()) / 1e6`), which the workers and Rust read as well.
+ * (`control/monotonic-clock.ts`), which the workers and Rust read as well.
  */
 
 import type { NetworkEffect, NetworkInput } from './network-port.ts';
