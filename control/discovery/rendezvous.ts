@@ -13,6 +13,7 @@
  */
 import { blake3 } from '@noble/hashes/blake3.js';
 import { sha256 } from '@noble/hashes/sha2.js';
+import { u32Bytes } from '../membership/byte-codec.ts';
 import { deriveKey, keyedHash } from '../vlan/hash.ts';
 import { utcDay } from '../vlan/open-epoch.ts';
 
@@ -29,9 +30,7 @@ export function rendezvousKeyOf(vlanId: Uint8Array): Uint8Array {
  * @returns 32 bytes, a SHA-256 digest
  */
 export function meetingPoint(rendezvousKey: Uint8Array, day: number): Uint8Array {
-  const dayBytes = new Uint8Array(4);
-  new DataView(dayBytes.buffer).setUint32(0, day, true);
-  return sha256(blake3(keyedHash(rendezvousKey, dayBytes)));
+  return sha256(blake3(keyedHash(rendezvousKey, u32Bytes(day))));
 }
 
 /** Where a node waits to be found: the points of yesterday, today and tomorrow. */

@@ -13,6 +13,7 @@
  *
  * @see docs/protocol.md, "Exchange streams"
  */
+import { ByteReader, u32Bytes } from '../membership/byte-codec.ts';
 
 /** Size of a BLAKE3-128 digest, the name of an object. */
 export const DIGEST_BYTES = 16;
@@ -72,9 +73,15 @@ export type ExchangeMessage = PayloadMessage | ObjectMessage;
 export function encodeExchange(message: ExchangeMessage): Uint8Array {
   switch (message.type) {
     case 'object-ask':
-      return join(TYPE[message.type], message.digest, u32(message.offset));
+      return join(TYPE[message.type], message.digest, u32Bytes(message.offset));
     case 'object-part':
-      return join(TYPE[message.type], message.digest, u32(message.total), u32(message.offset), message.bytes);
+      return join(
+        TYPE[message.type],
+        message.digest,
+        u32Bytes(message.total),
+        u32Bytes(message.offset),
+        message.bytes,
+      );
     case 'object-none':
       return join(TYPE[message.type], message.digest);
     default:
@@ -109,42 +116,24 @@ export function decodeExchange(bytes: Uint8Array): ExchangeMessage | undefined {
 }
 
 function readAsk(body: Uint8Array): ObjectAsk | undefined {
-  if (body.length !== DIGEST_BYTES + 4) {
-    return undefined;
-  }
-  return { type: 'object-ask', digest: body.slice(0, DIGEST_BYTES), offset: readU32(body, DIGEST_BYTES) };
+  const reader = new ByteReader(body);
+  const digest = reader.bytes(DIGEST_BYTES);
+  const offset = reader.u32();
+  return reader.finished() ? { type: 'object-ask', digest, offset } : undefined;
 }
 
 function readPart(body: Uint8Array): ObjectPart | undefined {
-  const headBytes = DIGEST_BYTES + 8;
-  const sizeBytes = body.length - headBytes;
-  if (sizeBytes < 1 || sizeBytes > PART_BYTES) {
+  const reader = new ByteReader(body);
+  const digest = reader.bytes(DIGEST_BYTES);
+  const total = reader.u32();
+  const offset = reader.u32();
+  const sizeBytes = reader.left();
+  if (sizeBytes < 1 || sizeBytes > PART_BYTES || total > OBJECT_MAX_BYTES || offset + sizeBytes > total) {
     return undefined;
   }
-  const total = readU32(body, DIGEST_BYTES);
-  const offset = readU32(body, DIGEST_BYTES + 4);
-  if (total > OBJECT_MAX_BYTES || offset + sizeBytes > total) {
-    return undefined;
-  }
-  return {
-    type: 'object-part',
-    digest: body.slice(0, DIGEST_BYTES),
-    total,
-    offset,
-    bytes: body.slice(headBytes),
-  };
+  return { type: 'object-part', digest, total, offset, bytes: reader.bytes(sizeBytes) };
 }
 
 function join(type: number, ...parts: readonly Uint8Array[]): Uint8Array {
   return Uint8Array.from(Buffer.concat([Uint8Array.of(type), ...parts]));
-}
-
-function u32(value: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, value, true);
-  return bytes;
-}
-
-function readU32(bytes: Uint8Array, offset: number): number {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(offset, true);
 }

@@ -37,9 +37,19 @@ export class ByteReader {
     return at < 0 ? 0 : this.#view.getUint8(at);
   }
 
+  u16(): number {
+    const at = this.#take(2);
+    return at < 0 ? 0 : this.#view.getUint16(at, true);
+  }
+
   u24(): number {
     const at = this.#take(3);
     return at < 0 ? 0 : this.#view.getUint16(at, true) | (this.#view.getUint8(at + 2) << 16);
+  }
+
+  u32(): number {
+    const at = this.#take(4);
+    return at < 0 ? 0 : this.#view.getUint32(at, true);
   }
 
   u48(): number {
@@ -99,10 +109,18 @@ export class ByteWriter {
     this.#view.setUint8(this.#take(1), value);
   }
 
+  u16(value: number): void {
+    this.#view.setUint16(this.#take(2), value, true);
+  }
+
   u24(value: number): void {
     const at = this.#take(3);
     this.#view.setUint16(at, value & 0xffff, true);
     this.#view.setUint8(at + 2, value >>> 16);
+  }
+
+  u32(value: number): void {
+    this.#view.setUint32(this.#take(4), value, true);
   }
 
   u48(value: number): void {
@@ -133,4 +151,11 @@ export class ByteWriter {
     this.#offset += count;
     return at;
   }
+}
+
+/** A number as a field of its own, 4 bytes: for what is hashed, or joined from parts. */
+export function u32Bytes(value: number): Uint8Array {
+  const writer = new ByteWriter(4);
+  writer.u32(value);
+  return writer.done();
 }

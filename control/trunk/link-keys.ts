@@ -14,6 +14,7 @@
 import { expand, extract } from '@noble/hashes/hkdf.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
+import { u32Bytes } from '../membership/byte-codec.ts';
 import type { Carrier, LinkKeys, PeerIdText } from './trunk-port.ts';
 
 const KEY_BYTES = 32;
@@ -31,7 +32,7 @@ export interface LinkContext {
 
 /** @returns SHA-256 over both messages as sent, 32 bytes; it names the exchange and salts its keys */
 export function transcriptHash(hello: Uint8Array, helloReply: Uint8Array): Uint8Array {
-  return sha256(concatBytes(u32(hello.length), hello, u32(helloReply.length), helloReply));
+  return sha256(concatBytes(u32Bytes(hello.length), hello, u32Bytes(helloReply.length), helloReply));
 }
 
 /**
@@ -52,15 +53,11 @@ export function deriveLinkKeys(prk: Uint8Array, context: LinkContext): LinkKeys 
     prefixed(utf8ToBytes(context.carrier)),
     prefixed(Uint8Array.of(context.lane)),
     prefixed(Uint8Array.of(context.direction === 'from-initiator' ? 0 : 1)),
-    prefixed(u32(context.generation)),
+    prefixed(u32Bytes(context.generation)),
   );
   const okm = expand(sha256, prk, info, 4 * KEY_BYTES + LINK_TOKEN_BYTES);
   const key = (index: number): Uint8Array => okm.slice(index * KEY_BYTES, (index + 1) * KEY_BYTES);
   return { k1: key(0), k2: key(1), k3: key(2), k4: key(3), linkToken: okm.slice(4 * KEY_BYTES) };
-}
-
-function u32(value: number): Uint8Array {
-  return Uint8Array.of(value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, value >>> 24);
 }
 
 function prefixed(bytes: Uint8Array): Uint8Array {

@@ -8,6 +8,7 @@
  *
  * @see docs/protocol.md, "Sealed frame" and "Tokens"
  */
+import { u32Bytes } from '../membership/byte-codec.ts';
 import { deriveEpochKeys, type EpochKeys } from './epoch-keys.ts';
 import { deriveKey } from './hash.ts';
 
@@ -29,7 +30,7 @@ export interface OpenEpoch extends EpochKeys {
  * @param day - days since the Unix epoch, see {@link utcDay}
  */
 export function deriveOpenEpoch(vlanId: Uint8Array, day: number): OpenEpoch {
-  return { day, ...deriveEpochKeys(deriveKey('peertap open v1', vlanId, u32(day))) };
+  return { day, ...deriveEpochKeys(deriveKey('peertap open v1', vlanId, u32Bytes(day))) };
 }
 
 /** The UTC day of a point in time, counted from 1 January 1970. */
@@ -40,10 +41,4 @@ export function utcDay(unixMs: number): number {
 /** The point in time at which a UTC day starts, in Unix milliseconds. */
 export function utcDayStartMs(day: number): number {
   return day * DAY_MS;
-}
-
-function u32(value: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, value, true);
-  return bytes;
 }

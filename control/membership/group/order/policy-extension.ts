@@ -44,10 +44,10 @@ export function encodePolicy(policy: GroupPolicy): Uint8Array {
   writer.u24(policy.record.length);
   writer.bytes(policy.record, policy.record.length);
   const rebuild = policy.rebuild?.bytes ?? new Uint8Array(0);
-  writeU16(writer, rebuild.length);
+  writer.u16(rebuild.length);
   writer.bytes(rebuild, rebuild.length);
   const standings = policy.standings.sorted();
-  writeU16(writer, standings.length);
+  writer.u16(standings.length);
   for (const { bytes } of standings) {
     writer.u8(bytes.length);
     writer.bytes(bytes, bytes.length);
@@ -62,7 +62,7 @@ export function decodePolicy(bytes: Uint8Array): GroupPolicy | undefined {
   const recordBytes = reader.u24();
   if (recordBytes > ORDER_LIMIT.recordBytes) return undefined;
   const record = reader.bytes(recordBytes);
-  const rebuildBytes = readU16(reader);
+  const rebuildBytes = reader.u16();
   const rebuild =
     rebuildBytes === 0 ? undefined : decodeItem(reader.bytes(Math.min(rebuildBytes, reader.left())));
   if (rebuildBytes > 0 && rebuild?.type !== 'rebuild') return undefined;
@@ -72,7 +72,7 @@ export function decodePolicy(bytes: Uint8Array): GroupPolicy | undefined {
 }
 
 function readStandings(reader: ByteReader): Standings | undefined {
-  const count = readU16(reader);
+  const count = reader.u16();
   if (count > ORDER_LIMIT.standings) return undefined;
   const entries = new Map<string, Standing>();
   for (let index = 0; index < count; index++) {
@@ -81,14 +81,4 @@ function readStandings(reader: ByteReader): Standings | undefined {
     entries.set(standing.credential.peer, standing);
   }
   return entries.size === count ? new Standings(entries) : undefined;
-}
-
-function writeU16(writer: ByteWriter, value: number): void {
-  writer.u8(value & 0xff);
-  writer.u8(value >>> 8);
-}
-
-function readU16(reader: ByteReader): number {
-  const low = reader.u8();
-  return low | (reader.u8() << 8);
 }

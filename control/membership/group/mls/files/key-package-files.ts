@@ -12,6 +12,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { KeyPackage } from 'ts-mls';
 import { decodeKeyPackage, encodeKeyPackage, makeKeyPackageRef } from 'ts-mls/keyPackage.js';
+import { u32Bytes } from '../../../byte-codec.ts';
 import type { StateId } from '../../group-port.ts';
 import { concat } from '../crypto/labels.ts';
 import { nodeSuite } from '../crypto/node-suite.ts';
@@ -128,9 +129,7 @@ function writtenAt({ directory, name, extension }: FilePlace): number {
 }
 
 function withLength(bytes: Uint8Array): readonly Uint8Array[] {
-  const length = new Uint8Array(LENGTH_BYTES);
-  new DataView(length.buffer).setUint32(0, bytes.length, true);
-  return [length, bytes];
+  return [u32Bytes(bytes.length), bytes];
 }
 
 function parts(bytes: Uint8Array): readonly Uint8Array[] {
