@@ -3,9 +3,9 @@
  *
  *   write FILE.tmp → fsync → rename to FILE → fsync the directory
  *
- * Main thread only. Synchronous for what is small and seldom changes: it is on disk before it is used. The other form
- * is for what changes while frames flow: a disk may take longer than the event loop has. Must never truncate the old
- * file.
+ * Main thread, and the pool's threads for the files of a group. Synchronous for what is small and seldom changes: it is
+ * on disk before it is used. The other form is for what changes while frames flow: a disk may take longer than the event
+ * loop has. Must never truncate the old file.
  */
 import {
   closeSync,
@@ -28,10 +28,10 @@ const OWNER_ONLY_DIRECTORY = 0o700;
  *
  * @param path - its directory is made if it is missing
  * @param contents - the whole new contents
+ * @param temporary - where they are written first, in the same directory; threads that write one file need their own
  * @throws the system's error (ENOSPC, EROFS, EACCES…); the old file is then as it was
  */
-export function replaceFile(path: string, contents: Uint8Array): void {
-  const temporary = `${path}.tmp`;
+export function replaceFile(path: string, contents: Uint8Array, temporary = `${path}.tmp`): void {
   mkdirSync(dirname(path), { recursive: true, mode: OWNER_ONLY_DIRECTORY });
   try {
     writeAndSync(temporary, contents);

@@ -8,27 +8,16 @@
  * The pool's threads, synchronously: a thread does one job at a time. Must never let others read what is in them.
  */
 import { createHash } from 'node:crypto';
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { threadId } from 'node:worker_threads';
+import { replaceFile } from '../../../../vlan/durable-file.ts';
 import { concat } from '../crypto/labels.ts';
 
 const MAGIC = new TextEncoder().encode('PTG1');
 const NAME_BYTES = 16;
 const DIGEST_BYTES = 32;
 const HEAD_BYTES = MAGIC.length + NAME_BYTES + DIGEST_BYTES;
-const OWNER_ONLY_FILE = 0o600;
-const OWNER_ONLY_DIRECTORY = 0o700;
 const NAME_DIGITS = /^[0-9a-f]{32}$/;
 
 /** Where a file lies: NAME is 32 lower-case hex digits. */
@@ -50,16 +39,7 @@ export function isFileName(name: string): boolean {
  */
 export function writeSealed(place: FilePlace, body: Uint8Array): void {
   const path = pathOf(place);
-  const temporary = `${path}.${threadId}.tmp`;
-  mkdirSync(place.directory, { recursive: true, mode: OWNER_ONLY_DIRECTORY });
-  try {
-    writeAndSync(temporary, concat(headOf(place.name, body), body));
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
-  }
-  syncDirectory(dirname(path));
+  replaceFile(path, concat(headOf(place.name, body), body), `${path}.${threadId}.tmp`);
 }
 
 /**
@@ -106,25 +86,6 @@ function headOf(name: string, body: Uint8Array): Uint8Array {
   const nameBytes = Buffer.from(name, 'hex');
   const digest = createHash('sha256').update(nameBytes).update(body).digest();
   return concat(MAGIC, nameBytes, digest);
-}
-
-function writeAndSync(path: string, contents: Uint8Array): void {
-  const descriptor = openSync(path, 'w', OWNER_ONLY_FILE);
-  try {
-    for (let written = 0; written < contents.length; ) written += writeSync(descriptor, contents, written);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-function syncDirectory(path: string): void {
-  const descriptor = openSync(path, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 function readIfPresent(path: string): Uint8Array | undefined {
