@@ -1,6 +1,5 @@
 /** Behaviour of the node at reloads and failures: a real registry on disk, and a data plane that refuses on demand. */
 import assert from 'node:assert/strict';
-import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +7,7 @@ import { after, afterEach, beforeEach, test } from 'node:test';
 import { pino } from 'pino';
 import { type Config, parseConfig } from './config/config.ts';
 import type { VlanAttachmentRequest, VlanRequest } from './dataplane-link/dataplane-options.ts';
-import { formatPeerId } from './identity/peer-id.ts';
+import { createIdentity } from './identity/identity.fixture.ts';
 import { PeertapNode } from './node.ts';
 import type { DataplaneAtWork, NetworkAtWork, NodeParts } from './node-parts.ts';
 import { Swarm } from './swarm/swarm.ts';
@@ -73,18 +72,6 @@ class ListedVlans implements VlansAtWork {
 
 function atWork(interfaceName: string | undefined): VlanAtWork {
   return { interfaceName, members: [], stations: 0, counters: COUNTERS, setGroupEpoch: () => undefined };
-}
-
-function createIdentity() {
-  const { privateKey } = generateKeyPairSync('ed25519');
-  const { d, x } = privateKey.export({ format: 'jwk' });
-  const publicKey = new Uint8Array(Buffer.from(x ?? '', 'base64url'));
-  const seed = Buffer.from(d ?? '', 'base64url');
-  return {
-    peerId: formatPeerId(publicKey),
-    publicKey,
-    privateKey: Uint8Array.from([...seed, ...publicKey]),
-  };
 }
 
 const root = mkdtempSync(join(tmpdir(), 'peertap-node-'));

@@ -3,7 +3,6 @@
  * streams in memory; only the data plane and the trunks are not there.
  */
 import assert from 'node:assert/strict';
-import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +10,7 @@ import { after, afterEach } from 'node:test';
 import type { VlanRequest } from '../dataplane-link/dataplane-options.ts';
 import { createPipe } from '../exchange/exchange.fixture.ts';
 import { ExchangeHub } from '../exchange/exchange-hub.ts';
-import { formatPeerId } from '../identity/peer-id.ts';
+import { createIdentity } from '../identity/identity.fixture.ts';
 import type { GroupState } from '../membership/group/group-port.ts';
 import { GroupPool } from '../membership/group/mls/group-pool.ts';
 import { MlsGroup } from '../membership/group/mls/mls-group.ts';
@@ -82,7 +81,7 @@ class NotedVlans implements VlansAtWork {
 /** One node; a restart is another of the same identity and directory. */
 class TestNode {
   readonly peerId: string;
-  readonly identity: { peerId: string; publicKey: Uint8Array; privateKey: Uint8Array };
+  readonly identity: ReturnType<typeof createIdentity>;
   readonly directory: string;
   readonly vlans = new NotedVlans();
   readonly logged: string[] = [];
@@ -206,18 +205,6 @@ export class World {
   async end(): Promise<void> {
     for (const node of this.nodes) await node.stop();
   }
-}
-
-function createIdentity(): TestNode['identity'] {
-  const { privateKey } = generateKeyPairSync('ed25519');
-  const { d, x } = privateKey.export({ format: 'jwk' });
-  const publicKey = new Uint8Array(Buffer.from(x ?? '', 'base64url'));
-  const seed = Buffer.from(d ?? '', 'base64url');
-  return {
-    peerId: formatPeerId(publicKey),
-    publicKey,
-    privateKey: Uint8Array.from([...seed, ...publicKey]),
-  };
 }
 
 export async function until(what: string, holds: () => boolean): Promise<void> {
