@@ -9,7 +9,8 @@ import type { ExchangeCounters } from './exchange/exchange-hub.ts';
 import type { DataplaneAtWork, NodeParts } from './node-parts.ts';
 import { clockOffset } from './trunk/peer-clocks.ts';
 import type { TrunkDriver } from './trunk/trunk-driver.ts';
-import type { DatagramAddress, TrunkStatus } from './trunk/trunk-port.ts';
+import type { DatagramAddress } from './trunk/trunk-port.ts';
+import type { TrunkStatus } from './trunk/trunk-status.ts';
 import type { VlanAtWork } from './vlan-service/vlan-parts.ts';
 
 /** What a status is made from. */

@@ -62,9 +62,9 @@ class Plane {
         this.other?.dataplane.trunkDataplane.deliverStream(trunk, copy, 0, copy.length);
         return true;
       },
-      sendRoutes: (_, body) => {
+      sendBody: (_, channel, body) => {
         setImmediate(() => {
-          this.other?.dataplane.trunkNotice({ kind: 'routes', trunk: 1, peer: this.peer, body });
+          this.other?.dataplane.trunkNotice({ kind: 'body', channel, trunk: 1, peer: this.peer, body });
           this.other?.check();
         });
       },
@@ -209,7 +209,13 @@ test('neighbours know which tokens the other receives, until one leaves the VLAN
   await a.until(() => a.dataplane.routes.isRouted(b.peer, token), 'a knows what b wants');
   await b.until(() => b.dataplane.routes.isRouted(a.peer, token), 'b knows what a wants');
   assert.equal(a.dataplane.totals().drops['announcement-invalid'], 0);
-  a.dataplane.trunkNotice({ kind: 'routes', trunk: 1, peer: b.peer, body: new Uint8Array(200) });
+  a.dataplane.trunkNotice({
+    kind: 'body',
+    channel: 'routes',
+    trunk: 1,
+    peer: b.peer,
+    body: new Uint8Array(200),
+  });
   assert.equal(a.dataplane.totals().drops['announcement-invalid'], 1);
 
   await b.dataplane.vlans.leave(VLAN);

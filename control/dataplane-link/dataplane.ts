@@ -144,7 +144,7 @@ export class Dataplane {
       this.vlans.greetPeer(notice.peer);
     } else if (notice.kind === 'trunk-stream') {
       this.routes.streamChanged(notice.peer);
-    } else if (notice.kind === 'routes') {
+    } else if (notice.kind === 'body' && notice.channel === 'routes') {
       this.routes.heard(notice.peer, notice.body);
     }
   }
@@ -340,7 +340,7 @@ export class Dataplane {
       nowMs: monotonicMs,
       unixOffsetMs: () => this.#unixOffsetMs,
       send: (peer, body) => {
-        this.#trunkLink.sendRoutes(peer, body);
+        this.#trunkLink.sendBody(peer, 'routes', body);
       },
     });
   }

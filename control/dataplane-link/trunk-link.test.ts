@@ -67,7 +67,7 @@ class World {
         this.streamed.push({ trunk, bytes: bytes.slice(offset, offset + length) });
         return !this.streamFull;
       },
-      sendRoutes: (peer, body) => this.routes.push({ peer, body }),
+      sendBody: (peer, _, body) => this.routes.push({ peer, body }),
     });
     this.link.perform({ kind: 'add-trunk', trunk: 1, peer: PEER });
   }

@@ -20,6 +20,7 @@ import type {
   LaneHandle,
   LaneStats,
   PeerIdText,
+  TrunkChannel,
   TrunkDataplane,
   TrunkDataplaneHost,
   TrunkId,
@@ -74,9 +75,9 @@ export class TrunkLink implements TrunkDataplane {
     this.#host = host;
   }
 
-  /** Tells a neighbour which tokens this node receives. */
-  sendRoutes(peer: PeerIdText, body: Uint8Array): void {
-    this.#host?.sendRoutes(peer, body);
+  /** Says something to a neighbour on its trunk's control stream. */
+  sendBody(peer: PeerIdText, channel: TrunkChannel, body: Uint8Array): void {
+    this.#host?.sendBody(peer, channel, body);
   }
 
   allocateLane(worker: number): LaneAllocation | undefined {

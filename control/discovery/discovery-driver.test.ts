@@ -57,7 +57,7 @@ async function node(
   libp2p.attach({
     input: (input) => {
       if (input.kind === 'connected' && input.dialled) {
-        driver.trunkNotice({ kind: 'trunk-up', trunk: 1, peer: input.peer });
+        driver.trunkNotice({ kind: 'trunk-up', trunk: 1, peer: input.peer, roles: [] });
       } else if (input.kind === 'disconnected') {
         driver.trunkNotice({ kind: 'trunk-down', trunk: 1, peer: input.peer, reason: 'dead' });
       }

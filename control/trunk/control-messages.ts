@@ -71,9 +71,9 @@ function handleDecoded(
     case 'rekey-request':
       handleRekeyRequest(context, table, peer, message);
       return;
-    case 'routes':
+    case 'body':
       if (peer.trunk !== undefined) {
-        context.emit({ kind: 'routes', trunk: peer.trunk.id, peer: peer.id, body: message.body });
+        context.emit({ ...message, trunk: peer.trunk.id, peer: peer.id });
       }
       return;
     case 'bye':

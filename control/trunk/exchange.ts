@@ -351,7 +351,7 @@ function ownParty(context: TrunkContext, lanes: readonly Lane[]): Party {
     workers: context.ports.workerCount,
     linkMtuBytes: context.config.linkMtuBytes,
     features: [],
-    roles: [],
+    roles: context.config.roles,
     lanes: lanes.map((lane) => ({
       carrier: lane.carrier,
       lane: lane.number,

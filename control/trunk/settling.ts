@@ -4,6 +4,7 @@
  * Main thread, pure. In this order: deadlines, the trunk's ages, exchanges that are wanted, probes, dialling.
  * What `nextAtMs` names must be done by `settlePeer` at that time, or the clock would ask for ever.
  */
+import { costAtMs } from './cost.ts';
 import { startExchange } from './exchange.ts';
 import { tellShared } from './meet.ts';
 import { endTrunk, failPeer, type Peer, type PeerTable, sendMessage, want } from './peer.ts';
@@ -16,7 +17,7 @@ import {
   watchConnection,
 } from './peer-streams.ts';
 import { probeAtMs, probeTrunk } from './probe-schedule.ts';
-import { expireLanes, expiryAtMs, refreshTrunk } from './trunk.ts';
+import { expireLanes, expiryAtMs, refreshTrunk, tellCost } from './trunk.ts';
 import type { TrunkContext } from './trunk-context.ts';
 
 /** A rekey that was due but could not be said is tried again after this; so is a rekey request. */
@@ -29,6 +30,7 @@ export function settlePeer(context: TrunkContext, table: PeerTable, peer: Peer):
   if (peer.trunk !== undefined) {
     probeTrunk(context, peer.trunk);
     tellShared(context, peer.trunk);
+    tellCost(context, peer.trunk);
     watchConnection(context, peer);
   }
   reachOut(context, peer);
@@ -102,6 +104,7 @@ function nextAtMs(context: TrunkContext, peer: Peer): number {
     trunk.rekeyAtMs,
     expiryAtMs(context, trunk),
     probeAtMs(context, trunk),
+    costAtMs(trunk.cost),
     trunk.silentSinceMs === undefined
       ? Number.POSITIVE_INFINITY
       : trunk.silentSinceMs + context.config.trunkDeadMs,

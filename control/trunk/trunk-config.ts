@@ -5,6 +5,8 @@
  */
 
 export interface TrunkConfig {
+  /** What this node does for others, for its Hellos: `relay`. */
+  readonly roles: readonly string[];
   /** Trunks at once; a peer beyond them is told so. Memory of the shared trunk table bounds it. */
   readonly trunksMax: number;
   /** Largest link datagram this node takes: jumbo frames' 9,000 less IPv4 and UDP headers. */
@@ -68,6 +70,7 @@ export interface TrunkConfig {
 }
 
 export const DEFAULT_TRUNK_CONFIG: TrunkConfig = {
+  roles: [],
   trunksMax: 1_024,
   linkMtuBytes: 8_972,
   handshakeTimeoutMs: 5_000,

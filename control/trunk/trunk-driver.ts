@@ -18,8 +18,8 @@ import type {
   TrunkEffect,
   TrunkId,
   TrunkInput,
-  TrunkStatus,
 } from './trunk-port.ts';
+import type { TrunkStatus } from './trunk-status.ts';
 
 export interface TrunkDriverPorts {
   readonly self: PeerIdText;
@@ -70,7 +70,7 @@ export class TrunkDriver {
         const stream = this.#streamOfTrunk.get(trunk);
         return stream !== undefined && network.sendCarrier(stream, bytes, offset, length);
       },
-      sendRoutes: (peer, body) => this.#input({ kind: 'send-routes', peer, body }),
+      sendBody: (peer, channel, body) => this.#input({ kind: 'send-body', peer, channel, body }),
     });
     network.attach({
       input: (input) => this.#input(input),
@@ -150,7 +150,8 @@ export class TrunkDriver {
       case 'trunk-down':
       case 'vlans-shared':
       case 'trunk-stream':
-      case 'routes':
+      case 'trunk-cost':
+      case 'body':
       case 'log':
         notify(effect);
         return;

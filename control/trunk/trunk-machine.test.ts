@@ -219,23 +219,23 @@ test('a carrier stream does not stay on a connection that the peer has left for 
   assert.deepEqual(closed, [stream, carrier]);
 });
 
-test('token announcements cross a trunk and no stream without one, and a new stream is told of', () => {
+test('what other parts say crosses a trunk and no stream without one, and a new stream is told of', () => {
   const harness = new Harness();
   const body = Uint8Array.of(1, 2, 3);
-  const message = encodeTrunkMessage({ kind: 'routes', body });
+  const message = encodeTrunkMessage({ kind: 'body', channel: 'tree', body });
   const early = harness.open(LOWER);
   assert.ok(!kinds(early.effects).has('trunk-stream'));
   assert.deepEqual(harness.send({ kind: 'message', stream: early.stream, message }), []);
-  assert.deepEqual(harness.send({ kind: 'send-routes', peer: LOWER, body }), []);
-  assert.deepEqual(harness.send({ kind: 'send-routes', peer: HIGHER, body }), []);
+  assert.deepEqual(harness.send({ kind: 'send-body', channel: 'tree', peer: LOWER, body }), []);
+  assert.deepEqual(harness.send({ kind: 'send-body', channel: 'tree', peer: HIGHER, body }), []);
 
   const { stream, effects } = harness.trunk();
   const trunk = effects.find((effect) => effect.kind === 'add-trunk')?.trunk;
   assert.ok(trunk !== undefined);
   assert.deepEqual(harness.send({ kind: 'message', stream, message }), [
-    { kind: 'routes', trunk, peer: LOWER, body },
+    { kind: 'body', channel: 'tree', trunk, peer: LOWER, body },
   ]);
-  assert.deepEqual(harness.send({ kind: 'send-routes', peer: LOWER, body }), [
+  assert.deepEqual(harness.send({ kind: 'send-body', channel: 'tree', peer: LOWER, body }), [
     { kind: 'send-message', stream, message },
   ]);
   const again = harness.open(LOWER).effects.filter((effect) => effect.kind === 'trunk-stream');

@@ -29,14 +29,13 @@ import { hexText, TrunkContext, type TrunkCounter, type TrunkPorts } from './tru
 import type {
   LocalInput,
   PeerIdText,
-  SendRoutesInput,
+  SendBodyInput,
   SetPeersInput,
   SetVlansInput,
   TrunkEffect,
   TrunkInput,
-  TrunkStatus,
 } from './trunk-port.ts';
-import { peerStatus } from './trunk-status.ts';
+import { peerStatus, type TrunkStatus } from './trunk-status.ts';
 import { UnnamedPeers } from './unnamed-peers.ts';
 
 /** A wake-up this late means that the process stood still, not that peers were silent. */
@@ -187,8 +186,8 @@ export class TrunkMachine {
         context.listenAddresses = input.listen.slice(0, context.config.candidatesMax);
         this.#roam();
         return;
-      case 'send-routes':
-        this.#sendRoutes(input);
+      case 'send-body':
+        this.#sendBody(input);
         return;
       case 'stop':
         this.#stop();
@@ -252,10 +251,10 @@ export class TrunkMachine {
     }
   }
 
-  #sendRoutes({ peer: id, body }: SendRoutesInput): void {
+  #sendBody({ peer: id, channel, body }: SendBodyInput): void {
     const peer = this.#table.peers.get(id);
     if (peer?.trunk !== undefined) {
-      sendMessage(this.#context, peer, { kind: 'routes', body });
+      sendMessage(this.#context, peer, { kind: 'body', channel, body });
     }
   }
 

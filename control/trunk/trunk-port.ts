@@ -26,6 +26,9 @@ export type LaneHandle = number;
 
 export type Carrier = 'udp' | 'stream';
 
+/** Who speaks on a trunk's control stream: token announcements, segments' trees, traces. */
+export type TrunkChannel = 'routes' | 'tree' | 'trace';
+
 /** Where a datagram goes or came from. `ip` has no zone, and IPv4 is never in its mapped form. */
 export interface DatagramAddress {
   readonly ip: string;
@@ -221,8 +224,8 @@ export interface TrunkDataplaneHost {
    * @returns false when there is no carrier stream or its queue is full: drop and count, never retry
    */
   sendStream(trunk: TrunkId, bytes: Uint8Array, offset: number, length: number): boolean;
-  /** Tells a neighbour which tokens this node wants; see SendRoutesInput. */
-  sendRoutes(peer: PeerIdText, body: Uint8Array): void;
+  /** Says something to a neighbour on its trunk's control stream; see SendBodyInput. */
+  sendBody(peer: PeerIdText, channel: TrunkChannel, body: Uint8Array): void;
 }
 
 // ── Local ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -254,11 +257,12 @@ export interface SetAddressesInput {
   readonly listen: readonly string[];
 }
 /**
- * Tells a neighbour which tokens this node wants, on the trunk's control stream. Without a trunk or a stream nothing is
- * sent: `vlans-shared` and `trunk-stream` say when to say it again.
+ * Says something to a neighbour on the trunk's control stream. Without a trunk or a stream nothing is sent:
+ * `trunk-up`, `vlans-shared` and `trunk-stream` say when to say it again.
  */
-export interface SendRoutesInput {
-  readonly kind: 'send-routes';
+export interface SendBodyInput {
+  readonly kind: 'send-body';
+  readonly channel: TrunkChannel;
   readonly peer: PeerIdText;
   /** At most 65,000 bytes. */
   readonly body: Uint8Array;
@@ -273,7 +277,7 @@ export type LocalInput =
   | SetPeersInput
   | SetVlansInput
   | SetAddressesInput
-  | SendRoutesInput
+  | SendBodyInput
   | StopInput;
 
 /** The trunk has its first usable carrier. */
@@ -281,6 +285,23 @@ export interface TrunkUp {
   readonly kind: 'trunk-up';
   readonly trunk: TrunkId;
   readonly peer: PeerIdText;
+  /** What the peer says it does for others: `relay`. */
+  readonly roles: readonly string[];
+}
+/**
+ * What the trunk is worth as a way: after `trunk-up`, at each damped change, and at each change of its carrier.
+ *
+ * `cost` is 1‥65,534, lower is better: the round trip in tenths of a millisecond, more with loss, 2,000 more on a
+ * stream and 20,000 on a circuit; 65,535 without a carrier.
+ */
+export interface TrunkCost {
+  readonly kind: 'trunk-cost';
+  readonly trunk: TrunkId;
+  readonly peer: PeerIdText;
+  readonly cost: number;
+  readonly carrier: Carrier | undefined;
+  /** Its frames go through another node, on a libp2p circuit. */
+  readonly isRelayed: boolean;
 }
 /**
  * A trunk that was up gets through again, in whole or on one more lane, after its path was bad: what was sent
@@ -311,9 +332,10 @@ export interface TrunkStream {
   readonly trunk: TrunkId;
   readonly peer: PeerIdText;
 }
-/** A neighbour says which tokens it wants; whether it may is for control/token to check. */
-export interface RoutesHeard {
-  readonly kind: 'routes';
+/** A neighbour says something on a channel; whether it may is for that channel's part of the daemon to check. */
+export interface BodyHeard {
+  readonly kind: 'body';
+  readonly channel: TrunkChannel;
   readonly trunk: TrunkId;
   readonly peer: PeerIdText;
   readonly body: Uint8Array;
@@ -329,11 +351,12 @@ export interface LogNotice {
 
 export type NoticeEffect =
   | TrunkUp
+  | TrunkCost
   | TrunkBack
   | TrunkDown
   | VlansShared
   | TrunkStream
-  | RoutesHeard
+  | BodyHeard
   | LogNotice;
 
 export type TrunkInput = NetworkInput | DataplaneInput | LocalInput;
@@ -353,24 +376,3 @@ export type TrunkErrorCode =
   | 'duplicate-stream'
   | 'not-authorised'
   | 'rejected';
-
-export type TrunkState = 'connecting' | 'handshaking' | 'up' | 'degraded' | 'down';
-
-/** A row of `peertap status` and `peertap peers`. */
-export interface TrunkStatus {
-  readonly peer: PeerIdText;
-  readonly trunk: TrunkId | undefined;
-  /** `degraded`: the trunk's keys live but no carrier gets through. `down`: waits for the next attempt. */
-  readonly state: TrunkState;
-  readonly carrier: Carrier | undefined;
-  readonly rttMs: number | undefined;
-  /** Of the last probes, 0‥1. */
-  readonly lossRatio: number;
-  readonly datagramMtuBytes: number;
-  /** Where datagrams go, as proven; undefined on `stream`. */
-  readonly address: DatagramAddress | undefined;
-  readonly lanes: number;
-  readonly generation: number;
-  readonly configured: boolean;
-  readonly lastError: string | undefined;
-}

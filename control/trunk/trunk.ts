@@ -7,9 +7,11 @@
  */
 import { invariant } from '../../dataplane/base/invariant.ts';
 import { TokenBucket } from '../limit/token-bucket.ts';
+import { type CostMemory, NO_CARRIER_COST, newCostMemory, noteCost } from './cost.ts';
 import { type Lane, removeLane } from './lane.ts';
 import type { Party } from './messages/trunk-messages.ts';
 import type { StreamId } from './network-port.ts';
+import type { PathEstimate } from './path-estimate.ts';
 import { PathMtu } from './path-mtu.ts';
 import type { TrunkContext } from './trunk-context.ts';
 import type { Carrier, DatagramAddress, PeerIdText, TrunkDown, TrunkId } from './trunk-port.ts';
@@ -42,8 +44,11 @@ export interface Trunk {
   readonly answers: TokenBucket;
   /** The carrier stream that frames go by. */
   carrierStream: StreamId | undefined;
+  /** That stream goes through another node. */
+  isCarrierRelayed: boolean;
   carrierStreamRetryAtMs: number;
   isUp: boolean;
+  readonly cost: CostMemory;
   /** What the last `set-trunk` said. */
   told: { carrier: Carrier | undefined; datagramMtuBytes: number };
   /** Whether the carrier in use is known to get through. */
@@ -89,8 +94,10 @@ export function createTrunk(context: TrunkContext, origin: TrunkOrigin): Trunk {
     mtu,
     answers: new TokenBucket({ burst: config.answerBurst, perSecond: config.answersPerSecond }, nowMs),
     carrierStream: undefined,
+    isCarrierRelayed: false,
     carrierStreamRetryAtMs: nowMs,
     isUp: false,
+    cost: newCostMemory(),
     told: { carrier: undefined, datagramMtuBytes: mtu.mtuBytes },
     isLive: false,
     silentSinceMs: undefined,
@@ -226,9 +233,31 @@ function tellTrunk(context: TrunkContext, trunk: Trunk, carrier: Carrier | undef
   }
   if (!trunk.isUp && trunk.isLive && carrier !== undefined) {
     trunk.isUp = true;
-    context.emit({ kind: 'trunk-up', trunk: trunk.id, peer: trunk.peer });
+    context.emit({ kind: 'trunk-up', trunk: trunk.id, peer: trunk.peer, roles: trunk.party.roles });
     context.log('info', 'trunk-up', `trunk is up over ${carrier}`, trunk.peer);
   }
+}
+
+/** Says what the trunk is worth, once it is up and when that has changed enough. */
+export function tellCost(context: TrunkContext, trunk: Trunk): void {
+  const { carrier } = trunk.told;
+  const path = carrier === undefined ? undefined : measuredPath(trunk, carrier);
+  const measure = {
+    carrier: trunk.isLive ? carrier : undefined,
+    isRelayed: carrier === 'stream' && trunk.isCarrierRelayed,
+    rttMs: path?.rttMs,
+    lossRatio: path?.lossRatio ?? 0,
+  };
+  if (trunk.isUp && noteCost(trunk.cost, measure, context.nowMs)) {
+    const { told, isRelayed } = trunk.cost;
+    const cost = { cost: told ?? NO_CARRIER_COST, carrier: trunk.cost.carrier, isRelayed };
+    context.emit({ kind: 'trunk-cost', trunk: trunk.id, peer: trunk.peer, ...cost });
+  }
+}
+
+/** @returns what a carrier's lanes have measured, all of them on one path */
+export function measuredPath(trunk: Trunk, carrier: Carrier): PathEstimate | undefined {
+  return firstLane(trunk, carrier, ({ path }) => path.rttMs !== undefined)?.path;
 }
 
 /** Its lane may not have been asked for minutes: what it is worth is asked now. */

@@ -16,8 +16,8 @@ import type {
   TrunkEffect,
   TrunkId,
   TrunkInput,
-  TrunkStatus,
 } from '../../control/trunk/trunk-port.ts';
+import type { TrunkStatus } from '../../control/trunk/trunk-status.ts';
 import { createSimCrypto } from './sim-crypto.ts';
 import { type SealedDomains, type SimDatagram, SimDataplane } from './sim-dataplane.ts';
 import type { Simulation } from './simulation.ts';
@@ -253,7 +253,8 @@ export class SimNode implements VirtualHost {
       case 'trunk-down':
       case 'vlans-shared':
       case 'trunk-stream':
-      case 'routes':
+      case 'trunk-cost':
+      case 'body':
         this.#note(effect);
         return;
       default:

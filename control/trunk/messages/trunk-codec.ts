@@ -12,6 +12,8 @@ export interface TrunkMessage {
   rekeyRequest?: RekeyRequest
   bye?: Bye
   routes?: Routes
+  tree?: Tree
+  trace?: Trace
 }
 
 export const TrunkMessage = (() => {
@@ -52,6 +54,16 @@ export const TrunkMessage = (() => {
         if (obj.routes != null) {
           w.uint32(50)
           Routes.codec().encode(obj.routes, w)
+        }
+
+        if (obj.tree != null) {
+          w.uint32(58)
+          Tree.codec().encode(obj.tree, w)
+        }
+
+        if (obj.trace != null) {
+          w.uint32(66)
+          Trace.codec().encode(obj.trace, w)
         }
 
         if (opts.lengthDelimited !== false) {
@@ -99,6 +111,18 @@ export const TrunkMessage = (() => {
             case 6: {
               obj.routes = Routes.codec().decode(reader, reader.uint32(), {
                 limits: opts.limits?.routes
+              })
+              break
+            }
+            case 7: {
+              obj.tree = Tree.codec().decode(reader, reader.uint32(), {
+                limits: opts.limits?.tree
+              })
+              break
+            }
+            case 8: {
+              obj.trace = Trace.codec().decode(reader, reader.uint32(), {
+                limits: opts.limits?.trace
               })
               break
             }
@@ -1006,6 +1030,130 @@ export const Routes = (() => {
 
   function decode (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Routes>): Routes {
     return decodeMessage(buf, Routes.codec(), opts)
+  }
+
+  return { codec, encode, decode };
+})();
+
+export interface Tree {
+  body: Uint8Array<ArrayBuffer>
+}
+
+export const Tree = (() => {
+  let _codec: undefined | Codec<Tree>
+
+  const codec = (): Codec<Tree> => {
+    if (_codec == null) {
+      _codec = message<Tree>((obj, w, opts = {}) => {
+        if (opts.lengthDelimited !== false) {
+          w.fork()
+        }
+
+        if ((obj.body != null && obj.body.byteLength > 0)) {
+          w.uint32(10)
+          w.bytes(obj.body)
+        }
+
+        if (opts.lengthDelimited !== false) {
+          w.ldelim()
+        }
+      }, (reader, length, opts = {}) => {
+        const obj: any = {
+          body: new Uint8Array(0)
+        }
+
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            case 1: {
+              obj.body = reader.bytes()
+              break
+            }
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+
+        return obj
+      }, function * () {})
+    }
+
+    return _codec
+  }
+
+  function encode (obj: Partial<Tree>): Uint8Array<ArrayBuffer> {
+    return encodeMessage(obj, Tree.codec())
+  }
+
+  function decode (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Tree>): Tree {
+    return decodeMessage(buf, Tree.codec(), opts)
+  }
+
+  return { codec, encode, decode };
+})();
+
+export interface Trace {
+  body: Uint8Array<ArrayBuffer>
+}
+
+export const Trace = (() => {
+  let _codec: undefined | Codec<Trace>
+
+  const codec = (): Codec<Trace> => {
+    if (_codec == null) {
+      _codec = message<Trace>((obj, w, opts = {}) => {
+        if (opts.lengthDelimited !== false) {
+          w.fork()
+        }
+
+        if ((obj.body != null && obj.body.byteLength > 0)) {
+          w.uint32(10)
+          w.bytes(obj.body)
+        }
+
+        if (opts.lengthDelimited !== false) {
+          w.ldelim()
+        }
+      }, (reader, length, opts = {}) => {
+        const obj: any = {
+          body: new Uint8Array(0)
+        }
+
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            case 1: {
+              obj.body = reader.bytes()
+              break
+            }
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+
+        return obj
+      }, function * () {})
+    }
+
+    return _codec
+  }
+
+  function encode (obj: Partial<Trace>): Uint8Array<ArrayBuffer> {
+    return encodeMessage(obj, Trace.codec())
+  }
+
+  function decode (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Trace>): Trace {
+    return decodeMessage(buf, Trace.codec(), opts)
   }
 
   return { codec, encode, decode };

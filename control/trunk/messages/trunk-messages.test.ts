@@ -5,10 +5,10 @@ import { fuzz } from '../../../test/fuzz/trunk-messages.ts';
 import { TrunkMessage as TrunkCodec } from './trunk-codec.ts';
 import type { Party, TrunkMessage } from './trunk-messages.ts';
 import {
+  CHANNEL_BODY_MAX_BYTES,
   decodeTrunkMessage,
   encodeTrunkMessage,
   MESSAGE_MAX_BYTES,
-  ROUTES_BODY_MAX_BYTES,
 } from './trunk-messages.ts';
 
 const bytes = (size: number) => fc.uint8Array({ minLength: size, maxLength: size });
@@ -55,7 +55,11 @@ const message: fc.Arbitrary<TrunkMessage> = fc.oneof(
   }),
   fc.record({ kind: fc.constant('meet' as const), tags: fc.array(bytes(16), { maxLength: 256 }) }),
   fc.record({ kind: fc.constant('rekey-request' as const), lanes }),
-  fc.record({ kind: fc.constant('routes' as const), body: fc.uint8Array({ minLength: 1, maxLength: 300 }) }),
+  fc.record({
+    kind: fc.constant('body' as const),
+    channel: fc.constantFrom('routes' as const, 'tree' as const, 'trace' as const),
+    body: fc.uint8Array({ minLength: 1, maxLength: 300 }),
+  }),
   fc.record({
     kind: fc.constant('bye' as const),
     code: fc.constantFrom('going-away' as const, 'malformed-message' as const),
@@ -97,11 +101,11 @@ test('an oversized message is refused before it is parsed', () => {
 });
 
 test('the largest token announcement fits a message', () => {
-  const body = new Uint8Array(ROUTES_BODY_MAX_BYTES);
-  const encoded = encodeTrunkMessage({ kind: 'routes', body });
+  const body = new Uint8Array(CHANNEL_BODY_MAX_BYTES);
+  const encoded = encodeTrunkMessage({ kind: 'body', channel: 'routes', body });
   assert.ok(encoded.length <= MESSAGE_MAX_BYTES);
   const result = decodeTrunkMessage(encoded);
-  assert.ok(result.ok && result.message.kind === 'routes' && result.message.body.length === body.length);
+  assert.ok(result.ok && result.message.kind === 'body' && result.message.body.length === body.length);
 });
 
 test('an unknown field is skipped', () => {
@@ -134,7 +138,7 @@ test('keys and sessions of a wrong size, lanes twice and empty messages are malf
     TrunkCodec.encode({ rekeyRequest: { lanes: [{ carrier: 1, lane: 16, receiverIndex: 1 }] } }),
     TrunkCodec.encode({ meet: { tags: [new Uint8Array(15)] } }),
     TrunkCodec.encode({ routes: { body: new Uint8Array(0) } }),
-    TrunkCodec.encode({ routes: { body: new Uint8Array(ROUTES_BODY_MAX_BYTES + 1) } }),
+    TrunkCodec.encode({ routes: { body: new Uint8Array(CHANNEL_BODY_MAX_BYTES + 1) } }),
   ];
   for (const encoded of cases) {
     const result = decodeTrunkMessage(encoded);

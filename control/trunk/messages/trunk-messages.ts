@@ -7,7 +7,7 @@
  */
 
 import { ipFromBytes, ipToBytes } from '../ip-text.ts';
-import type { Carrier, DatagramAddress, TrunkErrorCode } from '../trunk-port.ts';
+import type { Carrier, DatagramAddress, TrunkChannel, TrunkErrorCode } from '../trunk-port.ts';
 import type * as wire from './trunk-codec.ts';
 import { TrunkMessage as TrunkCodec } from './trunk-codec.ts';
 
@@ -34,7 +34,8 @@ export const LISTEN_ADDRESSES_MAX = 8;
 /** RFC 8200 §5's 1,280 less the IPv6 and UDP headers: every path carries it. */
 export const BASE_MTU_BYTES = 1_232;
 /** Room for 4,000 tokens; the rest of a message is its tags and lengths. */
-export const ROUTES_BODY_MAX_BYTES = 65_000;
+export const CHANNEL_BODY_MAX_BYTES = 65_000;
+const CHANNELS: readonly TrunkChannel[] = ['routes', 'tree', 'trace'];
 const TEXT_MAX_CHARACTERS = 256;
 const TEXT_LIST_MAX = 32;
 const GENERATION_MAX = 0xffff_ffff;
@@ -88,9 +89,10 @@ export interface RekeyRequest {
   readonly lanes: readonly LaneOffer[];
 }
 
-/** Token announcements, whose form is control/token's affair. */
-export interface Routes {
-  readonly kind: 'routes';
+/** What another part of the daemon says to its like at the peer; its form is that part's affair. */
+export interface ChannelBody {
+  readonly kind: 'body';
+  readonly channel: TrunkChannel;
   readonly body: Uint8Array;
 }
 
@@ -100,7 +102,7 @@ export interface Bye {
   readonly detail: string;
 }
 
-export type TrunkMessage = Hello | HelloReply | Meet | RekeyRequest | Routes | Bye;
+export type TrunkMessage = Hello | HelloReply | Meet | RekeyRequest | ChannelBody | Bye;
 
 export type TrunkDecodeResult =
   | { readonly ok: true; readonly message: TrunkMessage }
@@ -186,8 +188,8 @@ export function encodeTrunkMessage(message: TrunkMessage): Uint8Array {
       return TrunkCodec.encode({ meet: { tags: message.tags.map(own) } });
     case 'rekey-request':
       return TrunkCodec.encode({ rekeyRequest: { lanes: message.lanes.map(wireLane) } });
-    case 'routes':
-      return TrunkCodec.encode({ routes: { body: own(message.body) } });
+    case 'body':
+      return TrunkCodec.encode({ [message.channel]: { body: own(message.body) } });
     case 'bye':
       return TrunkCodec.encode({
         bye: {
@@ -224,19 +226,25 @@ function checkMessage(decoded: wire.TrunkMessage): TrunkMessage {
   if (decoded.rekeyRequest !== undefined) {
     return { kind: 'rekey-request', lanes: checkLanes(decoded.rekeyRequest.lanes) };
   }
-  if (decoded.routes !== undefined) {
-    const { body } = decoded.routes;
-    check(
-      body.length > 0 && body.length <= ROUTES_BODY_MAX_BYTES,
-      `routes.body: expected 1..${ROUTES_BODY_MAX_BYTES} bytes`,
-    );
-    return { kind: 'routes', body: Uint8Array.from(body) };
+  for (const channel of CHANNELS) {
+    const said = decoded[channel];
+    if (said !== undefined) {
+      return checkBody(channel, said.body);
+    }
   }
   if (decoded.bye !== undefined) {
     const code = ERROR_CODES.has(decoded.bye.code) ? (decoded.bye.code as TrunkErrorCode) : 'rejected';
     return { kind: 'bye', code, detail: printable(decoded.bye.detail) };
   }
   throw new Malformed('an empty message');
+}
+
+function checkBody(channel: TrunkChannel, body: Uint8Array): ChannelBody {
+  check(
+    body.length > 0 && body.length <= CHANNEL_BODY_MAX_BYTES,
+    `${channel}.body: expected 1..${CHANNEL_BODY_MAX_BYTES} bytes`,
+  );
+  return { kind: 'body', channel, body: Uint8Array.from(body) };
 }
 
 function checkHello(hello: wire.Hello): Hello {
