@@ -1,5 +1,5 @@
 /**
- * Owns the disturbances that nftables can make on an underlay: loss and blocked UDP.
+ * Owns the disturbances that nftables can make on an underlay: loss, blocked UDP and cut links.
  *
  * They stand in tables of their own, so that each is lifted without touching the other. Runs on the main thread of a
  * test process, on namespaces that the lab made.
@@ -30,6 +30,16 @@ export function blockUdp(namespace: Namespace, interfaceName = 'eth0'): void {
 /** Ends {@link blockUdp}. */
 export function allowUdp(namespace: Namespace): void {
   remove(namespace, 'pt_block');
+}
+
+/** Has a namespace drop all that arrives on an interface, which stays up: a wire that was cut behind a switch. */
+export function cutOff(namespace: Namespace, interfaceName: string): void {
+  install(namespace, `pt_cut_${interfaceName}`, `iifname "${interfaceName}" drop`);
+}
+
+/** Ends {@link cutOff}. */
+export function reconnect(namespace: Namespace, interfaceName: string): void {
+  remove(namespace, `pt_cut_${interfaceName}`);
 }
 
 function install(namespace: Namespace, table: string, rule: string): void {

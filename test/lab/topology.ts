@@ -14,7 +14,7 @@
  * Runs on the main thread of a test process.
  */
 
-import { connect, Namespace, type Wire } from './namespace.ts';
+import { connect, type LinkEnd, Namespace, type Wire } from './namespace.ts';
 
 /** One machine of a topology. */
 export interface Machine {
@@ -93,18 +93,12 @@ export function makePair(wire: Wire, label = '', owner?: string): Pair {
   };
 }
 
-/**
- * Makes two machines whose frames all pass a third namespace, where nothing forwards them until a bridge is started.
- * Checksums are completed by the senders: what a program reads from a packet socket has no card to do it.
- */
+/** Makes two machines whose frames all pass a third one; see {@link joinThrough}. */
 export function makeMiddleboxPair(): MiddleboxPair {
   const a = makeMachine('a', 1);
   const b = makeMachine('b', 2);
   const middle = new Namespace('m');
-  connect(endOf(a), { namespace: middle, interfaceName: 'left', addresses: [] }, 'mtu');
-  connect({ namespace: middle, interfaceName: 'right', addresses: [] }, endOf(b), 'mtu');
-  for (const { namespace } of [a, b]) namespace.runSync('ethtool', ['-K', 'eth0', 'tx', 'off']);
-  for (const side of ['left', 'right']) middle.runSync('ethtool', ['-K', side, 'gro', 'off']);
+  joinThrough(middle, endOf(a), endOf(b));
   return {
     a,
     b,
@@ -115,11 +109,23 @@ export function makeMiddleboxPair(): MiddleboxPair {
   };
 }
 
+/**
+ * Joins two machines by a third, where nothing forwards until a bridge is started between its `left` and `right`.
+ * Checksums are completed by the senders: what a program reads from a packet socket has no card to do it.
+ */
+export function joinThrough(middle: Namespace, leftEnd: LinkEnd, rightEnd: LinkEnd): void {
+  connect(leftEnd, { namespace: middle, interfaceName: 'left', addresses: [] }, 'mtu');
+  connect({ namespace: middle, interfaceName: 'right', addresses: [] }, rightEnd, 'mtu');
+  for (const { namespace, interfaceName } of [leftEnd, rightEnd])
+    namespace.runSync('ethtool', ['-K', interfaceName, 'tx', 'off']);
+  for (const side of ['left', 'right']) middle.runSync('ethtool', ['-K', side, 'gro', 'off']);
+}
+
 function makeMachine(label: string, hostNumber: number, owner?: string): Machine {
   return { namespace: new Namespace(label, owner), address: `10.99.0.${hostNumber}` };
 }
 
-function endOf(machine: Machine): { namespace: Namespace; interfaceName: string; addresses: string[] } {
+function endOf(machine: Machine): LinkEnd {
   return { namespace: machine.namespace, interfaceName: 'eth0', addresses: [`${machine.address}/24`] };
 }
 

@@ -40,6 +40,11 @@ export function describeOnce(what: string, define: (engine: LabEngine) => void):
   });
 }
 
+/** Describes tests of the lab itself, in which no daemon runs. */
+export function describeUnderlays(what: string, define: () => void): void {
+  describe(what, { skip: machineSkip() }, define);
+}
+
 function machineSkip(): string | false {
   const problems = preflightProblems(TOOLS);
   if (problems.length === 0) return false;
