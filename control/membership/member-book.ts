@@ -60,7 +60,8 @@ export class MemberBook {
         ? []
         : [{ salt: salt.id, key: this.#host.keys.pairKeyTo(epoch, member, salt) }];
     });
-    this.#host.emit({ kind: 'member-up', member: member.id, peer: member.peer });
+    const { id, peer, agreementKey } = member;
+    this.#host.emit({ kind: 'member-up', member: id, peer, agreementKey });
     this.#host.emit({ kind: 'add-pair-keys', member: member.id, keys });
   }
 

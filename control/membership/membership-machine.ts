@@ -126,6 +126,11 @@ export class MembershipMachine {
     return this.#epochs.newest();
   }
 
+  /** Our X25519 key of this start, 32 bytes. */
+  get agreementKey(): Uint8Array {
+    return this.#keys.agreementKey;
+  }
+
   /** Number of the newest live epoch in which a member announced itself. */
   #newestOf(member: Member): number {
     const epochs = [...member.streams.keys()].flatMap((id) => this.#epochs.find(id) ?? []);

@@ -288,6 +288,8 @@ export interface MemberUp {
   readonly member: MemberId;
   /** PeerId, text form. */
   readonly peer: string;
+  /** Its X25519 key of this start, 32 bytes. */
+  readonly agreementKey: Uint8Array;
 }
 /** A member left, was taken out of the group, or was not heard for too long. */
 export interface MemberDown {
