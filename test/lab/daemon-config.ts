@@ -17,6 +17,13 @@ export interface VlanConfig {
   readonly mtuBytes?: number;
 }
 
+/** Whom a node carries segments for. */
+export interface RelayConfig {
+  readonly enabled: boolean;
+  readonly allow?: readonly string[];
+  readonly deny?: readonly string[];
+}
+
 /** The config file. */
 export interface DaemonConfig {
   stateDirectory: string;
@@ -27,6 +34,7 @@ export interface DaemonConfig {
   dataplane: { engine: 'auto' | 'native' | 'typescript'; workers: 'auto' | number };
   log: { level: 'debug' | 'info' | 'warn' | 'error' };
   vlans: readonly VlanConfig[];
+  relay?: RelayConfig;
 }
 
 const statusSchema = v.object({

@@ -13,7 +13,13 @@ import { join } from 'node:path';
 
 import { undoAtExit } from './cleanup.ts';
 import { type CommandResult, exitStatus, LabError, runSync } from './command.ts';
-import { type DaemonConfig, type DaemonStatus, parseStatus, type VlanConfig } from './daemon-config.ts';
+import {
+  type DaemonConfig,
+  type DaemonStatus,
+  parseStatus,
+  type RelayConfig,
+  type VlanConfig,
+} from './daemon-config.ts';
 import { waitFor } from './deadline.ts';
 import { PEERTAP_MAIN } from './paths.ts';
 import type { Machine } from './topology.ts';
@@ -38,6 +44,8 @@ export interface LabDaemonOptions {
   readonly logLevel?: DaemonConfig['log']['level'];
   /** Listen on every address of the machine, for tests that change it. */
   readonly anyAddress?: boolean;
+  /** Whom it relays for; nobody unless given. */
+  readonly relay?: RelayConfig;
   /** Added to the daemon's environment. */
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -82,7 +90,12 @@ export class LabDaemon {
 
   /** Where others reach this daemon. */
   get multiaddr(): string {
-    return `/ip4/${this.machine.address}/tcp/${LIBP2P_PORT}/p2p/${this.peerId}`;
+    return this.multiaddrAt(this.machine.address);
+  }
+
+  /** Where those reach this daemon who have a way to one of its addresses. */
+  multiaddrAt(address: string): string {
+    return `/ip4/${address}/tcp/${LIBP2P_PORT}/p2p/${this.peerId}`;
   }
 
   /** The number of the running process. @throws Error when it does not run */
@@ -219,6 +232,7 @@ export class LabDaemon {
       dataplane: { engine: options.engine, workers: options.workers ?? 'auto' },
       log: { level: options.logLevel ?? 'info' },
       vlans: options.vlans ?? [],
+      ...(options.relay === undefined ? {} : { relay: options.relay }),
     };
   }
 

@@ -11,7 +11,7 @@ import * as v from 'valibot';
 
 import { LabDaemon, type LabDaemonOptions } from './daemon.ts';
 import { waitFor } from './deadline.ts';
-import { ping } from './ping.ts';
+import { answers, waitForAllPairs } from './pairs.ts';
 import { type Lan, makeLan } from './topology.ts';
 import { getOverSocket } from './unix-http.ts';
 
@@ -117,28 +117,16 @@ export class MemberNet {
 
   /** Waits until each of the nodes answers each other's ping through the VLAN. @returns ms that it took */
   async waitForAllPairs(nodes: readonly LabDaemon[], timeoutMs: number): Promise<number> {
-    const startMs = performance.now();
-    let missing = pairsOf(nodes);
-    const look = async (): Promise<boolean> => {
-      const answers = await Promise.all(missing.map(([from, to]) => this.reaches(from, to)));
-      missing = missing.filter((_, index) => answers[index] !== true);
-      return missing.length === 0;
-    };
-    const explain = (): Promise<string> => {
+    const explain = (missing: readonly (readonly [LabDaemon, LabDaemon])[]): Promise<string> => {
       const names = missing.map(([from, to]) => `${this.addressOf(from)}→${this.addressOf(to)}`);
       return this.explain([...new Set(missing.flat())], `without an answer: ${names.join(' ')}\n`);
     };
-    await waitFor('a ping between all pairs', look, { timeoutMs, intervalMs: 50, explain });
-    return performance.now() - startMs;
+    return waitForAllPairs(nodes, (node) => this.addressOf(node), { timeoutMs, explain });
   }
 
   /** Whether one ping is answered. */
-  async reaches(from: LabDaemon, to: LabDaemon, waitSeconds = 0.5): Promise<boolean> {
-    const { receivedCount } = await ping(from.machine.namespace, this.addressOf(to), {
-      count: 1,
-      waitSeconds,
-    });
-    return receivedCount > 0;
+  reaches(from: LabDaemon, to: LabDaemon, waitSeconds = 0.5): Promise<boolean> {
+    return answers(from, this.addressOf(to), waitSeconds);
   }
 
   /** What nodes and their logs say, for a failure. */
@@ -157,12 +145,6 @@ export class MemberNet {
     await Promise.all(this.nodes.map((node) => node.stop()));
     this.lan.remove();
   }
-}
-
-function pairsOf(nodes: readonly LabDaemon[]): [LabDaemon, LabDaemon][] {
-  return nodes.flatMap((from, index) =>
-    nodes.slice(index + 1).map((to): [LabDaemon, LabDaemon] => [from, to]),
-  );
 }
 
 /** Makes a net, works with it, and removes it however that ends. */

@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CRASH_ENVIRONMENT } from '../lab/daemon.ts';
 import { waitFor } from '../lab/deadline.ts';
 import { addAddress } from '../lab/namespace.ts';
-import { ping } from '../lab/ping.ts';
+import { longestGap, ping } from '../lab/ping.ts';
 import { Segment, TAP, withSegment } from '../lab/segment.ts';
 import { describeEngines, describeMatrix } from './matrix.ts';
 
@@ -132,10 +132,3 @@ describeEngines('a worker that throws', (engine) => {
     });
   });
 });
-
-/** The longest run of echo requests without a reply, from ping's output. */
-function longestGap(output: string): number {
-  const numbers = [...output.matchAll(/icmp_seq=(\d+) .*time=/g)].map((match) => Number(match[1]));
-  const sorted = [0, ...numbers].sort((left, right) => left - right);
-  return Math.max(0, ...sorted.slice(1).map((number, index) => number - (sorted[index] ?? 0) - 1));
-}

@@ -68,19 +68,17 @@ async function ask(socket: Socket, servers: readonly Endpoint[]): Promise<(strin
 }
 
 async function punch(socket: Socket, to: Endpoint, timeoutMs: number): Promise<boolean> {
-  let isHeard = false;
-  socket.on('message', () => {
-    isHeard = true;
-  });
+  const heard: Buffer[] = [];
+  socket.on('message', (message) => heard.push(message));
   const endMs = performance.now() + timeoutMs;
-  while (!isHeard && performance.now() < endMs) {
+  while (heard.length === 0 && performance.now() < endMs) {
     socket.send('!', to.port, to.address);
     await sleep(PUNCH_INTERVAL_MS);
   }
   // Once more, as the other side may have heard nothing yet.
   socket.send('!', to.port, to.address);
   await sleep(PUNCH_INTERVAL_MS);
-  return isHeard;
+  return heard.length > 0;
 }
 
 async function knock(socket: Socket, to: Endpoint): Promise<boolean> {
