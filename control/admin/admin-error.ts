@@ -19,10 +19,12 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   'invalid-swarm-key': 400,
   'not-admin': 403,
   'not-owner': 403,
+  'not-permitted': 403,
   'not-found': 404,
   'not-a-member': 404,
   'no-member': 404,
   'no-request': 404,
+  'no-interface': 409,
   'method-not-allowed': 405,
   'already-joined': 409,
   'not-private': 409,
@@ -33,6 +35,7 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   'too-many-invites': 409,
   'too-many-vlans': 409,
   'body-too-large': 413,
+  busy: 503,
   stopping: 503,
 };
 

@@ -1,16 +1,19 @@
 /**
  * The admin API: HTTP on the control socket, for the command and for scripts.
  *
- * socket → limits (size, time, connections) → route → JSON of the body → DaemonControl → answer
+ * socket → limits (size, time, connections) → route → JSON of the body → DaemonControl → answer, whole or piece by piece
  *
  * Main thread. Must never listen on a network, hold more than one small body a connection, or let a bad request
  * or a handler's failure end the daemon.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { type Answer, json, type StreamedAnswer } from './admin-answer.ts';
 import { errorAnswer } from './admin-error.ts';
-import { type Answer, findRoute, json } from './admin-routes.ts';
+import { findRoute, type RouteContext } from './admin-routes.ts';
+import { AnswerStreams } from './answer-streams.ts';
 import { listenOnSocket } from './control-socket.ts';
 import { ControlError, type DaemonControl } from './daemon-control.ts';
+import type { InspectionControl } from './inspection.ts';
 
 /** The largest request sets a VLAN's icon; all others take 5 KiB at most. */
 const MAX_BODY_BYTES = 16_384;
@@ -31,45 +34,66 @@ export interface AdminServer {
   close(): Promise<void>;
 }
 
+/** What an admin server is started with. */
+export interface AdminServerOptions {
+  /** Of the socket. */
+  readonly path: string;
+  readonly daemon: DaemonControl;
+  /** Answers what looks inside; absent: not yet. */
+  readonly inspection?: InspectionControl;
+  /** For bugs met in handlers. */
+  readonly log: AdminLog;
+}
+
 /**
  * Starts the admin server.
  *
- * @param options - `path` of the socket; `daemon` that answers; `log` for bugs met in handlers
  * @throws SocketError when the socket cannot be bound
  */
-export async function startAdminServer(options: {
-  readonly path: string;
-  readonly daemon: DaemonControl;
-  readonly log: AdminLog;
-}): Promise<AdminServer> {
+export async function startAdminServer(options: AdminServerOptions): Promise<AdminServer> {
+  const streams = new AnswerStreams();
+  const context = { daemon: options.daemon, inspection: options.inspection, streams };
   const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, (request, response) => {
-    void answer(request, options).then((result) => {
-      send(request, response, result);
-    });
+    void answer(request, response, { context, streams, log: options.log });
   });
   server.maxConnections = MAX_CONNECTIONS;
   await listenOnSocket(server, options.path);
-  return { close: () => closeServer(server) };
+  return {
+    close: () => {
+      streams.close();
+      return closeServer(server);
+    },
+  };
 }
 
 async function answer(
   request: IncomingMessage,
-  options: { readonly daemon: DaemonControl; readonly log: AdminLog },
-): Promise<Answer> {
-  try {
-    const method = request.method ?? 'GET';
-    const [path = '/', query = ''] = (request.url ?? '/').split('?', 2);
-    const handler = findRoute(method, path);
-    const input =
-      method === 'POST' ? await readJson(request) : Object.fromEntries(new URLSearchParams(query));
-    return await handler(options.daemon, input);
-  } catch (error) {
-    const { status, body, isBug } = errorAnswer(error);
+  response: ServerResponse,
+  parts: { readonly context: RouteContext; readonly streams: AnswerStreams; readonly log: AdminLog },
+): Promise<void> {
+  const failure = (error: unknown): ReturnType<typeof errorAnswer> => {
+    const failed = errorAnswer(error);
     // Without its query, which may hold a VLAN's id.
     const path = request.url?.split('?', 1)[0];
-    if (isBug) options.log.error({ err: error, path }, 'admin request failed');
-    return json(status, body);
+    if (failed.isBug) parts.log.error({ err: error, path }, 'admin request failed');
+    return failed;
+  };
+  try {
+    const result = await handle(request, parts.context);
+    if ('text' in result) send(request, response, result);
+    else await parts.streams.serve(response, result, (error) => failure(error).body);
+  } catch (error) {
+    const { status, body } = failure(error);
+    send(request, response, json(status, body));
   }
+}
+
+async function handle(request: IncomingMessage, context: RouteContext): Promise<Answer | StreamedAnswer> {
+  const method = request.method ?? 'GET';
+  const [path = '/', query = ''] = (request.url ?? '/').split('?', 2);
+  const handler = findRoute(method, path);
+  const input = method === 'POST' ? await readJson(request) : Object.fromEntries(new URLSearchParams(query));
+  return handler(context, input);
 }
 
 async function readJson(request: IncomingMessage): Promise<unknown> {

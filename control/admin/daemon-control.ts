@@ -288,6 +288,8 @@ export type ControlErrorCode =
   | 'not-private'
   | 'no-request'
   | 'no-member'
+  | 'no-interface'
+  | 'busy'
   | 'invalid-invite'
   | 'invalid-setting'
   | 'invalid-swarm-key'
