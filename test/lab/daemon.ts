@@ -194,7 +194,12 @@ export class LabDaemon {
 
   /** Asks the daemon on its socket, as `peertap status --json` does; a process a look would be slow to poll with. */
   async status(): Promise<DaemonStatus> {
-    return parseStatus(await getOverSocket(this.config.controlSocket, '/v1/status'));
+    return parseStatus(await this.get('/v1/status'));
+  }
+
+  /** Gets a path from the daemon's socket. */
+  get(path: string): Promise<string> {
+    return getOverSocket(this.config.controlSocket, path);
   }
 
   /** Looks at the status until it is as wanted. @throws LabError `deadline`, with the end of the log */

@@ -75,7 +75,7 @@ export class FabricNet {
     return `fd07::${this.nodes.indexOf(node) + 1}`;
   }
 
-  /** Starts all daemons and waits until each has a trunk to each neighbour. @returns ms that it took */
+  /** Starts all daemons and waits until each has a trunk on each link that is not cut. @returns ms that it took */
   async start(): Promise<number> {
     const startMs = performance.now();
     for (const node of this.nodes) node.spawn();
@@ -83,9 +83,9 @@ export class FabricNet {
     return performance.now() - startMs;
   }
 
-  /** Waits until a node has a trunk on `udp` to each of its neighbours. */
-  async waitForTrunks(index: number, neighbours = this.links.neighboursOf(index)): Promise<void> {
-    const wanted = neighbours.map((other) => this.node(other).peerId);
+  /** Waits until a node has a trunk on `udp` on each of its links that are not cut. */
+  async waitForTrunks(index: number): Promise<void> {
+    const wanted = this.links.reachableFrom(index).map((other) => this.node(other).peerId);
     await this.node(index).waitFor(
       'trunks to all neighbours',
       ({ trunks }) =>

@@ -140,10 +140,12 @@ export async function runTcpBothWays(
 /**
  * Starts one TCP stream that goes on until it is stopped.
  *
+ * @param bitrate - 0: as fast as it goes
  * @returns ends it; rejects when it had ended by itself, since what was measured beside it was then not under load
  */
-export function startTcp(from: Namespace, to: string): () => Promise<void> {
-  const child = from.start('iperf3', ['--client', to, '--connect-timeout', '5000', '--time', '0']);
+export function startTcp(from: Namespace, to: string, bitrate = 0): () => Promise<void> {
+  const args = ['--client', to, '--connect-timeout', '5000', '--time', '0', '--bitrate', String(bitrate)];
+  const child = from.start('iperf3', args);
   const complaints = collect(child, 'stderr');
   child.stdout?.resume();
   return async () => {

@@ -56,6 +56,7 @@ export class Links {
   readonly edges: readonly Edge[];
   /** The machine in the disturbed edge, with `left` towards the lower number. */
   readonly middle: Namespace | undefined;
+  readonly #cut = new Set<Edge>();
 
   constructor(count: number, edges: readonly Edge[], options: LinksOptions = {}) {
     this.edges = edges;
@@ -75,13 +76,12 @@ export class Links {
 
   /** The address of one machine on its link to another. */
   addressOf(index: number, towards: number): string {
-    const [at, side] = this.#find(index, towards);
-    return `10.98.${at}.${side + 1}`;
+    const edge = this.#edge(index, towards);
+    return `10.98.${this.edges.indexOf(edge)}.${edge[0] === index ? 1 : 2}`;
   }
 
-  /** The name of a machine's interface that leads to another one. */
-  interfaceOf(index: number, towards: number): string {
-    this.#find(index, towards);
+  /** The name of each machine's interface that leads to this one. */
+  interfaceTo(towards: number): string {
     return `to_${letterOf(towards)}`;
   }
 
@@ -92,28 +92,28 @@ export class Links {
       .map(([from, to]) => (from === index ? to : from));
   }
 
+  /** The neighbours to which the link is not cut. */
+  reachableFrom(index: number): number[] {
+    return this.neighboursOf(index).filter((other) => !this.#cut.has(this.#edge(index, other)));
+  }
+
   /** Has a link carry nothing more, in silence. */
   cut(from: number, to: number): void {
-    cutOff(this.machine(from).namespace, this.interfaceOf(from, to));
-    cutOff(this.machine(to).namespace, this.interfaceOf(to, from));
+    this.#cut.add(this.#edge(from, to));
+    cutOff(this.machine(from).namespace, this.interfaceTo(to));
+    cutOff(this.machine(to).namespace, this.interfaceTo(from));
   }
 
   /** Ends {@link Links.cut}. */
   restore(from: number, to: number): void {
-    reconnect(this.machine(from).namespace, this.interfaceOf(from, to));
-    reconnect(this.machine(to).namespace, this.interfaceOf(to, from));
+    this.#cut.delete(this.#edge(from, to));
+    reconnect(this.machine(from).namespace, this.interfaceTo(to));
+    reconnect(this.machine(to).namespace, this.interfaceTo(from));
   }
 
   /** Bytes that a machine has sent over a link since it was made, as its kernel counts them. */
   sentBytes(from: number, to: number): number {
-    const text = this.machine(from).namespace.ip(
-      '-s',
-      '-j',
-      'link',
-      'show',
-      'dev',
-      this.interfaceOf(from, to),
-    );
+    const text = this.machine(from).namespace.ip('-s', '-j', 'link', 'show', 'dev', this.interfaceTo(to));
     const [row] = JSON.parse(text) as { stats64: { tx: { bytes: number } } }[];
     return row?.stats64.tx.bytes ?? 0;
   }
@@ -129,16 +129,15 @@ export class Links {
     return this.addressOf(index, first);
   }
 
-  #find(index: number, towards: number): [edge: number, side: 0 | 1] {
-    const at = this.edges.findIndex((edge) => edge.includes(index) && edge.includes(towards));
-    const edge = this.edges[at];
-    if (edge === undefined) throw new RangeError(`no link between ${index} and ${towards}`);
-    return [at, edge[0] === index ? 0 : 1];
+  #edge(from: number, to: number): Edge {
+    const edge = this.edges.find((one) => one.includes(from) && one.includes(to));
+    if (edge === undefined) throw new RangeError(`no link between ${from} and ${to}`);
+    return edge;
   }
 
   #wire(edge: Edge, { disturbed, mtuBytes }: LinksOptions): void {
     const [left, right] = [this.#endOf(edge[0], edge[1]), this.#endOf(edge[1], edge[0])];
-    const isDisturbed = disturbed?.[0] === edge[0] && disturbed[1] === edge[1];
+    const isDisturbed = disturbed !== undefined && this.#edge(...disturbed) === edge;
     if (isDisturbed && this.middle !== undefined) joinThrough(this.middle, left, right);
     else connect(left, right, 'gso');
     if (mtuBytes === undefined) return;
@@ -150,7 +149,7 @@ export class Links {
     const addresses = [`${this.addressOf(index, towards)}/30`];
     return {
       namespace: this.machine(index).namespace,
-      interfaceName: this.interfaceOf(index, towards),
+      interfaceName: this.interfaceTo(towards),
       addresses,
     };
   }

@@ -71,9 +71,9 @@ export function parsePing(output: string): PingResult {
   };
 }
 
-/** The longest run of echo requests without a reply, from ping's output. */
+/** The longest run of echo requests without a reply, the last ones included, from ping's output. */
 export function longestGap(output: string): number {
   const numbers = [...output.matchAll(/icmp_seq=(\d+) .*time=/g)].map((match) => Number(match[1]));
-  const sorted = [0, ...numbers].sort((left, right) => left - right);
-  return Math.max(0, ...sorted.slice(1).map((number, index) => number - (sorted[index] ?? 0) - 1));
+  const bounded = [0, ...numbers.sort((left, right) => left - right), parsePing(output).sentCount + 1];
+  return Math.max(0, ...bounded.slice(1).map((number, index) => number - (bounded[index] ?? 0) - 1));
 }

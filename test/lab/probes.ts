@@ -178,6 +178,31 @@ export async function watchPacketSizes(
   }
 }
 
+/** What {@link watchStalls} saw. */
+export interface Stalls {
+  readonly receivedBytes: number;
+  /** 0 when it never stood still. */
+  readonly longestMs: number;
+}
+
+const stallsOutcome = v.object({
+  receivedBytes: v.number(),
+  stalls: v.array(v.object({ fromUnixMs: v.number(), lastedMs: v.number() })),
+});
+
+/** Looks for that long when a stream that arrives on an interface stands still. @returns waits for the outcome */
+export async function watchStalls(
+  on: Namespace,
+  options: { interfaceName: string; seconds: number },
+): Promise<() => Promise<Stalls>> {
+  const probe = await startProbe(on, 'stalls', options);
+  return async () => {
+    const outcome = await probe.result(options.seconds * 1000 + READY_TIMEOUT_MS);
+    const { receivedBytes, stalls } = v.parse(stallsOutcome, outcome);
+    return { receivedBytes, longestMs: Math.max(0, ...stalls.map(({ lastedMs }) => lastedMs)) };
+  };
+}
+
 /** Sends raw frames on an interface. */
 export async function sendFrames(
   from: Namespace,

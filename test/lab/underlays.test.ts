@@ -42,7 +42,7 @@ describeUnderlays('links', () => {
       assert.equal(await reaches(links, 0, links.addressOf(1, 0)), false);
       assert.equal(await reaches(links, 1, links.addressOf(0, 1)), false);
       assert.equal(await reaches(links, 0, links.addressOf(2, 0)), true);
-      assert.match(links.machine(0).namespace.ip('link', 'show', 'dev', links.interfaceOf(0, 1)), /LOWER_UP/);
+      assert.match(links.machine(0).namespace.ip('link', 'show', 'dev', links.interfaceTo(1)), /LOWER_UP/);
       const before = links.sentBytes(0, 1);
       links.restore(0, 1);
       assert.equal(await reaches(links, 0, links.addressOf(1, 0)), true);
