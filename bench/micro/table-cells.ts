@@ -102,6 +102,7 @@ function putToken(tables: Tables, keys: Uint32Array, at: number): boolean {
   tables.u32[word + (Token.at.epoch >> 2)] = 0;
   tables.u32[word + (Token.at.flags >> 2)] = TOKEN_LOCAL;
   tables.u32[word + (Token.at.set >> 2)] = NONE;
+  tables.u32[word + (Token.at.segment >> 2)] = NONE;
   tables.u32[word + (Token.at.state >> 2)] = SLOT_LIVE;
   return true;
 }

@@ -8,7 +8,7 @@ import { ArenaHeader, LANE_WINDOW_WORDS, Lane, NONE, TOKEN_LOCAL } from '../../d
 import { ARENA, TABLE } from '../../dataplane/shm/memory-map.ts';
 import { bytesOf, createPair, type FixtureNode } from '../../test/harness/dataplane-fixture.ts';
 import { addTrunk } from '../../test/harness/relay-fixture.ts';
-import { getField, insertToken, setFields, writeSet } from '../../test/harness/table-writer.ts';
+import { getField, insertToken, setFields, writeSegment, writeSet } from '../../test/harness/table-writer.ts';
 
 /** Trunks from the relay to the sink are numbered from here on. */
 const OUT = 256;
@@ -47,7 +47,8 @@ export function makeRelayNode(flowCount: number): FlowNode {
     const set = FIRST_SET + SETS_A_FLOW * flow;
     writeSet(node.tables, set, [OUT + flow]);
     writeSet(node.tables, set + 1, [flow]);
-    insertToken(node.tables, tokenOf(flow), { epoch: NONE, flags: 0, set, ports: set + 1 });
+    writeSegment(node.tables, set, { ports: set + 1 });
+    insertToken(node.tables, tokenOf(flow), { epoch: NONE, flags: 0, set, segment: set });
   }
   return out;
 }

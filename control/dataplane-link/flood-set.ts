@@ -63,10 +63,10 @@ export class FloodSet {
     const { sets, vlans } = this.#parts.writers;
     const trunks = this.peers.flatMap((peer) => this.#parts.trunkOf(peer) ?? []);
     const old = this.#slot;
-    this.#slot = trunks.length === 0 ? NONE : (sets.add(trunks) ?? NONE);
+    this.#slot = trunks.length === 0 ? NONE : (sets.intern(trunks) ?? NONE);
     vlans.setFloodSet(this.#parts.vlan, this.#slot);
     if (old !== NONE) {
-      sets.remove(old);
+      sets.release(old);
     }
   }
 }

@@ -6,26 +6,46 @@
 import {
   LIMIT,
   NONE,
+  PATH_MIN_BYTES,
   STATION_ENFORCED,
+  STATION_GROUP,
   STATION_LOCAL,
   STATION_REMOTE,
+  STATION_SET,
+  STATION_VIA_BROADCAST,
   Station,
 } from '../../dataplane/shm/layout.ts';
 import { tableHash } from '../../dataplane/shm/table-hash.ts';
 import { findStation, type Tables } from '../../dataplane/shm/tables.ts';
 import { HashedTable } from './hashed-table.ts';
 import type { Quiescence } from './quiescence.ts';
-import { placeOf, SlotWriter } from './slot-writer.ts';
+import { placeOf, type SlotFields, SlotWriter } from './slot-writer.ts';
 
 /** How to reach a station behind a member; workers derive its token. */
 export interface RemoteRoute {
-  /** Trunk slot, or NONE. */
+  /** Trunk slot, or NONE. Not looked at where there is a set. */
   readonly trunk: number;
+  /** Slot of a set: a copy goes to each of its trunks, and the member takes the first. */
+  readonly set?: number;
+  /** Largest link datagram that the whole way takes; 0 or left out: as large as the trunk takes. */
+  readonly pathMtuBytes?: number;
   /** First of the member's pairwise frame keys, one a worker, or NONE. */
   readonly pairKeys: number;
   /** Slot of the epoch of token and keys; it may be another than the VLAN seals its floods under. */
   readonly epoch: number;
   readonly member: number;
+}
+
+/** Where the frames to a multicast group go. */
+export interface GroupRoute {
+  /** Slot of the set of trunks behind which somebody wants it, or NONE: nobody does. */
+  readonly set: number;
+  /** As in {@link RemoteRoute}. */
+  readonly pathMtuBytes: number;
+  /** Under the broadcast token, since not all in the set have the group's. */
+  readonly viaBroadcast: boolean;
+  /** For a group that is new here. */
+  readonly nowMs: number;
 }
 
 /** The station table's writer. */
@@ -61,6 +81,7 @@ export class StationTable {
       fields.setU32(Station.at.trunk, NONE);
       fields.setU32(Station.at.route, NONE);
       fields.setU32(Station.at.member, 0);
+      fields.setU32(Station.at.pathMtuBytes, 0);
       if (!wasLocal) {
         fields.setU32(Station.at.lastSeenMs, options.nowMs);
       }
@@ -77,17 +98,43 @@ export class StationTable {
     const present = this.#find(vlan, mac);
     if (present !== NONE) {
       const fields = this.#writer.read(present);
-      if (fields.u32(Station.at.flags) === STATION_REMOTE && fields.u32(Station.at.member) === route.member) {
-        fields.setU32(Station.at.trunk, route.trunk);
+      const isSame = fields.u32(Station.at.flags) === flagsOf(route);
+      if (isSame && fields.u32(Station.at.member) === route.member) {
+        writeWay(fields, route);
         fields.setU32(Station.at.route, routeWord(route));
         return true;
       }
     }
     return this.#put(vlan, mac, (fields) => {
-      fields.setU32(Station.at.flags, STATION_REMOTE);
-      fields.setU32(Station.at.trunk, route.trunk);
+      fields.setU32(Station.at.flags, flagsOf(route));
+      writeWay(fields, route);
       fields.setU32(Station.at.route, routeWord(route));
       fields.setU32(Station.at.member, route.member);
+    });
+  }
+
+  /**
+   * A multicast group, by its MAC address; word by word once it is there. Removed as stations are: what nothing is known
+   * of is flooded. Its frames have the epoch, key and hops of the VLAN's floods.
+   *
+   * @returns whether there was room
+   */
+  setGroup(vlan: number, mac: Uint8Array, group: GroupRoute): boolean {
+    const flags = STATION_GROUP | STATION_SET | (group.viaBroadcast ? STATION_VIA_BROADCAST : 0);
+    const write = (fields: SlotFields): void => {
+      fields.setU32(Station.at.flags, flags);
+      writeWay(fields, { ...group, trunk: NONE });
+    };
+    const present = this.#find(vlan, mac);
+    if (present !== NONE) {
+      write(this.#writer.read(present));
+      return true;
+    }
+    return this.#put(vlan, mac, (fields) => {
+      fields.setU32(Station.at.route, NONE);
+      fields.setU32(Station.at.member, 0);
+      fields.setU32(Station.at.lastSeenMs, group.nowMs);
+      write(fields);
     });
   }
 
@@ -100,14 +147,21 @@ export class StationTable {
 
   /** When a frame from a local station last came, on the workers' clock (milliseconds modulo 2^32). */
   lastSeenMs(vlan: number, mac: Uint8Array): number | undefined {
+    return this.#lastSeenMs(vlan, mac, STATION_LOCAL);
+  }
+
+  /** When a frame from here was last sent to a group, likewise. */
+  groupLastSeenMs(vlan: number, mac: Uint8Array): number | undefined {
+    return this.#lastSeenMs(vlan, mac, STATION_GROUP);
+  }
+
+  #lastSeenMs(vlan: number, mac: Uint8Array, flag: number): number | undefined {
     const slot = this.#find(vlan, mac);
     if (slot === NONE) {
       return undefined;
     }
     const fields = this.#writer.read(slot);
-    return (fields.u32(Station.at.flags) & STATION_LOCAL) === 0
-      ? undefined
-      : fields.u32(Station.at.lastSeenMs);
+    return (fields.u32(Station.at.flags) & flag) === 0 ? undefined : fields.u32(Station.at.lastSeenMs);
   }
 
   #find(vlan: number, mac: Uint8Array): number {
@@ -131,6 +185,26 @@ export class StationTable {
     });
     return slot !== undefined;
   }
+}
+
+/** Whether it is by a set is a flag: a station that goes over from one to the other is written as a whole. */
+function flagsOf({ set }: RemoteRoute): number {
+  return set === undefined ? STATION_REMOTE : STATION_REMOTE | STATION_SET;
+}
+
+/** In such an order that a frame which meets one of the two is cut smaller than need be, never larger. */
+function writeWay(
+  fields: SlotFields,
+  { trunk, set, pathMtuBytes = 0 }: Pick<RemoteRoute, 'trunk' | 'set' | 'pathMtuBytes'>,
+): void {
+  const size = pathMtuBytes === 0 ? 0 : Math.max(pathMtuBytes, PATH_MIN_BYTES);
+  const before = fields.u32(Station.at.pathMtuBytes);
+  const shrinks = size !== 0 && (before === 0 || size < before);
+  if (shrinks) {
+    fields.setU32(Station.at.pathMtuBytes, size);
+  }
+  fields.setU32(Station.at.trunk, set ?? trunk);
+  fields.setU32(Station.at.pathMtuBytes, size);
 }
 
 /** Key and epoch in one word, see Station.route. */

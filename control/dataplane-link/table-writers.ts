@@ -7,17 +7,20 @@ import type { Tables } from '../../dataplane/shm/tables.ts';
 import { FrameKeyTable, SaltTable } from './key-tables.ts';
 import { LaneTable } from './lane-table.ts';
 import type { Quiescence } from './quiescence.ts';
+import { SegmentTable } from './segment-table.ts';
 import { SenderTable } from './sender-table.ts';
+import { SetTable } from './set-table.ts';
 import { StationTable } from './station-table.ts';
 import { TokenTable } from './token-table.ts';
 import { TrunkTable } from './trunk-table.ts';
-import { EpochTable, SetTable, VlanTable } from './vlan-table.ts';
+import { EpochTable, VlanTable } from './vlan-table.ts';
 
 /** One writer a table. */
 export interface TableWriters {
   readonly vlans: VlanTable;
   readonly epochs: EpochTable;
   readonly sets: SetTable;
+  readonly segments: SegmentTable;
   readonly trunks: TrunkTable;
   readonly lanes: LaneTable;
   readonly frameKeys: FrameKeyTable;
@@ -37,6 +40,7 @@ export function createTableWriters(
     vlans: new VlanTable(tables, quiescence),
     epochs: new EpochTable(tables, quiescence),
     sets: new SetTable(tables, quiescence),
+    segments: new SegmentTable(tables, quiescence),
     trunks: new TrunkTable(tables, quiescence),
     lanes: new LaneTable(tables, quiescence, randomU32),
     frameKeys: new FrameKeyTable(tables, quiescence),

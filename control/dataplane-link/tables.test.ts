@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Arena, createArena } from '../../dataplane/shm/arena.ts';
+import type { Arena } from '../../dataplane/shm/arena.ts';
 import {
   ArenaHeader,
   Epoch,
@@ -20,63 +20,9 @@ import {
   Token,
 } from '../../dataplane/shm/layout.ts';
 import { TABLE } from '../../dataplane/shm/memory-map.ts';
-import {
-  createTables,
-  findRxSender,
-  findStation,
-  findToken,
-  type Tables,
-} from '../../dataplane/shm/tables.ts';
-import { Quiescence } from './quiescence.ts';
+import { findRxSender, findStation } from '../../dataplane/shm/tables.ts';
 import { macWords } from './station-table.ts';
-import { createTableWriters, type TableWriters } from './table-writers.ts';
-
-interface Bench {
-  readonly tables: Tables;
-  readonly arenas: readonly Arena[];
-  readonly quiescence: Quiescence;
-  readonly writers: TableWriters;
-  readonly woken: number[];
-  /** Every running worker ends a turn. */
-  pass(): void;
-}
-
-function bench(tokenCapacity = 1_024): Bench {
-  const tables = createTables({ workerCount: 2, tokenCapacity, hashKey: { key0: 1, key1: 2 } });
-  const arenas = [createArena(0), createArena(1)];
-  const woken: number[] = [];
-  const quiescence = new Quiescence(arenas, (worker) => woken.push(worker));
-  for (const arena of arenas) {
-    arena.u32[ArenaHeader.at.running >> 2] = 1;
-  }
-  const pass = (): void => {
-    for (const arena of arenas) {
-      Atomics.add(arena.u32, ArenaHeader.at.turns >> 2, 1);
-    }
-    quiescence.poll();
-  };
-  const writers = createTableWriters(tables, quiescence, () => 0xdead_beef);
-  return { tables, arenas, quiescence, writers, woken, pass };
-}
-
-function tokenOf(number: number): Uint8Array {
-  const token = new Uint8Array(16).fill(number & 255);
-  new DataView(token.buffer).setUint32(0, number, true);
-  return token;
-}
-
-function lookUpToken({ tables }: Bench, token: Uint8Array): number {
-  const view = new DataView(token.buffer);
-  return findToken(
-    tables,
-    view.getUint32(0, true),
-    view.getUint32(4, true),
-    view.getUint32(8, true),
-    view.getUint32(12, true),
-  );
-}
-
-const mac = (last: number): Uint8Array => Uint8Array.of(2, 0, 0, 0, last >> 8, last & 255);
+import { bench, lookUpToken, mac, tokenOf } from './tables.fixture.ts';
 
 test('what is retired waits until every running worker has ended a turn, and idle ones are woken', () => {
   const { arenas, quiescence, woken } = bench();
@@ -114,10 +60,10 @@ test('tokens are found by the workers exactly while they are received', () => {
       for (const [number, pass] of steps) {
         const slot = model.get(number);
         if (slot === undefined) {
-          const added = world.writers.tokens.add(tokenOf(number), number, 'deliver');
+          const added = world.writers.tokens.setLocal(tokenOf(number), number, 'deliver');
           if (added !== undefined) model.set(number, added);
         } else {
-          world.writers.tokens.remove(slot);
+          world.writers.tokens.clearLocal(slot);
           model.delete(number);
         }
         if (pass) world.pass();
@@ -133,9 +79,9 @@ test('tokens are found by the workers exactly while they are received', () => {
 
 test('a token carries its epoch and use, and is never in the table twice', () => {
   const world = bench();
-  const slot = world.writers.tokens.add(tokenOf(7), 3, 'control');
+  const slot = world.writers.tokens.setLocal(tokenOf(7), 3, 'control');
   assert.ok(slot !== undefined);
-  assert.equal(world.writers.tokens.add(tokenOf(7), 4, 'deliver'), undefined);
+  assert.equal(world.writers.tokens.setLocal(tokenOf(7), 4, 'deliver'), undefined);
 
   const word = (TABLE.tokens + slot * Token.size) >> 2;
   assert.equal(world.tables.u32[word + (Token.at.epoch >> 2)], 3);
@@ -147,23 +93,23 @@ test('a full table refuses, and takes again after a removal and a turn', () => {
   const world = bench(64);
   const slots: number[] = [];
   for (let number = 0; number < 64; number++) {
-    const slot = world.writers.tokens.add(tokenOf(number), 0, 'deliver');
+    const slot = world.writers.tokens.setLocal(tokenOf(number), 0, 'deliver');
     if (slot !== undefined) slots.push(slot);
   }
   assert.ok(slots.length < 64 && slots.length >= 24, `${slots.length} tokens`);
-  for (const slot of slots) world.writers.tokens.remove(slot);
+  for (const slot of slots) world.writers.tokens.clearLocal(slot);
   world.pass();
 
   assert.equal(world.writers.tokens.live, 0);
-  assert.ok(world.writers.tokens.add(tokenOf(99), 0, 'deliver') !== undefined);
+  assert.ok(world.writers.tokens.setLocal(tokenOf(99), 0, 'deliver') !== undefined);
 });
 
 test('ten thousand additions and removals leave no search long', () => {
   const world = bench(64);
   for (let number = 0; number < 10_000; number++) {
-    const slot = world.writers.tokens.add(tokenOf(number), 0, 'deliver');
+    const slot = world.writers.tokens.setLocal(tokenOf(number), 0, 'deliver');
     assert.ok(slot !== undefined);
-    world.writers.tokens.remove(slot);
+    world.writers.tokens.clearLocal(slot);
     world.pass();
   }
   const states = Array.from(

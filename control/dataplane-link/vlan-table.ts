@@ -1,9 +1,18 @@
 /**
- * VLANs, their epochs, and the sets of trunks that they are flooded to, as workers see them.
+ * VLANs and their epochs, as workers see them.
  *
  * Main thread only.
  */
-import { Epoch, ForwardSet, LIMIT, NONE, VLAN_HOSTS_MOVE, Vlan } from '../../dataplane/shm/layout.ts';
+import {
+  Epoch,
+  INITIAL_HOPS,
+  LIMIT,
+  NONE,
+  PATH_MIN_BYTES,
+  VLAN_HOSTS_MOVE,
+  VLAN_SNOOP,
+  Vlan,
+} from '../../dataplane/shm/layout.ts';
 import type { Tables } from '../../dataplane/shm/tables.ts';
 import type { Quiescence } from './quiescence.ts';
 import { SlotPool } from './slot-pool.ts';
@@ -11,6 +20,16 @@ import { placeOf, SlotWriter } from './slot-writer.ts';
 
 const LIVE = 1;
 const KEY_BYTES = 32;
+
+/** Where a VLAN's flooded frames go. */
+export interface FloodWay {
+  /** Slot of a set, or NONE: to nobody. */
+  readonly set: number;
+  /** 1: the set's trunks are those of all members, and nobody passes it on. */
+  readonly hops: number;
+  /** Largest link datagram on the way to all members; 0: as large as the set's trunks take. */
+  readonly pathBytes: number;
+}
 
 /** What an epoch slot holds at first. */
 export interface InstalledEpoch {
@@ -45,6 +64,8 @@ export class VlanTable {
         fields.setU32(Vlan.at.txEpoch, NONE);
         fields.setU32(Vlan.at.floodSet, NONE);
         fields.setU32(Vlan.at.flags, 0);
+        fields.setU32(Vlan.at.floodHops, INITIAL_HOPS);
+        fields.setU32(Vlan.at.floodPathBytes, 0);
         fields.setU32(Vlan.at.state, LIVE);
       });
     }
@@ -59,18 +80,43 @@ export class VlanTable {
     this.#writer.set(slot, Vlan.at.txEpoch, epoch);
   }
 
+  /** Floods along the tree, as far as the set's trunks take. */
   setFloodSet(slot: number, set: number): void {
-    this.#writer.set(slot, Vlan.at.floodSet, set);
+    this.setFlood(slot, { set, hops: INITIAL_HOPS, pathBytes: 0 });
+  }
+
+  /** Word by word, and in such an order that no frame goes to a set of tree neighbours with the one hop of a full mesh. */
+  setFlood(slot: number, way: FloodWay): void {
+    const pathBytes = way.pathBytes === 0 ? 0 : Math.max(way.pathBytes, PATH_MIN_BYTES);
+    this.#writer.set(slot, Vlan.at.floodPathBytes, pathBytes);
+    const words = [
+      [Vlan.at.floodSet, way.set],
+      [Vlan.at.floodHops, way.hops],
+    ] as const;
+    const grows = way.hops > this.#writer.read(slot).u32(Vlan.at.floodHops);
+    for (const [at, value] of grows ? words.toReversed() : words) {
+      this.#writer.set(slot, at, value);
+    }
   }
 
   /** Whether frames of a station that another member holds are let through: its hosts may move. */
   setHostsMove(slot: number, hostsMove: boolean): void {
-    this.#writer.set(slot, Vlan.at.flags, hostsMove ? VLAN_HOSTS_MOVE : 0);
+    this.#setFlag(slot, VLAN_HOSTS_MOVE, hostsMove);
+  }
+
+  /** Whether multicast goes only to those who want it, and IGMP, MLD and PIM from the TAP are told to the main thread. */
+  setSnooping(slot: number, snoops: boolean): void {
+    this.#setFlag(slot, VLAN_SNOOP, snoops);
   }
 
   remove(slot: number): void {
     this.#writer.set(slot, Vlan.at.state, 0);
     this.#pool.release(slot);
+  }
+
+  #setFlag(slot: number, flag: number, isSet: boolean): void {
+    const flags = this.#writer.read(slot).u32(Vlan.at.flags);
+    this.#writer.set(slot, Vlan.at.flags, isSet ? flags | flag : flags & ~flag);
   }
 }
 
@@ -127,38 +173,5 @@ export class EpochTable {
         fields.clearBytes(Epoch.at.maskKey, KEY_BYTES);
       });
     });
-  }
-}
-
-/** The writer of forwarding sets. A set that workers can see is never changed: a new one takes its place. */
-export class SetTable {
-  readonly #writer: SlotWriter;
-  readonly #pool: SlotPool;
-
-  constructor(tables: Tables, quiescence: Quiescence) {
-    this.#writer = new SlotWriter(tables, placeOf('sets', ForwardSet));
-    this.#pool = new SlotPool(quiescence, { first: 0, count: LIMIT.sets });
-  }
-
-  /**
-   * @param trunks - trunk slots; those beyond LIMIT.setTrunks are left out
-   * @returns the slot, or undefined when the table is full
-   */
-  add(trunks: readonly number[]): number | undefined {
-    const slot = this.#pool.take();
-    if (slot !== undefined) {
-      const kept = trunks.slice(0, LIMIT.setTrunks);
-      this.#writer.write(slot, (fields) => {
-        fields.setU32(ForwardSet.at.count, kept.length);
-        for (const [index, trunk] of kept.entries()) {
-          fields.setU16(ForwardSet.at.trunks + index * 2, trunk);
-        }
-      });
-    }
-    return slot;
-  }
-
-  remove(slot: number): void {
-    this.#pool.release(slot);
   }
 }

@@ -143,7 +143,7 @@ export class VlanTokens {
   }
 
   #add({ route, token }: RoutedToken, epoch: TokenEpoch, use: TokenUse): Received | undefined {
-    const slot = this.#table.add(token, epoch.slot, use);
+    const slot = this.#table.setLocal(token, epoch.slot, use);
     if (slot === undefined) {
       this.refused++;
       return undefined;
@@ -153,7 +153,7 @@ export class VlanTokens {
 
   #remove(received: Received | undefined): void {
     if (received !== undefined) {
-      this.#table.remove(received.slot);
+      this.#table.clearLocal(received.slot);
     }
   }
 }

@@ -28,6 +28,7 @@ export const COUNTER_NAMES = [
   'carrierDatagramsSent',
   'carrierDatagramsReceived',
   'punts',
+  'framesSnooped', // IGMP, MLD and PIM frames told to the main thread
   'wakeups',
   'spins',
 ] as const;

@@ -61,6 +61,11 @@ export const DROP_CODES = [
   'announcement-invalid',
   'path-too-small', // passed on: larger than the next trunk takes
   'source-claimed', // a member's frame whose source MAC another live member holds
+  // Relaying (protocol section 5).
+  'relay-quota', // over what this node carries for a peer, or for all, in foreign segments
+  'relay-unfair', // a peer's part beyond its fair share while the socket stayed full
+  'duplicate', // came before by another way
+  'no-subscriber', // multicast to a group that no member wants
 ] as const;
 
 /** One of {@link DROP_CODES}. */

@@ -17,7 +17,10 @@ export const MESSAGE_PAYLOAD_LIMIT_BYTES = 66_000;
 export const EVENT = {
   /** A probe opened. a: lane slot; b: datagram length. Payload: endpoint ‖ plaintext body. */
   link: 1,
-  /** A members' control datagram. a: epoch slot; b: trunk; c: control word. Payload: token ‖ masked sender ‖ sealed body ‖ tag. */
+  /**
+   * A members' control datagram, or an echo to one of our stations (its kind is in the control word). a: epoch slot; b: trunk;
+   * c: control word. Payload: token ‖ masked sender ‖ sealed body ‖ tag.
+   */
   control: 2,
   /** A source MAC on a TAP that is no station of ours. a: VLAN; b: macLow; c: macHigh. */
   stationSeen: 3,
@@ -25,6 +28,10 @@ export const EVENT = {
   senderUnknown: 4,
   /** A datagram for a stream carrier. a: lane slot; b: trunk. Payload: the closed link datagram. */
   carrier: 5,
+  /** An IGMP, MLD or PIM frame from a TAP. a: VLAN. Payload: the frame. */
+  snooped: 6,
+  /** Multicast from a TAP to a group of which nothing is known; it was flooded. a: VLAN; b: macLow; c: macHigh. */
+  groupSeen: 7,
 } as const;
 
 /** Main or another worker → worker. */
@@ -38,4 +45,6 @@ export const INJECTION = {
   sealed: 2,
   /** A datagram that a stream carrier received. a: lane slot. Payload: the link datagram. */
   carrier: 3,
+  /** Write a frame to a VLAN's TAP. a: VLAN. Payload: the Ethernet frame. */
+  tap: 4,
 } as const;

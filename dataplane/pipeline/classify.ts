@@ -20,6 +20,7 @@ import {
   FRAME_UNICAST,
   FrameDescriptor,
   NONE,
+  PATH_MIN_BYTES,
   Seen,
   STATION_LOCAL,
   Station,
@@ -38,8 +39,6 @@ import { NO_TOKEN } from './token-cache.ts';
 const TAG_ALLOWANCE_BYTES = 8;
 /** A super-frame: an IP packet of 65,535 bytes behind an Ethernet header and a tag. */
 const SUPER_FRAME_BYTES = 65_535 + 18;
-/** A trunk whose path takes less than this carries nothing: no carrier is up, or its size is not known. */
-const PATH_MIN_BYTES = 256;
 
 /** Fills in the verdicts of frames 0 … frameCount-1; see Engine.classify. */
 export function classify(context: StageContext, frameCount: number): void {

@@ -32,6 +32,7 @@ import {
   RX_OPEN,
   RX_PUNTED,
   RxDatagram,
+  Segment,
   TOKEN_CONTROL,
   TOKEN_LOCAL,
   Token,
@@ -47,7 +48,7 @@ import { dropRx, isStable, nowMs, rxAt, type StageContext } from './stage-contex
 /** Decides for datagrams 0 … datagramCount-1; see Engine.forward. */
 export function forward(context: StageContext, datagramCount: number): number {
   const { memory } = context;
-  context.port.ports = NONE;
+  context.port.segment = NONE;
   let local = 0;
   let leaving = 0;
   for (let index = 0; index < datagramCount; index++) {
@@ -138,24 +139,40 @@ function deliver(context: StageContext, index: number, kind: number, entryAt: nu
 function forwardingRefusal(context: StageContext, at: number, entryAt: number): number {
   const { memory, table } = context;
   const trunk = memory.getUint32(at + RxDatagram.at.trunk, LE);
-  if (!isPort(context, table.getUint32(entryAt + Token.at.ports, LE), trunk)) return DROP['not-forwarding'];
+  const segment = table.getUint32(entryAt + Token.at.segment, LE);
+  memory.setUint32(at + RxDatagram.at.segment, segment, LE);
+  if (!isPort(context, segment, trunk)) return DROP['not-forwarding'];
   return controlHops(memory.getUint32(at + RxDatagram.at.control, LE)) > 1 ? 0 : DROP['hops-exceeded'];
 }
 
 /** Whether a trunk is among a segment's ports. Neighbours mostly ask the same, so the last answer is kept for a batch. */
-function isPort(context: StageContext, ports: number, trunk: number): boolean {
-  const { port, table } = context;
-  if (ports === NONE) return false;
-  if (port.ports === ports && port.trunk === trunk) return port.isPort;
-  const setAt = TABLE.sets + ports * ForwardSet.size;
-  const count = isStable(context, setAt) ? table.getUint32(setAt + ForwardSet.at.count, LE) : 0;
-  port.ports = ports;
+function isPort(context: StageContext, segment: number, trunk: number): boolean {
+  const { port } = context;
+  if (segment === NONE) return false;
+  if (port.segment === segment && port.trunk === trunk) return port.isPort;
+  port.segment = segment;
   port.trunk = trunk;
-  port.isPort = false;
-  for (let index = 0; index < count && !port.isPort; index++) {
-    port.isPort = table.getUint16(setAt + ForwardSet.at.trunks + 2 * index, LE) === trunk;
-  }
+  port.isPort = isAmong(context, portsOf(context, segment), trunk);
   return port.isPort;
+}
+
+/** The set of a live segment's ports, or NONE. */
+function portsOf(context: StageContext, segment: number): number {
+  const { table } = context;
+  const segmentAt = TABLE.segments + segment * Segment.size;
+  const isLive = isStable(context, segmentAt) && table.getUint32(segmentAt + Segment.at.state, LE) === 1;
+  return isLive ? table.getUint32(segmentAt + Segment.at.ports, LE) : NONE;
+}
+
+function isAmong(context: StageContext, set: number, trunk: number): boolean {
+  const { table } = context;
+  if (set === NONE) return false;
+  const setAt = TABLE.sets + set * ForwardSet.size;
+  const count = isStable(context, setAt) ? table.getUint32(setAt + ForwardSet.at.count, LE) : 0;
+  for (let index = 0; index < count; index++) {
+    if (table.getUint16(setAt + ForwardSet.at.trunks + 2 * index, LE) === trunk) return true;
+  }
+  return false;
 }
 
 /** A control datagram is told as token ‖ masked sender ‖ sealed body ‖ tag; the graph puts the token there last. */

@@ -29,8 +29,8 @@ import { TokenCache } from './token-cache.ts';
 
 /** The last answer to "is this trunk a port of that segment", for a batch (forward). */
 export interface LastPort {
-  /** Set of the ports; NONE: nothing was asked. */
-  ports: number;
+  /** Its slot; NONE: nothing was asked. */
+  segment: number;
   trunk: number;
   isPort: boolean;
 }
@@ -77,7 +77,7 @@ export function createStageContext(tables: Tables, arena: Arena, crypto: CryptoP
     plan: createSegmentPlan(),
     flows: createFlows(),
     group: new Uint32Array(BLOCKS_AT_ONCE),
-    port: { ports: NONE, trunk: NONE, isPort: false },
+    port: { segment: NONE, trunk: NONE, isPort: false },
   };
 }
 

@@ -5,8 +5,8 @@
  * Two kinds of SharedArrayBuffer:
  *
  *   tables, one a daemon; the main thread is the only writer but for the fields marked "worker":
- *   ┌ TablesHeader ┬ Vlan[] ┬ Epoch[] ┬ Set[] ┬ Trunk[] ┬ Lane[] ┬ lane windows ┬ FrameKey[] ┬ Salt[] ┐
- *   └ RxSender[] ┴ sender windows ┴ Station[] ┴ Token[] (last: its capacity is chosen at start) ────────┘
+ *   ┌ TablesHeader ┬ Vlan[] ┬ Epoch[] ┬ Set[] ┬ Segment[] ┬ Trunk[] ┬ Lane[] ┬ lane windows ┬ FrameKey[] ┬ Salt[] ┐
+ *   └ RxSender[] ┴ sender windows ┴ Station[] ┴ recent frames ┴ Token[] (last: its capacity is chosen at start) ────┘
  *   arena, one a worker: header, TAP queues, counters, descriptors of the current batch, buffers, rings.
  *
  * All integers little-endian, all offsets in bytes from the start of their buffer. Slot 0 of a table is valid;
@@ -26,7 +26,10 @@ export const LIMIT = {
   tapQueues: 8,
   /** Three UTC days or two MLS epochs for each VLAN, and one being replaced. */
   epochs: 1024,
-  sets: 1024,
+  /** Power of two. Equal sets share a slot; a segment has one for its ports and one for each way that its tokens go. */
+  sets: 4096,
+  /** One for each epoch of a VLAN here, and those that are carried for others; quotas keep a neighbour from taking all. */
+  segments: 4096,
   /** Trunks in one forwarding set, hence members of one VLAN in a full mesh: groups of 500 are what membership is made for. */
   setTrunks: 508,
   trunks: 1024,
@@ -44,12 +47,14 @@ export const LIMIT = {
   probes: 32,
   /** Replay windows, link and end to end (protocol sections 3 and 4). */
   windowCounters: 8192,
+  /** Power of two: half a megabyte, and room for two seconds of 32,000 flooded datagrams a second. */
+  recentFrames: 65_536,
 } as const;
 
 /** Default capacity of the token table in slots; a power of two. */
 export const DEFAULT_TOKEN_CAPACITY = 131_072;
 
-export const TablesHeader = struct('TablesHeader', 128, {
+export const TablesHeader = struct('TablesHeader', 192, {
   magic: 'u32',
   digest: 'u32',
   workerCount: 'u32',
@@ -61,6 +66,12 @@ export const TablesHeader = struct('TablesHeader', 128, {
   mainWake: 'u32',
   /** Not 0: workers leave their loop. */
   shutdown: 'u32',
+  /** RELAY_LIMITED: what is relayed in foreign segments takes of the credits below. */
+  relayFlags: 'u32',
+  padRelay: ['u32', 23],
+  // Workers take, atomically; main refills every 100 ms. As in Trunk, and for all trunks together.
+  relayDatagramCredits: 'u32',
+  relayByteCredits: 'u32',
 });
 
 export const Vlan = struct('Vlan', 64, {
@@ -71,10 +82,14 @@ export const Vlan = struct('Vlan', 64, {
   mtuBytes: 'u32',
   /** Epoch to seal under, or NONE. */
   txEpoch: 'u32',
-  /** Set of the trunks that share this VLAN, or NONE. */
+  /** Set of the trunks that this VLAN is flooded to, or NONE. */
   floodSet: 'u32',
   /** VLAN_*. */
   flags: 'u32',
+  /** Hops that a flooded frame starts with: 1 where the set reaches every member itself. */
+  floodHops: 'u32',
+  /** Largest link datagram on the way to all members, at least PATH_MIN_BYTES; 0: as large as the set's trunks take. */
+  floodPathBytes: 'u32',
 });
 
 export const Epoch = struct('Epoch', 192, {
@@ -102,7 +117,27 @@ export const ForwardSet = struct('ForwardSet', 1024, {
   trunks: ['u16', 508],
 });
 
-export const Trunk = struct('Trunk', 128, {
+/**
+ * A VLAN's spanning tree as relays see it (protocol section 5): what its tokens have in common. A datagram is passed on
+ * only when it came from one of its ports.
+ */
+export const Segment = struct('Segment', 128, {
+  version: 'u32',
+  /** 0 free, 1 live. */
+  state: 'u32',
+  /** Set of its forwarding ports, or NONE; one word, changed at once. */
+  ports: 'u32',
+  /** SEGMENT_*. */
+  flags: 'u32',
+  pad: ['u32', 12],
+  // Workers add atomically, a run at a time; they wrap, and the main thread adds up differences. Copies count each.
+  relayedDatagrams: 'u32',
+  relayedBytes: 'u32',
+  /** Datagrams refused by quota or fairness. */
+  refusedDatagrams: 'u32',
+});
+
+export const Trunk = struct('Trunk', 192, {
   version: 'u32',
   /** 0 free, 1 live. */
   state: 'u32',
@@ -114,6 +149,19 @@ export const Trunk = struct('Trunk', 128, {
   laneCount: 'u32',
   /** Lane slots to send on, or NONE; lane k belongs to worker k mod workerCount. */
   lanes: ['u32', 16],
+  /** RELAY_LIMITED: what comes from it in foreign segments takes of the credits below; one word, changed at once. */
+  relayFlags: 'u32',
+  padRelay: ['u32', 10],
+  // Workers add atomically, a run at a time; they wrap. What came from this trunk and was passed on, copies each.
+  relayedDatagrams: 'u32',
+  relayedBytes: 'u32',
+  /** Datagrams refused by quota or fairness. */
+  refusedDatagrams: 'u32',
+  /** Datagrams that had come before by another way: a trunk that keeps bringing them closes a loop. */
+  copies: 'u32',
+  // Workers take, atomically; main refills every 100 ms. Signed: a run may take more than is left, and the debt is paid.
+  relayDatagramCredits: 'u32',
+  relayByteCredits: 'u32',
 });
 
 export const Lane = struct('Lane', 512, {
@@ -226,9 +274,9 @@ export const Station = struct('Station', 64, {
   macLow: 'u32',
   /** The last two. */
   macHigh: 'u32',
-  /** STATION_LOCAL or STATION_REMOTE, | STATION_ENFORCED. */
+  /** STATION_LOCAL | STATION_ENFORCED, or STATION_REMOTE or STATION_GROUP, | STATION_SET. */
   flags: 'u32',
-  /** Remote: trunk to its member, or NONE. */
+  /** Remote: trunk towards its member; with STATION_SET and for groups: a set of them. Or NONE. */
   trunk: 'u32',
   /**
    * Remote: pairwise frame key of worker 0 (worker w's is at + w) | epoch << 16, or NONE. One word, so that a station
@@ -237,8 +285,10 @@ export const Station = struct('Station', 64, {
   route: 'u32',
   /** Remote: whom it is behind; as in RxSender. */
   member: 'u32',
-  /** Worker: ArenaHeader.nowMs when last heard. */
+  /** Worker: ArenaHeader.nowMs when last heard; a group's: when last sent to. */
   lastSeenMs: 'u32',
+  /** Largest link datagram on the whole way, at least PATH_MIN_BYTES; 0: as large as its trunks take. */
+  pathMtuBytes: 'u32',
 });
 
 export const Token = struct('Token', 48, {
@@ -251,9 +301,15 @@ export const Token = struct('Token', 48, {
   flags: 'u32',
   /** Set of the trunks that its datagrams are passed on to, or NONE: to none. */
   set: 'u32',
-  /** Set of its segment's forwarding ports: what came from another trunk is delivered here at most. Or NONE: no port. */
-  ports: 'u32',
+  /** Slot of its segment, or NONE: it is delivered here at most. */
+  segment: 'u32',
 });
+
+/**
+ * A datagram that was let through lately, at the lower bits of its hash (see pipeline/recent-frames.ts): the other half of
+ * the hash, and when it came with the rest of the first half. Workers exchange both words atomically.
+ */
+export const RecentFrame = struct('RecentFrame', 8, { hash: 'u32', timeAndTag: 'u32' });
 
 // ---------------------------------------------------------------- arena
 
@@ -268,7 +324,10 @@ export const BATCH = {
   writes: 2048,
   iovecs: 4096,
   punts: 2048,
-  seen: 16,
+  seen: 32,
+  /** IGMP, MLD and PIM frames told of one batch of a TAP, and the bytes that they take. */
+  snooped: 16,
+  snoopedBytes: 32_768,
   /** Bytes after which reading the TAP stops; one super-frame more may be on top. */
   tapBudgetBytes: 65_536,
   messageBytes: 65_536,
@@ -325,6 +384,9 @@ export const ArenaHeader = struct('ArenaHeader', 256, {
   heldTrains: 'u32',
   /** 1 once the worker's loop runs. */
   running: 'u32',
+  /** Receives in a row that took all that a batch takes: the socket stays full. */
+  fullReceives: 'u32',
+  snoopedCount: 'u32',
 });
 
 /** One of this worker's queues of a VLAN's TAP: queue q of VLAN v is at index q × LIMIT.vlans + v. */
@@ -355,7 +417,7 @@ export const FrameDescriptor = struct('FrameDescriptor', 80, {
   verdict: 'u32',
   epoch: 'u32',
   frameKey: 'u32',
-  /** FRAME_UNICAST: the trunk; FRAME_FLOOD: the set. */
+  /** FRAME_UNICAST: the trunk; FRAME_FLOOD and FRAME_SET: the set. */
   destination: 'u32',
   token: ['u8', 16],
   /** Least datagramMtuBytes towards the destination. */
@@ -363,6 +425,8 @@ export const FrameDescriptor = struct('FrameDescriptor', 80, {
   flowHash: 'u32',
   /** 802.1p priority, or the DSCP's upper three bits. */
   class: 'u32',
+  /** To start with. */
+  hops: 'u32',
 });
 
 /** One link datagram to be sealed and sent. Bytes 0‥31 of its place are written by closeLink, per trunk. */
@@ -432,6 +496,8 @@ export const RxDatagram = struct('RxDatagram', 96, {
   vlan: 'u32',
   /** The member whose key opened it, as in RxSender. */
   member: 'u32',
+  /** Of its token, where it has a set. */
+  segment: 'u32',
 });
 
 /** One write to a TAP: virtio header, then `iovecCount` pieces. */
@@ -452,8 +518,17 @@ export const TapWrite = struct('TapWrite', 40, {
 
 export const Iovec = struct('Iovec', 8, { offset: 'u32', length: 'u32' });
 
-/** A source MAC that classify met on a TAP and that is no station of ours. */
-export const Seen = struct('Seen', 16, { vlan: 'u32', macLow: 'u32', macHigh: 'u32' });
+/** An address that classify met on a TAP and does not know: a source that is no station of ours, or a multicast group. */
+export const Seen = struct('Seen', 16, {
+  vlan: 'u32',
+  macLow: 'u32',
+  macHigh: 'u32',
+  /** SEEN_*. */
+  kind: 'u32',
+});
+
+/** A copy of an IGMP, MLD or PIM frame that came from a TAP. */
+export const Snooped = struct('Snooped', 16, { vlan: 'u32', offset: 'u32', length: 'u32' });
 
 /** One frame being put together from fragments (protocol section 10). */
 export const Reassembly = struct('Reassembly', 64, {
@@ -510,20 +585,37 @@ export const LANE_SENDS = 2;
 
 /** Frames of a station that another member holds are let through: hosts move, and the claim may come after the frame. */
 export const VLAN_HOSTS_MOVE = 1;
+/** Multicast goes to those who want it; IGMP, MLD and PIM from the TAP are told to the main thread. */
+export const VLAN_SNOOP = 2;
+
+/** Carried for others: under quotas. */
+export const SEGMENT_FOREIGN = 1;
+
+/** Relaying takes of the credits beside it. */
+export const RELAY_LIMITED = 1;
 
 export const STATION_LOCAL = 1;
 export const STATION_REMOTE = 2;
 /** Local: a group-sealed frame to it is dropped (protocol section 4). */
 export const STATION_ENFORCED = 4;
+/** `trunk` is a set, and each of its trunks gets a copy. */
+export const STATION_SET = 8;
+/** The address is a multicast group's. */
+export const STATION_GROUP = 16;
+/** Group: its frames go under the broadcast token, to those of its set alone. */
+export const STATION_VIA_BROADCAST = 32;
 
 /** Deliver to this node's TAP. */
 export const TOKEN_LOCAL = 1;
 /** Give to the main thread (members' control). */
 export const TOKEN_CONTROL = 2;
+/** It has several ways, so copies may meet here: two trunks or more, or one and this node. */
+export const TOKEN_SEVERAL = 4;
 
 /** Kinds of tokens that workers derive (protocol section 5). */
 export const TOKEN_KIND_STATION = 1;
 export const TOKEN_KIND_BROADCAST = 2;
+export const TOKEN_KIND_GROUP = 3;
 
 export const OFFLOAD_TAP_TSO = 1;
 export const OFFLOAD_TAP_USO = 2;
@@ -535,7 +627,13 @@ export const READY_WAKE = 2;
 
 export const FRAME_DROPPED = 0;
 export const FRAME_UNICAST = 1;
+/** Sealed for the group, to each trunk of a set. */
 export const FRAME_FLOOD = 2;
+/** Sealed for one member, to each trunk of a set: it takes the first copy. */
+export const FRAME_SET = 3;
+
+export const SEEN_STATION = 0;
+export const SEEN_GROUP = 1;
 
 export const RX_DROPPED = 0;
 /** Its blocks are open; the token is not yet looked up. */
@@ -564,6 +662,8 @@ export const FLAG_CHECKSUM_LEFT = 2;
 
 /** Hop limit that a member starts with. */
 export const INITIAL_HOPS = 16;
+/** A path that takes smaller datagrams carries nothing; announced sizes below it are not believed. */
+export const PATH_MIN_BYTES = 256;
 /** Bytes of a link datagram before the sealed frame, and with its tag. */
 export const LINK_HEADER_BYTES = 48;
 export const LINK_OVERHEAD_BYTES = 64;

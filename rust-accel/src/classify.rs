@@ -13,8 +13,6 @@ use core::mem::offset_of;
 const TAG_ALLOWANCE_BYTES: u32 = 8;
 /// A super-frame: an IP packet of 65,535 bytes behind an Ethernet header and a tag.
 const SUPER_FRAME_BYTES: u32 = 65_535 + 18;
-/// A trunk whose path takes less than this carries nothing: no carrier is up, or its size is not known.
-const PATH_MIN_BYTES: u32 = 256;
 
 /// What a destination means for a frame.
 struct Decision {

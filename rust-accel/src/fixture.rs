@@ -65,7 +65,7 @@ pub fn insert_token(tables: &Tables, token: [u8; 16], capacity: u32, flags: u32)
     put(entry, offset_of!(Token, token), &token);
     entry.set(offset_of!(Token, flags), flags);
     entry.set(offset_of!(Token, set), NONE);
-    entry.set(offset_of!(Token, ports), NONE);
+    entry.set(offset_of!(Token, segment), NONE);
     entry.set(offset_of!(Token, state), SLOT_LIVE);
 }
 

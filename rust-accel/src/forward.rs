@@ -15,7 +15,7 @@ use core::mem::offset_of;
 const TOKEN_AT: u32 = 16;
 const BODY_AT: u32 = 32;
 
-/// The last answer to "is this trunk a port of that segment", for a batch: ports, trunk, answer.
+/// The last answer to "is this trunk a port of that segment", for a batch: segment, trunk, answer.
 pub type LastPort = Option<(u32, u32, bool)>;
 
 /// Decides for datagrams 0 … count-1 that are RX_OPEN; adds to `punts`. Returns how many relay has work with.
@@ -111,9 +111,11 @@ fn deliver(engine: &mut Engine, index: usize, entry: Slot<'static>) -> Result<u3
 /// Why a datagram whose token names others goes no further, or DROP_NONE.
 #[inline]
 fn refusal(engine: &mut Engine, index: usize, entry: Slot<'static>) -> u32 {
-    let datagram = &engine.arena.batch.rx[index];
+    let segment = entry.get(offset_of!(Token, segment));
+    let datagram = &mut engine.arena.batch.rx[index];
+    datagram.segment = segment;
     let (trunk, hops) = (datagram.trunk, datagram.control >> 8 & 0xff);
-    if !is_port(engine, entry.get(offset_of!(Token, ports)), trunk) {
+    if !is_port(engine, segment, trunk) {
         DROP_NOT_FORWARDING
     } else if hops > 1 {
         DROP_NONE
@@ -124,18 +126,25 @@ fn refusal(engine: &mut Engine, index: usize, entry: Slot<'static>) -> u32 {
 
 /// Whether a trunk is among a segment's ports. Neighbours mostly ask the same.
 #[inline]
-fn is_port(engine: &mut Engine, ports: u32, trunk: u32) -> bool {
-    if let Some((last_ports, last_trunk, answer)) = engine.last_port
-        && (last_ports, last_trunk) == (ports, trunk)
+fn is_port(engine: &mut Engine, segment: u32, trunk: u32) -> bool {
+    if let Some((last_segment, last_trunk, answer)) = engine.last_port
+        && (last_segment, last_trunk) == (segment, trunk)
     {
         return answer;
     }
-    let found = engine.tables.set(ports).filter(|set| set.version() & 1 == 0);
-    let answer = found.is_some_and(|set| {
+    let answer = ports_of(engine, segment).is_some_and(|set| {
         (0..set.get(offset_of!(ForwardSet, count))).any(|member| set_trunk(set, member) == trunk)
     });
-    engine.last_port = Some((ports, trunk, answer));
+    engine.last_port = Some((segment, trunk, answer));
     answer
+}
+
+/// The set of a live segment's ports.
+fn ports_of(engine: &Engine, segment: u32) -> Option<Slot<'static>> {
+    let segment = engine.tables.segment(segment)?;
+    let live = segment.version() & 1 == 0 && segment.get(offset_of!(Segment, state)) == 1;
+    let ports = engine.tables.set(segment.get(offset_of!(Segment, ports)))?;
+    (live && ports.version() & 1 == 0).then_some(ports)
 }
 
 /// A control datagram is told as token ‖ masked sender ‖ sealed body ‖ tag; the graph puts the token there last.

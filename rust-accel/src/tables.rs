@@ -156,6 +156,10 @@ impl Tables {
         self.limited(TABLE_SETS, size_of::<ForwardSet>(), LIMIT_SETS, slot)
     }
 
+    pub fn segment(&self, slot: u32) -> Option<Slot<'static>> {
+        self.limited(TABLE_SEGMENTS, size_of::<Segment>(), LIMIT_SEGMENTS, slot)
+    }
+
     pub fn trunk(&self, slot: u32) -> Option<Slot<'static>> {
         self.limited(TABLE_TRUNKS, size_of::<Trunk>(), LIMIT_TRUNKS, slot)
     }

@@ -8,7 +8,7 @@ import { CARRIER_UDP, LANE_SENDS, Lane, LIMIT, NONE, Token } from '../../datapla
 import { TABLE } from '../../dataplane/shm/memory-map.ts';
 import { findToken } from '../../dataplane/shm/tables.ts';
 import { type FixtureNode } from './dataplane-fixture.ts';
-import { setFields, writeSet, writeTrunk } from './table-writer.ts';
+import { setFields, writeSegment, writeSet, writeTrunk } from './table-writer.ts';
 
 /** A trunk to be added. */
 export interface TrunkOptions {
@@ -65,7 +65,7 @@ export interface Passage {
   readonly flags?: number;
 }
 
-/** Has a token that the node knows name other trunks. The ports' set is the slot after the set's. */
+/** Has a token that the node knows name other trunks. Its segment has the set's slot, and the ports' set the slot after. */
 export function forwardToken(relay: FixtureNode, token: Uint8Array, passage: Passage): void {
   const view = new DataView(token.buffer, token.byteOffset, 16);
   const word = (index: number): number => view.getUint32(4 * index, true);
@@ -74,6 +74,7 @@ export function forwardToken(relay: FixtureNode, token: Uint8Array, passage: Pas
   const ports = passage.set + 1;
   writeSet(relay.tables, passage.set, passage.trunks);
   writeSet(relay.tables, ports, passage.ports ?? [0, ...passage.trunks]);
-  const fields = { set: passage.set, ports, flags: passage.flags ?? 0 };
+  writeSegment(relay.tables, passage.set, { ports });
+  const fields = { set: passage.set, segment: passage.set, flags: passage.flags ?? 0 };
   setFields(relay.tables.buffer, Token, TABLE.tokens + slot * Token.size, fields);
 }

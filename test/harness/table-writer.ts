@@ -6,11 +6,13 @@ import {
   Epoch,
   ForwardSet,
   FrameKey,
+  INITIAL_HOPS,
   Lane,
   LIMIT,
   NONE,
   RxSender,
   Salt,
+  Segment,
   SLOT_EMPTY,
   SLOT_LIVE,
   Station,
@@ -66,7 +68,8 @@ export function getField(buffer: SharedArrayBuffer, layout: Struct, offset: numb
 type Values = Readonly<Record<string, FieldValue>>;
 
 export function writeVlan(tables: Tables, slot: number, values: Values): void {
-  setFields(tables.buffer, Vlan, TABLE.vlans + slot * Vlan.size, { state: 1, ...values });
+  const fields = { state: 1, floodHops: INITIAL_HOPS, ...values };
+  setFields(tables.buffer, Vlan, TABLE.vlans + slot * Vlan.size, fields);
 }
 
 export function writeEpoch(tables: Tables, slot: number, values: Values): void {
@@ -76,6 +79,11 @@ export function writeEpoch(tables: Tables, slot: number, values: Values): void {
 
 export function writeSet(tables: Tables, slot: number, trunks: readonly number[]): void {
   setFields(tables.buffer, ForwardSet, TABLE.sets + slot * ForwardSet.size, { count: trunks.length, trunks });
+}
+
+export function writeSegment(tables: Tables, slot: number, values: Values): void {
+  const fields = { state: 1, ports: NONE, flags: 0, ...values };
+  setFields(tables.buffer, Segment, TABLE.segments + slot * Segment.size, fields);
 }
 
 export function writeTrunk(tables: Tables, slot: number, values: Values): void {
@@ -102,7 +110,15 @@ export function insertStation(tables: Tables, vlan: number, mac: Uint8Array, val
   const macHigh = macView.getUint16(4, true);
   const hash = tableHash(tables.hashKey, 3, vlan, macLow, macHigh, 0);
   const slot = emptySlot(tables, TABLE.stations, Station, hash & (LIMIT.stations - 1), LIMIT.stations);
-  const fields = { vlan, macLow, macHigh, trunk: NONE, route: NONE, ...values, state: SLOT_LIVE };
+  const fields = {
+    vlan,
+    macLow,
+    macHigh,
+    trunk: NONE,
+    route: NONE,
+    ...values,
+    state: SLOT_LIVE,
+  };
   setFields(tables.buffer, Station, TABLE.stations + slot * Station.size, fields);
   return slot;
 }
@@ -114,7 +130,7 @@ export function insertToken(tables: Tables, token: Uint8Array, values: Values): 
   const hash = tableHash(tables.hashKey, 4, word(0), word(1), word(2), word(3));
   const capacity = tables.tokenCapacity;
   const slot = emptySlot(tables, TABLE.tokens, Token, hash & (capacity - 1), capacity);
-  const fields = { token, set: NONE, ports: NONE, ...values, state: SLOT_LIVE };
+  const fields = { token, set: NONE, segment: NONE, ...values, state: SLOT_LIVE };
   setFields(tables.buffer, Token, TABLE.tokens + slot * Token.size, fields);
   return slot;
 }
