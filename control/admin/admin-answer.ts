@@ -39,7 +39,7 @@ export interface StreamedAnswer {
 
 /** A JSON answer. */
 export function json(status: number, value: unknown): Answer {
-  return { status, contentType: 'application/json', text: `${jsonLine(value)}` };
+  return { status, contentType: 'application/json', text: jsonLine(value) };
 }
 
 /** A value as one line. */

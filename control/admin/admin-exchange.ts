@@ -80,7 +80,7 @@ export async function* streamFromDaemon(
  *
  * @throws AdminClientError when the stream ends within a line, or the daemon says in its last one why it failed
  */
-export async function* jsonLines(socketPath: string, chunks: AsyncIterable<Buffer>): AsyncGenerator<unknown> {
+export async function* jsonLines(socketPath: string, chunks: AsyncIterable<Buffer>): AsyncGenerator {
   let rest = '';
   for await (const chunk of chunks) {
     // Cut at line feeds only, so that no character of several bytes is cut.

@@ -6,6 +6,7 @@
 import * as v from 'valibot';
 import { checkedText, flag, integer, oneOf, section, vlanIdSchema } from '../config/schema-parts.ts';
 import { publicKeyOfPeerId } from '../identity/peer-id.ts';
+import { MAC_TEXT } from '../vlan/mac-text.ts';
 import { LOG_LEVELS, SUBSYSTEMS } from './inspection.ts';
 
 /** The limits of the requests; the command has the same. */
@@ -32,9 +33,6 @@ export const INSPECTION_LIMIT = {
 } as const;
 
 const MAX_NAME_CHARACTERS = 64;
-
-/** Six bytes in hexadecimal, as `02:00:00:00:00:01`. */
-export const MAC_TEXT = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
 
 const targetSchema = checkedText('a PeerId or a MAC address', (text) =>
   MAC_TEXT.test(text) || publicKeyOfPeerId(text) !== undefined

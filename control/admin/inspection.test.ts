@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, beforeEach, test } from 'node:test';
@@ -133,7 +133,7 @@ test('a client that does not read makes nobody keep what it does not take', asyn
   };
   const outgoing = request({ socketPath: path, method: 'POST', path: '/v1/capture', agent: false });
   outgoing.end(JSON.stringify(CAPTURE));
-  const [response] = (await once(outgoing, 'response')) as [import('node:http').IncomingMessage];
+  const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
   response.pause();
   for (let turns = 0, before = -1; turns < 500; turns = before === written ? turns + 1 : 0) {
     before = written;

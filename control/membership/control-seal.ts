@@ -1,9 +1,9 @@
 /**
- * Seals and opens members' control datagrams (kind 3), which the main thread does itself.
+ * Seals and opens what the main thread seals itself: members' control datagrams (kind 3), and echoes (kind 4).
  *
  *   payload:  token 16 │ sender, masked 16 │ r 16 │ ciphertext │ tag 16
  *
- *   key   BLAKE3 keyed(K_control, "seal" ‖ leaf ‖ lane ‖ salt ‖ r): fresh for each datagram, whatever the sender
+ *   key   BLAKE3 keyed(K_control, "seal" or "echo" ‖ leaf ‖ lane ‖ salt ‖ r): fresh for each datagram, whatever the sender
  *   nonce 6 zero bytes ‖ counter
  *   AAD   token ‖ (kind │ flags ≪ 4) ‖ class ‖ sender, unmasked: 34 bytes, as for frames
  *   mask  sender ⊕ AES-256(K_mask, tag)
@@ -13,7 +13,7 @@
  * @see docs/protocol.md, "Sealed frame" and "Membership"
  */
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto';
-import { controlSealKey } from './frame-keys.ts';
+import { type MainSeal, mainSealKey } from './frame-keys.ts';
 import { decodeSender, encodeSender, MAIN_LANE, SENDER_BYTES, type SenderName } from './sender-field.ts';
 
 /** Kind of a members' control datagram. */
@@ -21,6 +21,16 @@ export const KIND_CONTROL = 3;
 
 /** Most plaintext in one datagram: with all headers it fits IPv6's least MTU of 1,280. */
 export const MAX_CONTROL_BODY_BYTES = 1_150;
+
+/** One of the two kinds. */
+export interface SealForm {
+  readonly kind: number;
+  readonly seal: MainSeal;
+  /** Most plaintext in one datagram. */
+  readonly bodyLimitBytes: number;
+}
+
+const CONTROL_FORM: SealForm = { kind: KIND_CONTROL, seal: 'seal', bodyLimitBytes: MAX_CONTROL_BODY_BYTES };
 
 /** The random bytes r at the head of a sealed body. */
 export const CONTROL_NONCE_BYTES = 16;
@@ -41,6 +51,25 @@ export interface ControlSecrets {
   readonly maskKey: Uint8Array;
 }
 
+/** What is sealed. */
+export interface SealInput {
+  readonly token: Uint8Array;
+  readonly sender: SenderName;
+  readonly counter: number;
+  /** {@link CONTROL_NONCE_BYTES} fresh random bytes. */
+  readonly nonce: Uint8Array;
+  /** 0‥255. */
+  readonly class: number;
+  readonly body: Uint8Array;
+}
+
+/** Kind, flags and class of an unmasked control word. */
+export interface SealHeader {
+  readonly kind: number;
+  readonly flags: number;
+  readonly class: number;
+}
+
 /** What was in a control datagram. */
 export interface OpenedControl {
   readonly sender: SenderName & { readonly counter: number };
@@ -51,27 +80,21 @@ export interface OpenedControl {
  * Seals one control datagram.
  *
  * @param secrets - of the epoch whose control token it goes under
- * @param input - class 0‥255; body at most {@link MAX_CONTROL_BODY_BYTES}; nonce: 16 fresh random bytes
  * @returns token ‖ masked sender ‖ r ‖ ciphertext ‖ tag
  */
-export function sealControl(
-  secrets: ControlSecrets,
-  input: {
-    readonly token: Uint8Array;
-    readonly sender: SenderName;
-    readonly counter: number;
-    readonly nonce: Uint8Array;
-    readonly class: number;
-    readonly body: Uint8Array;
-  },
-): Uint8Array {
-  if (input.body.length > MAX_CONTROL_BODY_BYTES || input.nonce.length !== CONTROL_NONCE_BYTES) {
-    throw new RangeError(`control body of ${input.body.length} bytes, nonce of ${input.nonce.length}`);
+export function sealControl(secrets: ControlSecrets, input: SealInput): Uint8Array {
+  return sealAs(CONTROL_FORM, secrets, input);
+}
+
+/** As {@link sealControl}, for either kind. */
+export function sealAs(form: SealForm, secrets: ControlSecrets, input: SealInput): Uint8Array {
+  if (input.body.length > form.bodyLimitBytes || input.nonce.length !== CONTROL_NONCE_BYTES) {
+    throw new RangeError(`sealed body of ${input.body.length} bytes, nonce of ${input.nonce.length}`);
   }
   const sender = encodeSender(input.sender, input.counter);
-  const key = createSecretKey(controlSealKey(secrets.controlKey, input.sender, input.nonce));
+  const key = createSecretKey(mainSealKey(form.seal, secrets.controlKey, input.sender, input.nonce));
   const cipher = createCipheriv('aes-256-gcm', key, frameNonce(sender));
-  cipher.setAAD(additionalData({ token: input.token, flags: 0, class: input.class, sender }));
+  cipher.setAAD(additionalData({ token: input.token, kind: form.kind, class: input.class, sender }));
   const ciphertext = cipher.update(input.body);
   cipher.final();
   const tag = cipher.getAuthTag();
@@ -89,21 +112,25 @@ export function sealControl(
  *
  * @param secrets - of the epoch that its token named
  * @param payload - token ‖ masked sender ‖ r ‖ ciphertext ‖ tag, as a worker passed it on
- * @param header - kind, flags and class of its unmasked control word
  * @returns sender and body, or `undefined` when it was not sealed so
  */
 export function openControl(
   secrets: ControlSecrets,
   payload: Uint8Array,
-  header: { readonly kind: number; readonly flags: number; readonly class: number },
+  header: SealHeader,
+): OpenedControl | undefined {
+  return openAs(CONTROL_FORM, secrets, payload, header);
+}
+
+/** As {@link openControl}, for either kind. */
+export function openAs(
+  form: SealForm,
+  secrets: ControlSecrets,
+  payload: Uint8Array,
+  header: SealHeader,
 ): OpenedControl | undefined {
   const bodyBytes = payload.length - OVERHEAD_BYTES;
-  if (
-    bodyBytes < 0 ||
-    bodyBytes > MAX_CONTROL_BODY_BYTES ||
-    header.kind !== KIND_CONTROL ||
-    header.flags !== 0
-  ) {
+  if (bodyBytes < 0 || bodyBytes > form.bodyLimitBytes || header.kind !== form.kind || header.flags !== 0) {
     return undefined;
   }
   const tag = payload.subarray(payload.length - TAG_BYTES);
@@ -114,11 +141,11 @@ export function openControl(
   }
   const token = payload.subarray(0, TOKEN_BYTES);
   const key = createSecretKey(
-    controlSealKey(secrets.controlKey, name, payload.subarray(NONCE_AT, CIPHERTEXT_AT)),
+    mainSealKey(form.seal, secrets.controlKey, name, payload.subarray(NONCE_AT, CIPHERTEXT_AT)),
   );
   const body = decrypt(key, {
     nonce: frameNonce(sender),
-    additional: additionalData({ token, flags: 0, class: header.class, sender }),
+    additional: additionalData({ token, kind: form.kind, class: header.class, sender }),
     ciphertext: payload.subarray(CIPHERTEXT_AT, payload.length - TAG_BYTES),
     tag,
   });
@@ -157,13 +184,13 @@ function frameNonce(sender: Uint8Array): Uint8Array {
 
 function additionalData(input: {
   token: Uint8Array;
-  flags: number;
+  kind: number;
   class: number;
   sender: Uint8Array;
 }): Uint8Array {
   const bytes = new Uint8Array(TOKEN_BYTES + 2 + SENDER_BYTES);
   bytes.set(input.token);
-  bytes[TOKEN_BYTES] = KIND_CONTROL | (input.flags << 4);
+  bytes[TOKEN_BYTES] = input.kind;
   bytes[TOKEN_BYTES + 1] = input.class;
   bytes.set(input.sender, TOKEN_BYTES + 2);
   return bytes;

@@ -8,7 +8,7 @@ import { peerIdBytes } from '../identity/peer-id.ts';
 import { controlToken } from '../token/token.ts';
 import { deriveOpenEpoch } from '../vlan/open-epoch.ts';
 import { openControl, sealControl } from './control-seal.ts';
-import { CIPHER_AES_256_GCM, controlSealKey, groupKey, pairwiseKey } from './frame-keys.ts';
+import { CIPHER_AES_256_GCM, groupKey, mainSealKey, pairwiseKey } from './frame-keys.ts';
 import { createKeyAgreement } from './node-ports.ts';
 import { decodeSender, encodeSender } from './sender-field.ts';
 
@@ -69,7 +69,7 @@ test('frame keys, sender field and control seal are those of the vectors', () =>
     );
     const nonce = fromHex(vector.controlNonce);
     const main = { ...sender, lane: 255 };
-    assert.equal(hex(controlSealKey(epoch.controlKey, main, nonce)), vector.controlSealKey);
+    assert.equal(hex(mainSealKey('seal', epoch.controlKey, main, nonce)), vector.controlSealKey);
     const token = controlToken(epoch, vector.controlPeriod);
     const body = fromHex(vector.controlBody);
     const sealed = sealControl(epoch, {
@@ -199,7 +199,7 @@ test('equal leaf, lane, salt and counter still give another key for each control
   const sender = { leaf: 1, lane: 255, salt: new Uint8Array(6) };
 
   assert.notEqual(
-    hex(controlSealKey(key, sender, new Uint8Array(16))),
-    hex(controlSealKey(key, sender, new Uint8Array(16).fill(1))),
+    hex(mainSealKey('seal', key, sender, new Uint8Array(16))),
+    hex(mainSealKey('seal', key, sender, new Uint8Array(16).fill(1))),
   );
 });

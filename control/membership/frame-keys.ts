@@ -5,6 +5,7 @@
  *   pairwise  HKDF-SHA256(X25519(own, theirs) ‖ K_frame, no salt, info = cipher, sender PeerId, receiver PeerId,
  *             sender's and receiver's X25519 key, leaf, lane, salt; each behind its length as u16)
  *   control   BLAKE3 keyed(K_control, "seal" ‖ leaf ‖ lane ‖ salt ‖ r)
+ *   echo      BLAKE3 keyed(K_control, "echo" ‖ leaf ‖ lane ‖ salt ‖ r)
  *
  * Main thread only; pure functions.
  *
@@ -21,7 +22,10 @@ export const CIPHER_CHACHA20_POLY1305 = 2;
 
 const KEY_BYTES = 32;
 const NO_SALT = new Uint8Array(0);
-const SEAL_LABEL = new TextEncoder().encode('seal');
+const MAIN_LABELS = {
+  seal: new TextEncoder().encode('seal'),
+  echo: new TextEncoder().encode('echo'),
+} as const;
 
 /** The key of a sender's group-sealed frames: broadcast, multicast, unknown destinations. */
 export function groupKey(input: {
@@ -67,9 +71,17 @@ export function pairwiseKey(input: {
   return new Uint8Array(hkdfSync('sha256', secret, NO_SALT, info, KEY_BYTES));
 }
 
-/** The key of one members' control datagram; `nonce` are its 16 random bytes r. */
-export function controlSealKey(controlKey: Uint8Array, sender: SenderName, nonce: Uint8Array): Uint8Array {
-  return keyedHash(controlKey, SEAL_LABEL, encodeSenderName(sender), nonce);
+/** What the main thread seals itself: members' control datagrams, and echoes. */
+export type MainSeal = keyof typeof MAIN_LABELS;
+
+/** The key of one datagram that the main thread seals; `nonce` are its 16 random bytes r. */
+export function mainSealKey(
+  seal: MainSeal,
+  controlKey: Uint8Array,
+  sender: SenderName,
+  nonce: Uint8Array,
+): Uint8Array {
+  return keyedHash(controlKey, MAIN_LABELS[seal], encodeSenderName(sender), nonce);
 }
 
 function lengthPrefixed(parts: readonly Uint8Array[]): Uint8Array {
