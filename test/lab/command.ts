@@ -65,6 +65,10 @@ const PACKAGE_OF: Readonly<Record<string, string>> = {
   ping: 'iputils-ping',
   dnsmasq: 'dnsmasq-base',
   dhclient: 'isc-dhcp-client',
+  ssh: 'openssh-client',
+  'ssh-keygen': 'openssh-client',
+  sshd: 'openssh-server',
+  'avahi-browse': 'avahi-utils',
 };
 
 /**
