@@ -22,6 +22,7 @@ import {
   penalise,
   want,
 } from './peer.ts';
+import { handleCandidates } from './punching.ts';
 import type { TrunkContext } from './trunk-context.ts';
 import type { TrunkErrorCode } from './trunk-port.ts';
 
@@ -75,6 +76,9 @@ function handleDecoded(
       if (peer.trunk !== undefined) {
         context.emit({ ...message, trunk: peer.trunk.id, peer: peer.id });
       }
+      return;
+    case 'candidates':
+      handleCandidates(context, peer, message, encoded.length);
       return;
     case 'bye':
       handleBye(context, table, peer, message);

@@ -27,6 +27,7 @@ import {
 } from './messages/trunk-messages.ts';
 import { endTrunk, failPeer, type LaneName, type Peer, type PeerTable, sendMessage } from './peer.ts';
 import { probeTrunk } from './probe-schedule.ts';
+import { PUNCH_FEATURE } from './punching.ts';
 import { CARRIERS, createTrunk, placeLane, refreshTrunk, slotOf, type Trunk } from './trunk.ts';
 import type { TrunkContext } from './trunk-context.ts';
 import type { DatagramAddress } from './trunk-port.ts';
@@ -350,7 +351,7 @@ function ownParty(context: TrunkContext, lanes: readonly Lane[]): Party {
     incarnation: context.incarnation,
     workers: context.ports.workerCount,
     linkMtuBytes: context.config.linkMtuBytes,
-    features: [],
+    features: [PUNCH_FEATURE],
     roles: context.config.roles,
     lanes: lanes.map((lane) => ({
       carrier: lane.carrier,

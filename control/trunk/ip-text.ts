@@ -46,6 +46,20 @@ export function canonicalIp(text: string): string | undefined {
   return bytes === undefined ? undefined : ipFromBytes(bytes);
 }
 
+/** @returns whether it may be one machine's address beyond its own link: no group, loopback, link-local or unspecified one */
+export function isUnicastIp(text: string): boolean {
+  const bytes = ipToBytes(text);
+  if (bytes === undefined) {
+    return false;
+  }
+  const [first = 0, second = 0] = bytes;
+  if (bytes.length === IPV4_BYTES) {
+    return first !== 0 && first !== 127 && first < 224 && !(first === 169 && second === 254);
+  }
+  const isLow = bytes.subarray(0, 15).every((byte) => byte === 0);
+  return !isLow && first !== 0xff && !(first === 0xfe && (second & 0xc0) === 0x80);
+}
+
 function unmap(bytes: Uint8Array | undefined): Uint8Array | undefined {
   const isMapped =
     bytes !== undefined &&

@@ -1,19 +1,27 @@
 /**
  * Asking on a lane: sending a probe, forgetting it, and what an address may be sent before it is proven.
  *
- * Main thread, pure. An address that was only heard gets at most three times the bytes that came from it; a
- * candidate at most five probes a round.
+ * Main thread, pure. An address that was only heard gets at most three times the bytes that came from it, one that was
+ * named in a round of hole punching no more than what the round allows; a candidate at most five probes a round.
  */
 import { ASKS_MAX, type Ask, type Candidate, type Lane } from './lane.ts';
 import { BASE_MTU_BYTES } from './messages/trunk-messages.ts';
-import { CHALLENGE_BYTES, encodeProbeBody, PROBE_DATAGRAM_BYTES } from './probe-body.ts';
+import { CHALLENGE_BYTES, encodeProbeBody, observingBytes, PROBE_DATAGRAM_BYTES } from './probe-body.ts';
 import { firstLane, type Trunk } from './trunk.ts';
 import type { TrunkContext } from './trunk-context.ts';
 import type { DatagramAddress } from './trunk-port.ts';
 
 /** An ask without an answer is forgotten, and counted as lost, after this or twice its lane's timeout. */
 const ASK_KEPT_MS = 3_000;
+/** Lanes beyond these may lose their mapping while they are idle, and are punched anew: keeping 16 would cost too much. */
+const MAPPED_LANES_KEPT = 4;
 const STREAM_TRAFFIC_PROBE_MS = 1_000;
+/** An idle lane's peer is asked this often from where it sees us: a NAT's mapping changes when the NAT restarts. */
+const OBSERVE_MS = 50_000;
+/** Probes to an address that was named for hole punching: the first opens our NAT, one of the others finds the peer's open. */
+export const PUNCH_PROBES_MAX = 5;
+const PUNCH_MS = 150;
+const PUNCH_MAX_MS = 600;
 /** RFC 9000 §8.1's factor. */
 const AMPLIFICATION_LIMIT = 3;
 
@@ -28,11 +36,19 @@ export function orderProbe(
   context.emit({ kind: 'send-probe', handle: lane.handle, address, body });
 }
 
+/** @returns the size of the next ask on the lane: with room for the observed address in its answer, or without */
+function askBytes(context: TrunkContext, lane: Lane, address: DatagramAddress | undefined): number {
+  const isKnown = context.nowMs - lane.observedAtMs < OBSERVE_MS;
+  return address === undefined || isKnown ? PROBE_DATAGRAM_BYTES : observingBytes(address.ip);
+}
+
 export function sendAsk(
   context: TrunkContext,
   lane: Lane,
-  ask: Pick<Ask, 'address' | 'datagramBytes' | 'isLiveness'>,
+  order: Pick<Ask, 'address' | 'datagramBytes' | 'isLiveness'>,
 ): void {
+  const datagramBytes = Math.max(order.datagramBytes, askBytes(context, lane, order.address));
+  const ask = { ...order, datagramBytes };
   const challenge = context.randomBytes(CHALLENGE_BYTES);
   const sequence = lane.nextSequence;
   lane.nextSequence = (sequence + 1) >>> 0;
@@ -125,24 +141,50 @@ export function deferAsk(context: TrunkContext, trunk: Trunk, lane: Lane): void 
 
 /** Drawn anew each time, so that trunks and lanes do not ask together. */
 function idleIntervalMs(context: TrunkContext, trunk: Trunk, lane: Lane): number {
-  const { idleProbeMs, idleOtherLanesMs } = context.config;
+  const { idleProbeMs, idleOtherLanesMs, idleMappedLanesMs } = context.config;
   const isFirst = firstLane(trunk, 'udp', ({ live }) => live) === lane;
-  return (isFirst ? idleProbeMs : idleOtherLanesMs) * (1 + context.random() / 10);
+  const isKept = lane.number < MAPPED_LANES_KEPT && isMapped(context, trunk, lane);
+  const otherMs = isKept ? idleMappedLanesMs : idleOtherLanesMs;
+  return (isFirst ? idleProbeMs : otherMs) * (1 + context.random() / 10);
 }
 
-export function mayPay(candidate: Candidate): boolean {
-  const afterwardsBytes = candidate.sentBytes + PROBE_DATAGRAM_BYTES;
+/** Whether a NAT stands at either end: the peer is not where it says it is, or we are not where it sees us. */
+function isMapped(context: TrunkContext, trunk: Trunk, lane: Lane): boolean {
+  const theirs = trunk.party.datagramAddresses;
+  const { address } = lane;
+  const isTheirs = theirs.length > 0 && !theirs.some(({ ip }) => ip === address?.ip);
+  const seen = context.observed.of(lane.worker, context.nowMs);
+  const isOurs = seen.some(({ ip }) => !context.datagramAddresses.some((own) => own.ip === ip));
+  return address !== undefined && (isTheirs || isOurs);
+}
+
+export function mayPay(context: TrunkContext, lane: Lane, candidate: Candidate): boolean {
+  const bytes = askBytes(context, lane, candidate.address);
+  if (candidate.origin === 'named') {
+    return bytes <= (lane.trunk?.punch.allowanceBytes ?? 0);
+  }
+  const afterwardsBytes = candidate.sentBytes + bytes;
   return candidate.origin === 'told' || afterwardsBytes <= AMPLIFICATION_LIMIT * candidate.receivedBytes;
 }
 
 export function probeCandidate(context: TrunkContext, lane: Lane, candidate: Candidate): void {
   const { config, nowMs } = context;
-  if (candidate.probes >= config.candidateProbes || nowMs < candidate.nextProbeAtMs || !mayPay(candidate)) {
+  if (
+    candidate.probes >= config.candidateProbes ||
+    nowMs < candidate.nextProbeAtMs ||
+    !mayPay(context, lane, candidate)
+  ) {
     return;
   }
-  candidate.nextProbeAtMs = nowMs + config.fastProbeMs * 2 ** candidate.probes;
+  const bytes = askBytes(context, lane, candidate.address);
+  const punchMs = Math.min(PUNCH_MAX_MS, PUNCH_MS * 2 ** candidate.probes);
+  const isNamed = candidate.origin === 'named';
+  candidate.nextProbeAtMs = nowMs + (isNamed ? punchMs : config.candidateProbeMs * 2 ** candidate.probes);
   candidate.probes += 1;
-  candidate.sentBytes += PROBE_DATAGRAM_BYTES;
+  candidate.sentBytes += bytes;
+  if (isNamed && lane.trunk !== undefined) {
+    lane.trunk.punch.allowanceBytes -= bytes;
+  }
   sendAsk(context, lane, {
     address: candidate.address,
     datagramBytes: PROBE_DATAGRAM_BYTES,

@@ -17,6 +17,7 @@ import { askIntervalMs, deferAsk, mayAsk, orderProbe, probeCandidate } from './l
 import {
   decodeProbeBody,
   encodeProbeBody,
+  observingBytes,
   PROBE_DATAGRAM_BYTES,
   PROBE_OVERHEAD_BYTES,
   type ProbeBody,
@@ -131,8 +132,12 @@ function handleAsk(context: TrunkContext, trunk: Trunk, lane: Lane, ask: HeardAs
     ...ask.probe,
     operation: 'answer',
     unixMs: context.nowMs + context.ports.unixOffsetMs(),
+    observed: ask.source,
   };
-  const body = encodeProbeBody(answer, PROBE_DATAGRAM_BYTES);
+  const observing = ask.source === undefined ? 0 : observingBytes(ask.source.ip);
+  const hasRoom = observing > 0 && ask.datagramBytes >= observing;
+  const answerBytes = hasRoom ? observing : PROBE_DATAGRAM_BYTES;
+  const body = encodeProbeBody(answer, answerBytes);
   orderProbe(context, lane, ask.source, body);
   if (ask.source === undefined || lane.retiredAtMs !== undefined) {
     return;
@@ -140,25 +145,34 @@ function handleAsk(context: TrunkContext, trunk: Trunk, lane: Lane, ask: HeardAs
   lane.heardFrom = ask.source;
   lane.vainRounds = 0;
   if (!lane.live || !sameAddress(ask.source, lane.address)) {
-    challengeHeard(context, trunk, lane, ask.source, ask.datagramBytes);
+    challengeHeard(context, trunk, lane, {
+      source: ask.source,
+      datagramBytes: ask.datagramBytes,
+      answerBytes,
+    });
   } else {
     deferAsk(context, trunk, lane);
   }
+}
+
+interface HeardFrom {
+  readonly source: DatagramAddress;
+  readonly datagramBytes: number;
+  readonly answerBytes: number;
 }
 
 function challengeHeard(
   context: TrunkContext,
   trunk: Trunk,
   lane: Lane,
-  source: DatagramAddress,
-  datagramBytes: number,
+  { source, datagramBytes, answerBytes }: HeardFrom,
 ): void {
   const candidate = addCandidate(context, lane, source, 'heard');
   if (candidate === undefined) {
     return;
   }
   candidate.receivedBytes += datagramBytes;
-  candidate.sentBytes += PROBE_DATAGRAM_BYTES;
+  candidate.sentBytes += answerBytes;
   if (candidate.probes >= context.config.candidateProbes && context.nowMs >= candidate.nextProbeAtMs) {
     candidate.probes = 0;
   }
@@ -191,6 +205,10 @@ function handleAnswer(
   lane.unansweredSinceMs = undefined;
   if (ask.isLiveness) {
     lane.nextAskAtMs = context.nowMs + askIntervalMs(context, trunk, lane);
+  }
+  if (answer.probe.observed !== undefined) {
+    lane.observedAtMs = context.nowMs;
+    context.observed.note(lane.worker, trunk.peer, answer.probe.observed, context.nowMs);
   }
   if (answer.source !== undefined) {
     answeredFrom(context, trunk, lane, answer.source);

@@ -13,8 +13,11 @@ import type { Carrier, DatagramAddress, LaneHandle } from './trunk-port.ts';
 /** An address that the lane's peer may have. What it may be sent is bounded until its challenge came back. */
 export interface Candidate {
   readonly address: DatagramAddress;
-  /** `told`: by the peer's Hello, or seen on the connection. `heard`: a probe came from it. */
-  readonly origin: 'told' | 'heard';
+  /**
+   * `told`: by the peer's Hello, or seen on the connection. `named`: by its Candidates, for one round. `heard`: a probe
+   * came from it.
+   */
+  readonly origin: 'told' | 'named' | 'heard';
   probes: number;
   nextProbeAtMs: number;
   sentBytes: number;
@@ -79,6 +82,8 @@ export interface Lane {
   framesReceivedAtMs: FrameTimes;
   askedAtMs: number;
   receivedAtMs: number;
+  /** When the peer last said from where it sees us. */
+  observedAtMs: number;
   /** When the last answer came, and from where the peer's last ask came. */
   answeredAtMs: number;
   heardFrom: DatagramAddress | undefined;
@@ -135,6 +140,7 @@ export function offerLane(context: TrunkContext, origin: LaneOrigin): Lane | und
     framesReceivedAtMs: NEVER_YET,
     askedAtMs: Number.NEGATIVE_INFINITY,
     receivedAtMs: Number.NEGATIVE_INFINITY,
+    observedAtMs: Number.NEGATIVE_INFINITY,
     answeredAtMs: Number.NEGATIVE_INFINITY,
     heardFrom: undefined,
     hintedIp: undefined,
@@ -176,7 +182,7 @@ export function addCandidate(
   }
   if (lane.candidates.length >= context.config.candidatesMax) {
     const oldest = lane.candidates.findIndex((candidate) => candidate.origin === 'heard');
-    if (oldest < 0 && origin === 'told') {
+    if (oldest < 0 && origin !== 'heard') {
       return undefined;
     }
     lane.candidates.splice(Math.max(oldest, 0), 1);
@@ -213,5 +219,6 @@ export function seedAddresses(
   lane.diedAtMs = old.diedAtMs;
   lane.vainRounds = old.vainRounds;
   lane.answeredAtMs = old.answeredAtMs;
+  lane.observedAtMs = old.observedAtMs;
   lane.path.inherit(old.path);
 }

@@ -16,6 +16,7 @@ import {
 } from './lane-asks.ts';
 import { BASE_MTU_BYTES } from './messages/trunk-messages.ts';
 import { PROBE_DATAGRAM_BYTES } from './probe-body.ts';
+import { punchSoon } from './punching.ts';
 import { firstLane, refreshTrunk, standingLanes, type Trunk } from './trunk.ts';
 import type { TrunkContext } from './trunk-context.ts';
 
@@ -68,10 +69,12 @@ export function forgiveSilence(trunk: Trunk): void {
 
 /** The own addresses have changed: ask at once on every lane, which shows the peer from where we send now. */
 export function askAnew(context: TrunkContext, trunk: Trunk): void {
+  punchSoon(context, trunk);
   for (const lane of standingLanes(trunk)) {
     lane.nextAskAtMs = context.nowMs;
     lane.nextRoundAtMs = context.nowMs;
     lane.vainRounds = 0;
+    lane.observedAtMs = Number.NEGATIVE_INFINITY;
   }
 }
 
@@ -101,6 +104,7 @@ function probeLiveLane(context: TrunkContext, trunk: Trunk, lane: Lane): void {
       `datagram lane ${lane.number} has no answer for ${Math.round(silentMs)} ms`,
       trunk.peer,
     );
+    punchSoon(context, trunk);
     probeDeadLane(context, trunk, lane);
     return;
   }
@@ -130,7 +134,7 @@ function probeDeadLane(context: TrunkContext, trunk: Trunk, lane: Lane): void {
     lane.candidates = lane.candidates.filter(
       (candidate) => candidate.origin === 'told' || candidate.probes < config.candidateProbes,
     );
-    for (const candidate of lane.candidates) {
+    for (const candidate of lane.candidates.filter(({ origin }) => origin !== 'named')) {
       candidate.probes = 0;
       candidate.nextProbeAtMs = Math.max(candidate.nextProbeAtMs, nowMs);
     }
@@ -151,7 +155,9 @@ function roundIntervalMs(context: TrunkContext, trunk: Trunk, lane: Lane): numbe
 
 function deadLaneAtMs(context: TrunkContext, lane: Lane): number {
   const pending = lane.candidates
-    .filter((candidate) => candidate.probes < context.config.candidateProbes && mayPay(candidate))
+    .filter(
+      (candidate) => candidate.probes < context.config.candidateProbes && mayPay(context, lane, candidate),
+    )
     .map((candidate) => candidate.nextProbeAtMs);
   const reviveAtMs = lane.address === undefined ? Number.POSITIVE_INFINITY : lane.nextAskAtMs;
   return Math.min(lane.nextRoundAtMs, reviveAtMs, ...pending);

@@ -17,6 +17,7 @@ import {
   watchConnection,
 } from './peer-streams.ts';
 import { probeAtMs, probeTrunk } from './probe-schedule.ts';
+import { punchAtMs, settlePunching } from './punching.ts';
 import { expireLanes, expiryAtMs, refreshTrunk, tellCost } from './trunk.ts';
 import type { TrunkContext } from './trunk-context.ts';
 
@@ -32,6 +33,7 @@ export function settlePeer(context: TrunkContext, table: PeerTable, peer: Peer):
     tellShared(context, peer.trunk);
     tellCost(context, peer.trunk);
     watchConnection(context, peer);
+    settlePunching(context, peer);
   }
   reachOut(context, peer);
   closeUnused(context, peer);
@@ -105,6 +107,7 @@ function nextAtMs(context: TrunkContext, peer: Peer): number {
     expiryAtMs(context, trunk),
     probeAtMs(context, trunk),
     costAtMs(trunk.cost),
+    punchAtMs(peer),
     trunk.silentSinceMs === undefined
       ? Number.POSITIVE_INFINITY
       : trunk.silentSinceMs + context.config.trunkDeadMs,

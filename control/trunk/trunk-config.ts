@@ -26,6 +26,8 @@ export interface TrunkConfig {
   readonly idleProbeMs: number;
   /** Idle, the other lanes of a trunk are asked this often: their ports' NAT bindings live for a minute or more. */
   readonly idleOtherLanesMs: number;
+  /** The same for lanes behind a NAT, whose binding may live for 30 s only (RFC 4787 asks for two minutes). */
+  readonly idleMappedLanesMs: number;
   /** Stream lanes while nothing needs them: they live as long as their connection, which has its own pings. */
   readonly idleStreamProbeMs: number;
   /** An idle lane's ask without an answer is repeated after this, so that its death shows in some seconds. */
@@ -40,6 +42,8 @@ export interface TrunkConfig {
   /** Section 2: at most 8 candidates a lane, 5 probes each; a new round of them this long after the last. */
   readonly candidatesMax: number;
   readonly candidateProbes: number;
+  /** From the first probe of a candidate to the second; then it doubles. */
+  readonly candidateProbeMs: number;
   readonly candidateRoundMs: number;
   /** Rounds in vain come ever more rarely, down to this, while the trunk carries nothing. */
   readonly candidateRoundMaxMs: number;
@@ -81,6 +85,7 @@ export const DEFAULT_TRUNK_CONFIG: TrunkConfig = {
   fastProbeMs: 250,
   idleProbeMs: 15_000,
   idleOtherLanesMs: 45_000,
+  idleMappedLanesMs: 25_000,
   idleStreamProbeMs: 120_000,
   idleRetryMs: 1_000,
   trafficWindowMs: 2_000,
@@ -90,6 +95,7 @@ export const DEFAULT_TRUNK_CONFIG: TrunkConfig = {
   reviveMs: 60_000,
   candidatesMax: 8,
   candidateProbes: 5,
+  candidateProbeMs: 250,
   candidateRoundMs: 10_000,
   candidateRoundMaxMs: 120_000,
   trunkDeadMs: 15_000,

@@ -7,6 +7,7 @@ import { bytesToHex } from '@noble/hashes/utils.js';
 import { TokenBucket } from '../limit/token-bucket.ts';
 import type { TrunkCrypto } from './handshake.ts';
 import type { Lane } from './lane.ts';
+import { ObservedAddresses } from './observed-addresses.ts';
 import type { TrunkConfig } from './trunk-config.ts';
 import type {
   DatagramAddress,
@@ -42,6 +43,7 @@ export type TrunkCounter =
   | 'laneAllocationsFailed'
   | 'exchanges'
   | 'roams'
+  | 'punches'
   | 'carrierChanges'
   | 'pathBlackHoles';
 
@@ -57,6 +59,7 @@ export class TrunkContext {
   datagramAddresses: readonly DatagramAddress[] = [];
   datagramPort = 0;
   listenAddresses: readonly string[] = [];
+  readonly observed = new ObservedAddresses();
   /** Own VLANs by the hex of their id, with their meet keys. */
   vlans = new Map<string, { readonly id: Uint8Array; readonly meetKey: Uint8Array }>();
   nowMs = 0;

@@ -11,6 +11,7 @@ import { handleDataplane } from './dataplane-inputs.ts';
 import { findShared, sendMeet } from './meet.ts';
 import { meetKeyOf } from './meet-tags.ts';
 import type { DialFailedInput } from './network-port.ts';
+import { isCircuitChange, toldListen } from './own-addresses.ts';
 import { dropPending, endTrunk, expelPeer, type Peer, PeerTable, sendMessage } from './peer.ts';
 import {
   closeStream,
@@ -30,6 +31,7 @@ import type {
   LocalInput,
   PeerIdText,
   SendBodyInput,
+  SetAddressesInput,
   SetPeersInput,
   SetVlansInput,
   TrunkEffect,
@@ -52,6 +54,7 @@ export class TrunkMachine {
   readonly #unnamed = new UnnamedPeers();
   readonly #touched = new Set<Peer>();
   #named: SetPeersInput['peers'] = [];
+  #addresses: SetAddressesInput | undefined;
   #stopped = false;
 
   constructor(ports: TrunkPorts, config: Partial<TrunkConfig> = {}) {
@@ -181,10 +184,7 @@ export class TrunkMachine {
         this.#setVlans(input);
         return;
       case 'set-addresses':
-        context.datagramAddresses = input.datagram.slice(0, context.config.candidatesMax - 1);
-        context.datagramPort = input.datagramPort;
-        context.listenAddresses = input.listen.slice(0, context.config.candidatesMax);
-        this.#roam();
+        this.#setAddresses(input);
         return;
       case 'send-body':
         this.#sendBody(input);
@@ -255,6 +255,19 @@ export class TrunkMachine {
     const peer = this.#table.peers.get(id);
     if (peer?.trunk !== undefined) {
       sendMessage(this.#context, peer, { kind: 'body', channel, body });
+    }
+  }
+
+  #setAddresses(input: SetAddressesInput): void {
+    const context = this.#context;
+    const hasMoved = !isCircuitChange(this.#addresses, input);
+    this.#addresses = input;
+    context.datagramAddresses = input.datagram.slice(0, context.config.candidatesMax - 1);
+    context.datagramPort = input.datagramPort;
+    context.listenAddresses = toldListen(input.listen, context.config.candidatesMax);
+    if (hasMoved) {
+      context.observed.clear();
+      this.#roam();
     }
   }
 

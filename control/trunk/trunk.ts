@@ -13,6 +13,7 @@ import type { Party } from './messages/trunk-messages.ts';
 import type { StreamId } from './network-port.ts';
 import type { PathEstimate } from './path-estimate.ts';
 import { PathMtu } from './path-mtu.ts';
+import { newPunchState, type PunchState } from './punch-state.ts';
 import type { TrunkContext } from './trunk-context.ts';
 import type { Carrier, DatagramAddress, PeerIdText, TrunkDown, TrunkId } from './trunk-port.ts';
 
@@ -42,6 +43,7 @@ export interface Trunk {
   readonly retired: Lane[];
   readonly mtu: PathMtu;
   readonly answers: TokenBucket;
+  readonly punch: PunchState;
   /** The carrier stream that frames go by. */
   carrierStream: StreamId | undefined;
   /** That stream goes through another node. */
@@ -93,6 +95,7 @@ export function createTrunk(context: TrunkContext, origin: TrunkOrigin): Trunk {
     retired: [],
     mtu,
     answers: new TokenBucket({ burst: config.answerBurst, perSecond: config.answersPerSecond }, nowMs),
+    punch: newPunchState(nowMs, origin.isInitiator),
     carrierStream: undefined,
     isCarrierRelayed: false,
     carrierStreamRetryAtMs: nowMs,

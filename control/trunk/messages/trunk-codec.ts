@@ -14,6 +14,7 @@ export interface TrunkMessage {
   routes?: Routes
   tree?: Tree
   trace?: Trace
+  candidates?: Candidates
 }
 
 export const TrunkMessage = (() => {
@@ -64,6 +65,11 @@ export const TrunkMessage = (() => {
         if (obj.trace != null) {
           w.uint32(66)
           Trace.codec().encode(obj.trace, w)
+        }
+
+        if (obj.candidates != null) {
+          w.uint32(74)
+          Candidates.codec().encode(obj.candidates, w)
         }
 
         if (opts.lengthDelimited !== false) {
@@ -123,6 +129,12 @@ export const TrunkMessage = (() => {
             case 8: {
               obj.trace = Trace.codec().decode(reader, reader.uint32(), {
                 limits: opts.limits?.trace
+              })
+              break
+            }
+            case 9: {
+              obj.candidates = Candidates.codec().decode(reader, reader.uint32(), {
+                limits: opts.limits?.candidates
               })
               break
             }
@@ -1154,6 +1166,179 @@ export const Trace = (() => {
 
   function decode (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Trace>): Trace {
     return decodeMessage(buf, Trace.codec(), opts)
+  }
+
+  return { codec, encode, decode };
+})();
+
+export interface Candidates {
+  isAnswer: boolean
+  lanes: LaneCandidates[]
+  padding: Uint8Array<ArrayBuffer>
+}
+
+export const Candidates = (() => {
+  let _codec: undefined | Codec<Candidates>
+
+  const codec = (): Codec<Candidates> => {
+    if (_codec == null) {
+      _codec = message<Candidates>((obj, w, opts = {}) => {
+        if (opts.lengthDelimited !== false) {
+          w.fork()
+        }
+
+        if ((obj.isAnswer != null && obj.isAnswer !== false)) {
+          w.uint32(8)
+          w.bool(obj.isAnswer)
+        }
+
+        if (obj.lanes != null && obj.lanes.length > 0) {
+          for (const value of obj.lanes) {
+            w.uint32(18)
+            LaneCandidates.codec().encode(value, w)
+          }
+        }
+
+        if ((obj.padding != null && obj.padding.byteLength > 0)) {
+          w.uint32(26)
+          w.bytes(obj.padding)
+        }
+
+        if (opts.lengthDelimited !== false) {
+          w.ldelim()
+        }
+      }, (reader, length, opts = {}) => {
+        const obj: any = {
+          isAnswer: false,
+          lanes: [],
+          padding: new Uint8Array(0)
+        }
+
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            case 1: {
+              obj.isAnswer = reader.bool()
+              break
+            }
+            case 2: {
+              if (opts.limits?.lanes != null && obj.lanes.length === opts.limits.lanes) {
+                throw new MaxLengthError('Decode error - repeated field "lanes" had too many elements')
+              }
+
+              obj.lanes.push(LaneCandidates.codec().decode(reader, reader.uint32(), {
+                limits: opts.limits?.lanes$
+              }))
+              break
+            }
+            case 3: {
+              obj.padding = reader.bytes()
+              break
+            }
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+
+        return obj
+      }, function * () {})
+    }
+
+    return _codec
+  }
+
+  function encode (obj: Partial<Candidates>): Uint8Array<ArrayBuffer> {
+    return encodeMessage(obj, Candidates.codec())
+  }
+
+  function decode (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<Candidates>): Candidates {
+    return decodeMessage(buf, Candidates.codec(), opts)
+  }
+
+  return { codec, encode, decode };
+})();
+
+export interface LaneCandidates {
+  lane: number
+  addresses: DatagramAddress[]
+}
+
+export const LaneCandidates = (() => {
+  let _codec: undefined | Codec<LaneCandidates>
+
+  const codec = (): Codec<LaneCandidates> => {
+    if (_codec == null) {
+      _codec = message<LaneCandidates>((obj, w, opts = {}) => {
+        if (opts.lengthDelimited !== false) {
+          w.fork()
+        }
+
+        if ((obj.lane != null && obj.lane !== 0)) {
+          w.uint32(8)
+          w.uint32(obj.lane)
+        }
+
+        if (obj.addresses != null && obj.addresses.length > 0) {
+          for (const value of obj.addresses) {
+            w.uint32(18)
+            DatagramAddress.codec().encode(value, w)
+          }
+        }
+
+        if (opts.lengthDelimited !== false) {
+          w.ldelim()
+        }
+      }, (reader, length, opts = {}) => {
+        const obj: any = {
+          lane: 0,
+          addresses: []
+        }
+
+        const end = length == null ? reader.len : reader.pos + length
+
+        while (reader.pos < end) {
+          const tag = reader.uint32()
+
+          switch (tag >>> 3) {
+            case 1: {
+              obj.lane = reader.uint32()
+              break
+            }
+            case 2: {
+              if (opts.limits?.addresses != null && obj.addresses.length === opts.limits.addresses) {
+                throw new MaxLengthError('Decode error - repeated field "addresses" had too many elements')
+              }
+
+              obj.addresses.push(DatagramAddress.codec().decode(reader, reader.uint32(), {
+                limits: opts.limits?.addresses$
+              }))
+              break
+            }
+            default: {
+              reader.skipType(tag & 7)
+              break
+            }
+          }
+        }
+
+        return obj
+      }, function * () {})
+    }
+
+    return _codec
+  }
+
+  function encode (obj: Partial<LaneCandidates>): Uint8Array<ArrayBuffer> {
+    return encodeMessage(obj, LaneCandidates.codec())
+  }
+
+  function decode (buf: Uint8Array | Uint8ArrayList, opts?: DecodeOptions<LaneCandidates>): LaneCandidates {
+    return decodeMessage(buf, LaneCandidates.codec(), opts)
   }
 
   return { codec, encode, decode };

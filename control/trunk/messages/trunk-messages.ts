@@ -8,6 +8,7 @@
 
 import { ipFromBytes, ipToBytes } from '../ip-text.ts';
 import type { Carrier, DatagramAddress, TrunkChannel, TrunkErrorCode } from '../trunk-port.ts';
+import { check, exactly, Malformed, printable, texts, within } from './field-checks.ts';
 import type * as wire from './trunk-codec.ts';
 import { TrunkMessage as TrunkCodec } from './trunk-codec.ts';
 
@@ -36,8 +37,6 @@ export const BASE_MTU_BYTES = 1_232;
 /** Room for 4,000 tokens; the rest of a message is its tags and lengths. */
 export const CHANNEL_BODY_MAX_BYTES = 65_000;
 const CHANNELS: readonly TrunkChannel[] = ['routes', 'tree', 'trace'];
-const TEXT_MAX_CHARACTERS = 256;
-const TEXT_LIST_MAX = 32;
 const GENERATION_MAX = 0xffff_ffff;
 
 export interface LaneOffer {
@@ -96,13 +95,26 @@ export interface ChannelBody {
   readonly body: Uint8Array;
 }
 
+/** Addresses for hole punching, see punching.ts. */
+export interface Candidates {
+  readonly kind: 'candidates';
+  readonly isAnswer: boolean;
+  readonly lanes: readonly LaneCandidates[];
+  readonly paddingBytes: number;
+}
+
+export interface LaneCandidates {
+  readonly lane: number;
+  readonly addresses: readonly DatagramAddress[];
+}
+
 export interface Bye {
   readonly kind: 'bye';
   readonly code: TrunkErrorCode;
   readonly detail: string;
 }
 
-export type TrunkMessage = Hello | HelloReply | Meet | RekeyRequest | ChannelBody | Bye;
+export type TrunkMessage = Hello | HelloReply | Meet | RekeyRequest | ChannelBody | Candidates | Bye;
 
 export type TrunkDecodeResult =
   | { readonly ok: true; readonly message: TrunkMessage }
@@ -122,9 +134,6 @@ const ERROR_CODES: ReadonlySet<string> = new Set<TrunkErrorCode>([
   'not-authorised',
   'rejected',
 ]);
-
-/** Carries the sentence about the first field that is wrong up to `decodeTrunkMessage`, and no further. */
-class Malformed extends Error {}
 
 /**
  * Reads one message.
@@ -190,6 +199,17 @@ export function encodeTrunkMessage(message: TrunkMessage): Uint8Array {
       return TrunkCodec.encode({ rekeyRequest: { lanes: message.lanes.map(wireLane) } });
     case 'body':
       return TrunkCodec.encode({ [message.channel]: { body: own(message.body) } });
+    case 'candidates':
+      return TrunkCodec.encode({
+        candidates: {
+          isAnswer: message.isAnswer,
+          lanes: message.lanes.map(({ lane, addresses }) => ({
+            lane,
+            addresses: addresses.map(wireAddress),
+          })),
+          padding: new Uint8Array(message.paddingBytes),
+        },
+      });
     case 'bye':
       return TrunkCodec.encode({
         bye: {
@@ -232,11 +252,33 @@ function checkMessage(decoded: wire.TrunkMessage): TrunkMessage {
       return checkBody(channel, said.body);
     }
   }
+  if (decoded.candidates !== undefined) {
+    return checkCandidates(decoded.candidates);
+  }
   if (decoded.bye !== undefined) {
     const code = ERROR_CODES.has(decoded.bye.code) ? (decoded.bye.code as TrunkErrorCode) : 'rejected';
     return { kind: 'bye', code, detail: printable(decoded.bye.detail) };
   }
   throw new Malformed('an empty message');
+}
+
+function checkCandidates(candidates: wire.Candidates): Candidates {
+  check(candidates.lanes.length <= WORKERS_MAX, `candidates.lanes: expected at most ${WORKERS_MAX}`);
+  const lanes = candidates.lanes.map(({ lane, addresses }) => {
+    check(
+      addresses.length <= DATAGRAM_ADDRESSES_MAX,
+      `candidates.addresses: expected at most ${DATAGRAM_ADDRESSES_MAX}`,
+    );
+    within(lane, 0, WORKERS_MAX - 1, 'candidates.lane');
+    return { lane, addresses: addresses.map((address) => checkAddress(address, 'candidates.addresses')) };
+  });
+  check(new Set(lanes.map(({ lane }) => lane)).size === lanes.length, 'candidates.lanes: a lane twice');
+  return {
+    kind: 'candidates',
+    isAnswer: candidates.isAnswer,
+    lanes,
+    paddingBytes: candidates.padding.length,
+  };
 }
 
 function checkBody(channel: TrunkChannel, body: Uint8Array): ChannelBody {
@@ -290,7 +332,9 @@ function checkParty(party: wire.Party | undefined): Party {
     features: texts(party.features, 'party.features'),
     roles: texts(party.roles, 'party.roles'),
     lanes: checkLanes(party.lanes),
-    datagramAddresses: party.datagramAddresses.map(checkAddress),
+    datagramAddresses: party.datagramAddresses.map((address) =>
+      checkAddress(address, 'party.datagramAddresses'),
+    ),
     datagramPort: within(party.datagramPort, 0, 0xffff, 'party.datagramPort'),
     listenAddresses: texts(party.listenAddresses, 'party.listenAddresses'),
   };
@@ -312,42 +356,12 @@ function checkLanes(lanes: readonly wire.Lane[]): LaneOffer[] {
   return offers;
 }
 
-function checkAddress(address: wire.DatagramAddress): DatagramAddress {
+function checkAddress(address: wire.DatagramAddress, field: string): DatagramAddress {
   const ip = ipFromBytes(address.ip);
   if (ip === undefined) {
-    throw new Malformed('party.datagramAddresses: expected 4 or 16 bytes');
+    throw new Malformed(`${field}: expected 4 or 16 bytes`);
   }
-  return { ip, port: within(address.port, 1, 0xffff, 'party.datagramAddresses.port') };
-}
-
-function check(condition: boolean, detail: string): asserts condition {
-  if (!condition) {
-    throw new Malformed(detail);
-  }
-}
-
-function exactly(bytes: Uint8Array, size: number, field: string): Uint8Array {
-  check(bytes.length === size, `${field}: expected ${size} bytes, got ${bytes.length}`);
-  return new Uint8Array(bytes);
-}
-
-function within(value: number, low: number, high: number, field: string): number {
-  check(value >= low && value <= high, `${field}: expected ${low}..${high}, got ${value}`);
-  return value;
-}
-
-function texts(values: readonly string[], field: string): string[] {
-  check(values.length <= TEXT_LIST_MAX, `${field}: expected at most ${TEXT_LIST_MAX}`);
-  check(
-    values.every((value) => value.length <= TEXT_MAX_CHARACTERS),
-    `${field}: expected at most ${TEXT_MAX_CHARACTERS} characters each`,
-  );
-  return values.slice();
-}
-
-/** A peer's text goes into our log: only printable ASCII, and not much of it. */
-function printable(text: string): string {
-  return text.slice(0, TEXT_MAX_CHARACTERS).replaceAll(/[^ -~]/g, '?');
+  return { ip, port: within(address.port, 1, 0xffff, `${field}.port`) };
 }
 
 function own(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
@@ -358,6 +372,10 @@ function wireLane(offer: LaneOffer): wire.Lane {
   return { carrier: offer.carrier === 'udp' ? 1 : 2, lane: offer.lane, receiverIndex: offer.receiverIndex };
 }
 
+function wireAddress({ ip, port }: DatagramAddress): wire.DatagramAddress {
+  return { ip: own(ipToBytes(ip) ?? new Uint8Array(4)), port };
+}
+
 function wireParty(party: Party): wire.Party {
   return {
     incarnation: own(party.incarnation),
@@ -366,10 +384,7 @@ function wireParty(party: Party): wire.Party {
     features: [...party.features],
     roles: [...party.roles],
     lanes: party.lanes.map(wireLane),
-    datagramAddresses: party.datagramAddresses.map(({ ip, port }) => ({
-      ip: own(ipToBytes(ip) ?? new Uint8Array(4)),
-      port,
-    })),
+    datagramAddresses: party.datagramAddresses.map(wireAddress),
     listenAddresses: [...party.listenAddresses],
     limits: { maxLanes: WORKERS_MAX, maxMeetTags: MEET_TAGS_MAX },
     datagramPort: party.datagramPort,
