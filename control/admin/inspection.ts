@@ -175,9 +175,7 @@ export interface TraceHop {
   readonly peer: string | null;
   /** From the asking to its answer; null for this node. */
   readonly elapsedMs: number | null;
-  /** How long it kept the question before it passed it on; null at the end. */
-  readonly heldMs: number | null;
-  /** null at the end. */
+  /** The trunk by which it passed the question on; null at the end. */
   readonly next: TraceLink | null;
 }
 
