@@ -24,7 +24,8 @@ export type Edge = readonly [number, number];
 export interface LinksOptions {
   /** The edge whose frames all pass a bridge in user space (probe/bridge.ts), which the test starts and ends. */
   readonly disturbed?: Edge;
-  readonly mtuBytes?: number;
+  /** What a link takes; 1,500 unless given. */
+  readonly mtuBytesOf?: (edge: Edge) => number;
 }
 
 /** Machine i to machine i + 1. */
@@ -113,9 +114,7 @@ export class Links {
 
   /** Bytes that a machine has sent over a link since it was made, as its kernel counts them. */
   sentBytes(from: number, to: number): number {
-    const text = this.machine(from).namespace.ip('-s', '-j', 'link', 'show', 'dev', this.interfaceTo(to));
-    const [row] = JSON.parse(text) as { stats64: { tx: { bytes: number } } }[];
-    return row?.stats64.tx.bytes ?? 0;
+    return this.machine(from).namespace.counters(this.interfaceTo(to)).sentBytes;
   }
 
   remove(): void {
@@ -135,14 +134,14 @@ export class Links {
     return edge;
   }
 
-  #wire(edge: Edge, { disturbed, mtuBytes }: LinksOptions): void {
+  #wire(edge: Edge, { disturbed, mtuBytesOf }: LinksOptions): void {
     const [left, right] = [this.#endOf(edge[0], edge[1]), this.#endOf(edge[1], edge[0])];
     const isDisturbed = disturbed !== undefined && this.#edge(...disturbed) === edge;
     if (isDisturbed && this.middle !== undefined) joinThrough(this.middle, left, right);
     else connect(left, right, 'gso');
-    if (mtuBytes === undefined) return;
-    for (const end of [left, right])
-      end.namespace.ip('link', 'set', end.interfaceName, 'mtu', String(mtuBytes));
+    if (mtuBytesOf === undefined) return;
+    const mtuBytes = String(mtuBytesOf(edge));
+    for (const end of [left, right]) end.namespace.ip('link', 'set', end.interfaceName, 'mtu', mtuBytes);
   }
 
   #endOf(index: number, towards: number): LinkEnd {

@@ -84,6 +84,15 @@ export class Namespace {
     return found[1];
   }
 
+  /** What the kernel counts on an interface since it was made. */
+  counters(interfaceName: string): { receivedPackets: number; sentBytes: number } {
+    const [row] = JSON.parse(this.ip('-s', '-j', 'link', 'show', 'dev', interfaceName)) as {
+      stats64: { rx: { packets: number }; tx: { bytes: number } };
+    }[];
+    if (row === undefined) throw new Error(`${interfaceName} in ${this.name} has no counters`);
+    return { receivedPackets: row.stats64.rx.packets, sentBytes: row.stats64.tx.bytes };
+  }
+
   /** The link-local IPv6 address of an interface once duplicate detection is through, else undefined. */
   linkLocalOf(interfaceName: string): string | undefined {
     const line = this.ip('-6', '-o', 'addr', 'show', 'dev', interfaceName, 'scope', 'link');
