@@ -7,9 +7,12 @@
  *
  * @see docs/protocol.md, "Tokens"
  */
+import { randomBytes } from 'node:crypto';
 import { DROP } from '../../dataplane/base/drop-code.ts';
 import type { RouteNow } from '../token/route-announcer.ts';
-import { type RouteInput, type RoutePorts, TokenRoutes } from '../token/token-routes.ts';
+import { keyOf, NONCE_BYTES } from '../token/route-message.ts';
+import type { RouteInput, RoutePorts } from '../token/route-port.ts';
+import { TokenRoutes } from '../token/token-routes.ts';
 import type { SegmentKeys } from '../vlan/epoch-keys.ts';
 
 /** What the link works on. */
@@ -40,6 +43,8 @@ export interface RouteOutlet {
 export class RouteLink implements RouteOutlet {
   readonly #parts: RouteLinkParts;
   readonly #machine: TokenRoutes;
+  /** Our name in each segment. */
+  readonly #nonces = new Map<string, Uint8Array>();
   #counted = 0;
 
   constructor(parts: RouteLinkParts) {
@@ -58,11 +63,14 @@ export class RouteLink implements RouteOutlet {
   }
 
   announce(segment: SegmentKeys, routes: readonly Uint8Array[], peers: readonly string[]): void {
-    this.#handle({ kind: 'want', segment, routes });
-    this.#handle({ kind: 'neighbours', segmentId: segment.id, peers });
+    const nonce = this.#nonces.get(keyOf(segment.id)) ?? randomBytes(NONCE_BYTES);
+    this.#nonces.set(keyOf(segment.id), nonce);
+    this.#handle({ kind: 'want', segment, nonce, routes });
+    this.#handle({ kind: 'partners', segmentId: segment.id, peers });
   }
 
   forget(segmentId: Uint8Array): void {
+    this.#nonces.delete(keyOf(segmentId));
     this.#handle({ kind: 'forget', segmentId });
   }
 

@@ -1,15 +1,14 @@
 /**
- * What token announcements need of node:crypto: randomness and Ed25519. Main thread only.
+ * What token announcements need of node:crypto: Ed25519. Main thread only.
  */
-import { randomBytes, sign } from 'node:crypto';
+import { sign } from 'node:crypto';
 import { verifySignature } from '../membership/node-ports.ts';
 import { privateKeyFromRaw } from '../vlan/raw-keys.ts';
-import type { RoutePorts } from './token-routes.ts';
+import type { RoutePorts } from './route-port.ts';
 
 /** The ports over node:crypto. */
 export function createRoutePorts(): RoutePorts {
   return {
-    randomBytes: (count) => randomBytes(count),
     sign: (seed, bytes) => sign(null, bytes, privateKeyFromRaw('ed25519', seed)),
     verify: verifySignature,
   };

@@ -4,10 +4,13 @@
  *   wanted ──(100 ms, withdrawals at once)──▶ announced, sequence + 1 ──▶ a delta to each neighbour
  *   a newcomer ──▶ the whole set            every 10 min ──▶ an empty delta, which prolongs the set
  *
+ * Whoever passes the set on keeps the messages since the last whole set, to tell newcomers. So after some changes the set
+ * is told whole again.
+ *
  * Main thread; no clock of its own.
  */
 import type { SegmentKeys } from '../vlan/epoch-keys.ts';
-import { ROUTE_TIMING } from './route-limits.ts';
+import { ROUTE_LIMIT, ROUTE_TIMING } from './route-limits.ts';
 import { encodeAnnounce, keyOf, ROUTES_MAX } from './route-message.ts';
 
 /** A message for a neighbour. */
@@ -34,7 +37,7 @@ export interface RouteNow {
 export class RouteAnnouncer {
   readonly #ports: AnnouncerPorts;
   readonly #keys: SegmentKeys;
-  readonly #nonce: Uint8Array;
+  readonly nonce: Uint8Array;
   readonly #peers = new Set<string>();
   #wanted = new Map<string, Uint8Array>();
   #announced = new Map<string, Uint8Array>();
@@ -44,13 +47,17 @@ export class RouteAnnouncer {
   #refreshDueMs = Number.POSITIVE_INFINITY;
   /** Of the present sequence; newcomers come in crowds, and a signature costs. */
   #snapshot: Uint8Array | undefined;
+  /** What was told since the set was last told whole to all. */
+  #deltas = 0;
+  #deltaBytes = 0;
+  #wholeBytes = 0;
   /** Routes beyond what one message carries. */
   refused = 0;
 
   constructor(ports: AnnouncerPorts, keys: SegmentKeys, nonce: Uint8Array) {
     this.#ports = ports;
     this.#keys = keys;
-    this.#nonce = nonce;
+    this.nonce = nonce;
   }
 
   /** When something is due; infinite when nothing is. */
@@ -60,12 +67,9 @@ export class RouteAnnouncer {
       : Math.min(this.#changeDueMs, this.#refreshDueMs);
   }
 
-  has(peer: string): boolean {
-    return this.#peers.has(peer);
-  }
-
-  peers(): readonly string[] {
-    return [...this.#peers];
+  /** Names the set's present state; 0 as long as nothing was announced. */
+  get sequence(): number {
+    return this.#sequence;
   }
 
   /** The routes to announce from now, whole. */
@@ -142,23 +146,32 @@ export class RouteAnnouncer {
     return change.added.length + change.withdrawn.length === 0 ? [] : this.#announce(change, now);
   }
 
-  /** A change of more than a message carries is told as a whole set, which is never more. */
+  /** A change of more than a message carries is told as a whole set, which is never more; so is a long history. */
   #announce(
     change: { readonly added: Uint8Array[]; readonly withdrawn: Uint8Array[] },
     now: RouteNow,
   ): RouteSend[] {
-    const base = this.#sequence++;
+    const base = this.#sequence;
+    // It goes on above where it was when the segment is forgotten and then wanted again under the same nonce.
+    this.#sequence = base === 0 ? Math.floor(now.unixMs) : base + 1;
     this.#snapshot = undefined;
     this.#refreshDueMs = now.nowMs + ROUTE_TIMING.refreshMs;
     if (this.#peers.size === 0) {
       return [];
     }
-    const isWhole = base === 0 || change.added.length + change.withdrawn.length > ROUTES_MAX;
-    if (isWhole) {
-      return [...this.#peers].flatMap((peer) => this.tell(peer, now));
+    if (base !== 0 && change.added.length + change.withdrawn.length <= ROUTES_MAX) {
+      const bytes = this.#encode({ base, ...change }, now);
+      this.#deltas++;
+      this.#deltaBytes += bytes.length;
+      if (this.#deltaBytes <= this.#wholeBytes && this.#deltas <= ROUTE_LIMIT.deltas) {
+        return [...this.#peers].map((peer) => ({ kind: 'send', peer, bytes }));
+      }
     }
-    const bytes = this.#encode({ base, ...change }, now);
-    return [...this.#peers].map((peer) => ({ kind: 'send', peer, bytes }));
+    const sends = [...this.#peers].flatMap((peer) => this.tell(peer, now));
+    this.#deltas = 0;
+    this.#deltaBytes = 0;
+    this.#wholeBytes = sends[0]?.bytes.length ?? 0;
+    return sends;
   }
 
   #encode(
@@ -168,7 +181,7 @@ export class RouteAnnouncer {
     const set = {
       ...content,
       segmentKey: this.#keys.publicKey,
-      nonce: this.#nonce,
+      nonce: this.nonce,
       sequence: this.#sequence,
       expiresAtUnixMs: Math.floor(now.unixMs) + ROUTE_TIMING.lifetimeMs,
     };

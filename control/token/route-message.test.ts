@@ -7,11 +7,17 @@ import { createRoutePorts } from './node-ports.ts';
 import {
   decodeRouteMessage,
   encodeAnnounce,
+  encodePaths,
   encodePull,
   NONCE_BYTES,
   PATH_MTU_ANY,
+  PATH_MTU_LEAST,
+  PATHS_MAX,
+  PULL_NONCES_MAX,
   ROUTES_MAX,
+  type RoutePath,
   type RouteSet,
+  withHead,
 } from './route-message.ts';
 
 const { segment } = deriveEpochKeys(new Uint8Array(32).fill(9));
@@ -49,10 +55,10 @@ test('an announcement comes back as it was, names its segment by the hash of its
         const message = decodeRouteMessage(encodeAnnounce(set, sign));
 
         assert.equal(message?.kind, 'announce');
-        const { kind, segmentId, pathMtuBytes, signed, signature, ...rest } = message;
+        const { kind, segmentId, pathMtuBytes, hops, signed, signature, ...rest } = message;
         assert.deepEqual({ kind, ...rest }, { kind: 'announce', ...set });
         assert.deepEqual(segmentId, segment.id);
-        assert.equal(pathMtuBytes, PATH_MTU_ANY);
+        assert.deepEqual({ pathMtuBytes, hops }, { pathMtuBytes: PATH_MTU_ANY, hops: 0 });
         assert.ok(ports.verify(segment.publicKey, signed, signature));
       },
     ),
@@ -60,23 +66,63 @@ test('an announcement comes back as it was, names its segment by the hash of its
   );
 });
 
-test('each bit but those of the path MTU is signed or makes it no message', () => {
-  const bytes = encodeAnnounce(setOf(), sign);
+test('each bit but those of the path is signed or makes it no message', () => {
+  const bytes = withHead(encodeAnnounce(setOf(), sign), { pathMtuBytes: 0b111_1111_1111_1111, hops: 3 });
   for (let bit = 0; bit < bytes.length * 8; bit++) {
     const altered = Uint8Array.from(bytes);
     altered[bit >> 3] = (altered[bit >> 3] ?? 0) ^ (1 << (bit & 7));
     const message = decodeRouteMessage(altered);
-    const isPathMtu = bit >= 8 && bit < 24;
+    const isOfPath = bit >= 8 && bit < 32;
     const isGenuine =
       message?.kind === 'announce' &&
       Buffer.compare(message.segmentId, segment.id) === 0 &&
       ports.verify(message.segmentKey, message.signed, message.signature);
-    assert.equal(isGenuine, isPathMtu, `bit ${bit}`);
+    assert.equal(isGenuine, isOfPath, `bit ${bit}`);
   }
 });
 
-test('a pull comes back; what is too short, too long, or not in order is no message', () => {
-  assert.deepEqual(decodeRouteMessage(encodePull(segment.id)), { kind: 'pull', segmentId: segment.id });
+test('what is passed on differs in its head only', () => {
+  const bytes = encodeAnnounce(setOf(), sign);
+  const head = { pathMtuBytes: 1_412, hops: 3 };
+  const passed = withHead(bytes, head);
+  assert.deepEqual(decodeRouteMessage(passed), { ...decodeRouteMessage(bytes), ...head });
+  const least = withHead(bytes, { ...head, pathMtuBytes: PATH_MTU_LEAST });
+  assert.notEqual(decodeRouteMessage(least), undefined);
+  const less = withHead(bytes, { ...head, pathMtuBytes: PATH_MTU_LEAST - 1 });
+  assert.equal(decodeRouteMessage(less), undefined);
+});
+
+test('pulls and lists of paths come back, the longest too; others are no messages', () => {
+  const nonces = (count: number): Uint8Array[] => Array.from({ length: count }, (_, index) => route(index));
+  for (const count of [0, 1, PULL_NONCES_MAX]) {
+    const pull = { kind: 'pull', segmentId: segment.id, nonces: nonces(count) };
+    assert.deepEqual(decodeRouteMessage(encodePull(segment.id, nonces(count))), pull);
+  }
+  const path = (nonce: Uint8Array): RoutePath => ({ nonce, sequence: 2 ** 47 + 1, pathMtuBytes: 0, hops: 7 });
+  for (const [count, isWhole] of [
+    [0, true],
+    [2, false],
+    [PATHS_MAX, true],
+  ] as const) {
+    const paths = nonces(count).map(path);
+    const bytes = encodePaths(segment.id, paths, isWhole);
+    assert.ok(bytes.length <= 65_000);
+    assert.deepEqual(decodeRouteMessage(bytes), { kind: 'paths', segmentId: segment.id, isWhole, paths });
+    for (let length = 18; length < Math.min(bytes.length, 40); length++) {
+      const isCut = (length - 18) % 25 !== 0;
+      assert.equal(decodeRouteMessage(bytes.subarray(0, length)) === undefined, isCut, `${length} bytes`);
+    }
+  }
+  assert.equal(decodeRouteMessage(encodePull(segment.id, nonces(PULL_NONCES_MAX + 1))), undefined);
+  assert.equal(decodeRouteMessage(encodePaths(segment.id, nonces(PATHS_MAX + 1).map(path), true)), undefined);
+  const small = { ...path(route(1)), pathMtuBytes: PATH_MTU_LEAST - 1 };
+  assert.equal(decodeRouteMessage(encodePaths(segment.id, [small], true)), undefined);
+  const odd = encodePaths(segment.id, [], true);
+  odd[17] = 2;
+  assert.equal(decodeRouteMessage(odd), undefined);
+});
+
+test('what is too short, too long, or not in order is no message', () => {
   const bytes = encodeAnnounce(setOf(), sign);
   for (let length = 0; length < bytes.length; length++) {
     assert.equal(decodeRouteMessage(bytes.subarray(0, length)), undefined);
@@ -84,7 +130,7 @@ test('a pull comes back; what is too short, too long, or not in order is no mess
   assert.equal(decodeRouteMessage(Buffer.concat([bytes, Buffer.of(0)])), undefined);
   assert.equal(decodeRouteMessage(encodeAnnounce(setOf({ base: 7 }), sign)), undefined);
   assert.equal(decodeRouteMessage(encodeAnnounce(setOf({ base: 8 }), sign)), undefined);
-  assert.equal(decodeRouteMessage(Buffer.concat([encodePull(segment.id), Buffer.of(0)])), undefined);
+  assert.equal(decodeRouteMessage(Buffer.concat([encodePull(segment.id, []), Buffer.of(0)])), undefined);
 });
 
 test('the largest set fits a message of the trunk stream, and a larger one is none', () => {
@@ -98,10 +144,10 @@ test('the largest set fits a message of the trunk stream, and a larger one is no
 
 test('any bytes are taken', () => {
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 400 }), fc.constantFrom(0, 1, 2, 3), (bytes, type) => {
+    fc.property(fc.uint8Array({ maxLength: 400 }), fc.constantFrom(0, 1, 2, 3, 4), (bytes, type) => {
       bytes[0] = type;
       const message = decodeRouteMessage(bytes);
-      assert.ok(message === undefined || message.kind === 'pull' || message.added.length <= ROUTES_MAX);
+      assert.ok(message?.kind !== 'announce' || message.added.length <= ROUTES_MAX);
     }),
   );
 });

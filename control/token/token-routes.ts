@@ -1,128 +1,37 @@
 /**
- * Token announcements over trunks: tells neighbours that share a VLAN which tokens this node wants, and keeps what they
- * say (protocol section 5). Sans-I/O: `handle(input, now)` returns effects.
+ * Token announcements over trunks: tells neighbours which tokens this node wants, keeps what they say, and passes it on
+ * along the trees of the segments (protocol section 5.1). Sans-I/O: `handle(input, now)` returns effects.
  *
- *   own epochs, stations ──▶ route-announcer.ts ──▶ send            neighbours ──▶ checks ──▶ route-table.ts
+ *   own epochs, stations ─▶ route-announcer.ts ─▶ send
+ *   neighbours ─▶ route-intake.ts (checks) ─▶ route-store.ts ─▶ route-teller.ts ─▶ send to the other ports
  *
- * Checks, in this order: form, a segment of ours, fresh and from the state that we have, the neighbour's budget, the
- * signature. Nothing of it throws, and each refusal is counted.
- *
- * Main thread. Which segments a relay carries that is no member of them comes with relaying: here a segment that is not our
- * own is refused.
+ * Main thread. Whose neighbours are told, and which segments are carried for others, the caller says.
  */
-import { TokenBucket } from '../limit/token-bucket.ts';
-import type { SegmentKeys } from '../vlan/epoch-keys.ts';
-import { type AnnouncerPorts, RouteAnnouncer, type RouteNow, type RouteSend } from './route-announcer.ts';
-import { ROUTE_LIMIT, ROUTE_TIMING } from './route-limits.ts';
-import {
-  decodeRouteMessage,
-  encodePull,
-  keyOf,
-  NONCE_BYTES,
-  type RouteAnnounce,
-  type RoutePull,
-} from './route-message.ts';
-import { RouteTable, type RouteVerdict, type TokenRoute } from './route-table.ts';
-
-/** What the machine cannot compute from its inputs. */
-export interface RoutePorts extends AnnouncerPorts {
-  randomBytes(count: number): Uint8Array;
-  /** Whether an Ed25519 signature holds; false for a key that is none. */
-  verify(publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array): boolean;
-}
-
-/** An epoch of ours, and the routes that we want in it, whole; again at each change. */
-export interface WantInput {
-  readonly kind: 'want';
-  readonly segment: SegmentKeys;
-  /** r of 16 bytes each: broadcast, control and own stations, of the previous, current and next period. */
-  readonly routes: readonly Uint8Array[];
-}
-/** The neighbours that share the VLAN of a segment, whole; after its `want`. */
-export interface NeighboursInput {
-  readonly kind: 'neighbours';
-  readonly segmentId: Uint8Array;
-  readonly peers: readonly string[];
-}
-/** An epoch is gone: what we wanted in it is withdrawn. */
-export interface ForgetInput {
-  readonly kind: 'forget';
-  readonly segmentId: Uint8Array;
-}
-/** A neighbour's control stream is another one: what was on its way may be lost. */
-export interface AgainInput {
-  readonly kind: 'again';
-  readonly peer: string;
-}
-/** A trunk is gone. */
-export interface TrunkDownInput {
-  readonly kind: 'trunk-down';
-  readonly peer: string;
-}
-/** The bytes of a neighbour's `Routes`. */
-export interface RouteMessageInput {
-  readonly kind: 'message';
-  readonly peer: string;
-  readonly bytes: Uint8Array;
-}
-/** Time has passed; due at `nextTimeoutMs()`. */
-export interface RouteTickInput {
-  readonly kind: 'tick';
-}
-
-export type RouteInput =
-  | WantInput
-  | NeighboursInput
-  | ForgetInput
-  | AgainInput
-  | TrunkDownInput
-  | RouteMessageInput
-  | RouteTickInput;
-
-/** The tokens of a segment that a neighbour wants are others now. */
-export interface RoutesChanged {
-  readonly kind: 'routes-changed';
-  readonly peer: string;
-  /** Segment id, in hexadecimal. */
-  readonly segment: string;
-}
-
-export type RouteEffect = RouteSend | RoutesChanged;
-
-/** Totals since the start. */
-export interface RouteCounters {
-  accepted: number;
-  malformed: number;
-  foreignSegment: number;
-  stale: number;
-  gaps: number;
-  expired: number;
-  overBudget: number;
-  forged: number;
-  overQuota: number;
-  pullsSent: number;
-  pullsAnswered: number;
-  segmentsRefused: number;
-}
-
-const COUNTED = {
-  applied: 'accepted',
-  'over-quota': 'overQuota',
-  stale: 'stale',
-  gap: 'gaps',
-  expired: 'expired',
-} as const satisfies Record<RouteVerdict, keyof RouteCounters>;
-
-interface Budgets {
-  readonly verifications: TokenBucket;
-  readonly pulls: TokenBucket;
-}
-
-interface PendingPull {
-  readonly peer: string;
-  readonly segmentId: Uint8Array;
-  readonly dueMs: number;
-}
+import { hash128 } from '../vlan/hash.ts';
+import { RouteAnnouncer, type RouteNow, type RouteSend } from './route-announcer.ts';
+import { RouteChanges } from './route-changes.ts';
+import { RouteIntake } from './route-intake.ts';
+import { ROUTE_LIMIT } from './route-limits.ts';
+import { keyOf, PATH_MTU_ANY } from './route-message.ts';
+import type {
+  AnnouncerPath,
+  AnnouncerReport,
+  CarryInput,
+  PartnersInput,
+  PortsInput,
+  RouteCounters,
+  RouteEffect,
+  RouteInput,
+  RoutePorts,
+  RouteStatus,
+  TokenRoute,
+  TrunkSizeInput,
+  WantInput,
+} from './route-port.ts';
+import { RoutePulls } from './route-pulls.ts';
+import { RouteSegment, without } from './route-segment.ts';
+import { type Announcer, RouteStore } from './route-store.ts';
+import { RouteTeller } from './route-teller.ts';
 
 /** See the file's head. */
 export class TokenRoutes {
@@ -130,6 +39,8 @@ export class TokenRoutes {
     accepted: 0,
     malformed: 0,
     foreignSegment: 0,
+    notForwarding: 0,
+    tooFar: 0,
     stale: 0,
     gaps: 0,
     expired: 0,
@@ -141,220 +52,344 @@ export class TokenRoutes {
     segmentsRefused: 0,
   };
   readonly #ports: RoutePorts;
-  readonly #table = new RouteTable();
-  /** Own segments, by id. */
-  readonly #announcers = new Map<string, RouteAnnouncer>();
-  readonly #budgets = new Map<string, Budgets>();
-  /** By neighbour and segment. */
-  readonly #pulls = new Map<string, PendingPull>();
+  readonly #segments = new Map<string, RouteSegment>();
+  readonly #trunkBytes = new Map<string, number>();
+  readonly #store = new RouteStore();
+  readonly #pulls = new RoutePulls();
+  readonly #changes = new RouteChanges();
+  readonly #teller: RouteTeller;
+  readonly #intake: RouteIntake;
 
   constructor(ports: RoutePorts) {
+    const [store, pulls, changes, counters] = [this.#store, this.#pulls, this.#changes, this.counters];
+    const segments = this.#segments;
     this.#ports = ports;
+    this.#teller = new RouteTeller({ store, segments, trunkBytes: (peer) => this.#bytesOf(peer) });
+    this.#intake = new RouteIntake({
+      ports,
+      store,
+      segments,
+      pulls,
+      changes,
+      counters,
+      teller: this.#teller,
+    });
   }
 
-  /** Tokens that neighbours want. */
+  /** Tokens that others want, once for each who does. */
   get live(): number {
-    return this.#table.live;
-  }
-
-  /** The trunks that lead to a token of ours or of a neighbour's. */
-  routesOf(token: Uint8Array): readonly TokenRoute[] {
-    return this.#table.routesOf(token);
-  }
-
-  /** Whether a neighbour has said that it wants a token: its tokens are routed. */
-  isRouted(peer: string, token: Uint8Array): boolean {
-    return this.#table.routesOf(token).some((route) => route.peer === peer);
+    return this.#store.live;
   }
 
   /**
-   * What fits the paths to all who want a token, as far as they have said so.
+   * The forwarding ports that lead to a token.
    *
-   * @param trunkBytes - what the trunk to a neighbour takes
-   * @returns undefined when nobody wants it
+   * @param token - 16 bytes, or its hexadecimal form
    */
-  pathMtuBytes(token: Uint8Array, trunkBytes: (peer: string) => number): number | undefined {
-    const sizes = this.#table
-      .routesOf(token)
-      .map(({ peer, pathMtuBytes }) => Math.min(pathMtuBytes, trunkBytes(peer)));
-    return sizes.length === 0 ? undefined : Math.min(...sizes);
+  routesOf(token: Uint8Array | string): readonly TokenRoute[] {
+    const bytes = new Map<string, number>();
+    for (const announcer of this.#store.wanting(typeof token === 'string' ? token : keyOf(token))) {
+      const forwarding = this.#segments.get(announcer.segment)?.forwarding;
+      for (const [peer, { pathMtuBytes }] of announcer.ways) {
+        if (forwarding?.has(peer) === true) {
+          bytes.set(peer, Math.min(bytes.get(peer) ?? this.#bytesOf(peer), pathMtuBytes));
+        }
+      }
+    }
+    return [...bytes].map(([peer, pathMtuBytes]) => ({ peer, pathMtuBytes }));
+  }
+
+  /** The way to an announcer: by the tree, else by a trunk to itself. */
+  pathOf(segmentId: Uint8Array, nonce: Uint8Array): AnnouncerPath | undefined {
+    const segment = this.#segments.get(keyOf(segmentId));
+    const announcer = segment && this.#store.of(segment.key).get(keyOf(nonce));
+    return announcer && this.#pathTo(segment, announcer);
+  }
+
+  /** Who wants tokens in a segment, and can be reached. */
+  announcers(segmentId: Uint8Array): readonly AnnouncerReport[] {
+    const segment = this.#segments.get(keyOf(segmentId));
+    if (segment === undefined) {
+      return [];
+    }
+    return [...this.#store.of(segment.key).values()].flatMap((announcer) => {
+      const path = this.#pathTo(segment, announcer);
+      return path === undefined ? [] : { nonce: announcer.key, tokens: announcer.tokens.size, ...path };
+    });
+  }
+
+  /** Whether a neighbour has said that it leads to one who wants a token. */
+  isRouted(peer: string, token: Uint8Array): boolean {
+    return [...this.#store.wanting(keyOf(token))].some(({ ways }) => ways.has(peer));
+  }
+
+  /** What is known, for people. */
+  status(): RouteStatus {
+    const peers = new Set([...this.#segments.values()].flatMap(({ partners }) => [...partners]));
+    return {
+      segments: [...this.#segments.values()].map((segment) => {
+        const reachable = this.announcers(segment.id);
+        return {
+          segment: segment.key,
+          isOwn: segment.own !== undefined,
+          partners: [...segment.partners],
+          ports: [...segment.forwarding],
+          announcers: reachable.length,
+          tokens: reachable.reduce((sum, { tokens }) => sum + tokens, 0),
+        };
+      }),
+      neighbours: [...peers].map((peer) => ({ peer, ...this.#store.countsOf(peer) })),
+    };
   }
 
   handle(input: RouteInput, now: RouteNow): RouteEffect[] {
+    const sends = this.#take(input, now);
+    sends.push(...this.#teller.flush(), ...this.#pulls.take(now.nowMs));
+    this.counters.pullsSent = this.#pulls.sent;
+    return [...this.#changes.take(), ...sends];
+  }
+
+  /** When the next `tick` is due, on the monotonic clock; infinite when nothing is. */
+  nextTimeoutMs(now: RouteNow): number {
+    let dueMs = Math.min(
+      this.#pulls.dueMs,
+      this.#store.dormantDueMs,
+      this.#store.nextExpiryUnixMs - now.unixMs + now.nowMs,
+    );
+    for (const { own } of this.#segments.values()) {
+      dueMs = Math.min(dueMs, own?.dueMs ?? dueMs);
+    }
+    return dueMs;
+  }
+
+  #take(input: RouteInput, now: RouteNow): RouteSend[] {
     switch (input.kind) {
       case 'want':
         return this.#want(input, now);
-      case 'neighbours':
-        return this.#setNeighbours(input, now);
       case 'forget':
-        return this.#forget(keyOf(input.segmentId), now);
+        return this.#forget(keyOf(input.segmentId), 'own', now);
+      case 'carry':
+        return this.#carry(input);
+      case 'uncarry':
+        return this.#forget(keyOf(input.segmentId), 'carried', now);
+      case 'partners':
+        return this.#setPartners(input, now);
+      case 'ports':
+        return this.#setPorts(input, now);
+      case 'trunk-size':
+        return this.#setTrunkBytes(input);
       case 'again':
-        return [...this.#announcers.values()]
-          .filter((announcer) => announcer.has(input.peer))
-          .flatMap((announcer) => announcer.tell(input.peer, now));
+        return this.#again(input.peer, now);
       case 'trunk-down':
-        return this.#trunkDown(input.peer);
+        return this.#trunkDown(input.peer, now);
       case 'message':
-        return this.#message(input, now);
+        return this.#intake.take(input, now);
       case 'tick':
         return this.#tick(now);
     }
   }
 
-  /** When the next `tick` is due, on the monotonic clock; infinite when nothing is. */
-  nextTimeoutMs(now: RouteNow): number {
-    const dues = [
-      ...[...this.#announcers.values()].map(({ dueMs }) => dueMs),
-      ...[...this.#pulls.values()].map(({ dueMs }) => dueMs),
-      this.#table.nextExpiryUnixMs - now.unixMs + now.nowMs,
-    ];
-    return dues.reduce((least, due) => Math.min(least, due), Number.POSITIVE_INFINITY);
+  // ── Segments ─────────────────────────────────────────────────────────────────────────────────────────
+
+  #want({ segment: keys, nonce, routes }: WantInput, now: RouteNow): RouteSend[] {
+    const own = [...this.#segments.values()].filter((known) => known.own !== undefined).length;
+    const segment = this.#segments.get(keyOf(keys.id)) ?? new RouteSegment(keys.id);
+    if (segment.own === undefined) {
+      if (own >= ROUTE_LIMIT.segments) {
+        this.counters.segmentsRefused++;
+        return [];
+      }
+      segment.own = new RouteAnnouncer(this.#ports, keys, nonce);
+      segment.own.setPeers([...segment.partners], now);
+      this.#segments.set(segment.key, segment);
+    }
+    return segment.own.want(routes, now);
   }
 
-  // ── Own tokens ───────────────────────────────────────────────────────────────────────────────────────
-
-  #want({ segment, routes }: WantInput, now: RouteNow): RouteEffect[] {
-    const key = keyOf(segment.id);
-    const known = this.#announcers.get(key);
-    if (known === undefined && this.#announcers.size >= ROUTE_LIMIT.segments) {
+  #carry({ segmentKey }: CarryInput): RouteSend[] {
+    const id = hash128(segmentKey);
+    const segment = this.#segments.get(keyOf(id)) ?? new RouteSegment(id);
+    const carried = [...this.#segments.values()].filter(({ isCarried }) => isCarried).length;
+    if (!segment.isCarried && carried >= ROUTE_LIMIT.carriedSegments) {
       this.counters.segmentsRefused++;
       return [];
     }
-    const announcer = known ?? new RouteAnnouncer(this.#ports, segment, this.#ports.randomBytes(NONCE_BYTES));
-    this.#announcers.set(key, announcer);
-    return announcer.want(routes, now);
+    segment.isCarried = true;
+    this.#segments.set(segment.key, segment);
+    return [];
   }
 
-  #forget(segment: string, now: RouteNow): RouteEffect[] {
-    const effects = this.#announcers.get(segment)?.want([], now) ?? [];
-    this.#announcers.delete(segment);
-    this.#table.removeSegment(segment);
-    for (const [key, pull] of this.#pulls) {
-      if (keyOf(pull.segmentId) === segment) {
-        this.#pulls.delete(key);
+  /** What remains of the segment is told anew; where nothing does, neighbours are told that we lead nowhere. */
+  #forget(key: string, what: 'own' | 'carried', now: RouteNow): RouteSend[] {
+    const segment = this.#segments.get(key);
+    if (segment === undefined) {
+      return [];
+    }
+    segment.own = what === 'own' ? undefined : segment.own;
+    segment.isCarried = what === 'carried' ? false : segment.isCarried;
+    for (const peer of segment.partners) {
+      this.#teller.list(segment, peer);
+    }
+    if (segment.own !== undefined || segment.isCarried) {
+      return [];
+    }
+    const partners = [...segment.partners];
+    for (const announcer of [...this.#store.of(key).values()]) {
+      this.#remove(announcer, now);
+    }
+    for (const peer of partners) {
+      this.#pulls.forget(peer, key);
+    }
+    this.#segments.delete(key);
+    return [];
+  }
+
+  /** A neighbour may have spoken before we knew the segment: newcomers are asked, too. */
+  #setPartners({ segmentId, peers }: PartnersInput, now: RouteNow): RouteSend[] {
+    const segment = this.#segments.get(keyOf(segmentId));
+    if (segment === undefined) {
+      return [];
+    }
+    const before = segment.partners;
+    this.#changePorts(segment, now, () => {
+      segment.setPartners(peers);
+    });
+    for (const peer of without(before, segment.partners)) {
+      this.#leave(segment, peer, now);
+    }
+    for (const peer of without(segment.partners, before)) {
+      this.#pulls.wantList(peer, segment.id, now.nowMs);
+      this.#teller.list(segment, peer);
+    }
+    return segment.own?.setPeers(peers, now) ?? [];
+  }
+
+  #setPorts({ segmentId, peers }: PortsInput, now: RouteNow): RouteSend[] {
+    const segment = this.#segments.get(keyOf(segmentId));
+    if (segment !== undefined) {
+      this.#changePorts(segment, now, () => {
+        segment.setPorts(peers);
+      });
+    }
+    return [];
+  }
+
+  /** Forgets what was passed on to us by ports that forward no more, and tells all to those that begin to. */
+  #changePorts(segment: RouteSegment, now: RouteNow, change: () => void): void {
+    const before = segment.forwarding;
+    change();
+    const stopped = without(before, segment.forwarding);
+    const started = without(segment.forwarding, before);
+    for (const peer of started) {
+      this.#pulls.wantList(peer, segment.id, now.nowMs);
+      this.#teller.list(segment, peer);
+    }
+    if (stopped.length + started.length === 0) {
+      return;
+    }
+    for (const announcer of this.#store.of(segment.key).values()) {
+      for (const peer of stopped) {
+        announcer.told.delete(peer);
+        this.#portChanged(announcer, peer);
+        if (announcer.ways.get(peer)?.hops !== 0) {
+          this.#store.removeWay(announcer, peer, now.nowMs);
+        }
+      }
+      for (const peer of started) {
+        this.#portChanged(announcer, peer);
       }
     }
-    return effects;
   }
 
-  /** A neighbour may have announced before we knew the segment: newcomers are asked, too. */
-  #setNeighbours({ segmentId, peers }: NeighboursInput, now: RouteNow): RouteEffect[] {
-    const announcer = this.#announcers.get(keyOf(segmentId));
-    if (announcer === undefined) {
+  #portChanged(announcer: Announcer, peer: string): void {
+    if (announcer.ways.has(peer)) {
+      this.#changes.add(announcer, announcer.tokens.values());
+      this.#teller.touch(announcer);
+    }
+  }
+
+  /** A neighbour speaks no more in a segment. */
+  #leave(segment: RouteSegment, peer: string, now: RouteNow): void {
+    this.#pulls.forget(peer, segment.key);
+    for (const announcer of this.#store.of(segment.key).values()) {
+      this.#portChanged(announcer, peer);
+      this.#store.removeWay(announcer, peer, now.nowMs);
+      announcer.told.delete(peer);
+    }
+  }
+
+  // ── Trunks ───────────────────────────────────────────────────────────────────────────────────────────
+
+  #setTrunkBytes({ peer, datagramMtuBytes }: TrunkSizeInput): RouteSend[] {
+    if (this.#trunkBytes.get(peer) === datagramMtuBytes) {
       return [];
     }
-    const newcomers = peers.filter((peer) => !announcer.has(peer));
-    const left = announcer.peers().filter((peer) => !peers.includes(peer));
-    const effects: RouteEffect[] = announcer.setPeers(peers, now);
-    for (const peer of newcomers) {
-      this.#wantPull(peer, segmentId, now);
-    }
-    for (const peer of left) {
-      this.#pulls.delete(pullKey(peer, segmentId));
-    }
-    return effects;
-  }
-
-  #trunkDown(peer: string): RouteEffect[] {
-    for (const announcer of this.#announcers.values()) {
-      announcer.remove(peer);
-    }
-    for (const [key, pull] of this.#pulls) {
-      if (pull.peer === peer) {
-        this.#pulls.delete(key);
+    this.#trunkBytes.set(peer, datagramMtuBytes);
+    for (const segment of this.#segments.values()) {
+      if (segment.partners.has(peer)) {
+        for (const announcer of this.#store.of(segment.key).values()) {
+          this.#portChanged(announcer, peer);
+        }
       }
     }
-    this.#budgets.delete(peer);
-    return this.#table.removePeer(peer).map((segment) => ({ kind: 'routes-changed', peer, segment }));
+    return [];
   }
 
-  // ── What neighbours say ──────────────────────────────────────────────────────────────────────────────
-
-  #message({ peer, bytes }: RouteMessageInput, now: RouteNow): RouteEffect[] {
-    const message = decodeRouteMessage(bytes);
-    if (message === undefined) {
-      this.counters.malformed++;
-      return [];
-    }
-    const announcer = this.#announcers.get(keyOf(message.segmentId));
-    if (announcer?.has(peer) !== true) {
-      this.counters.foreignSegment++;
-      return [];
-    }
-    return message.kind === 'pull'
-      ? this.#answerPull(peer, message, now)
-      : this.#takeAnnounce(peer, message, now);
-  }
-
-  #answerPull(peer: string, { segmentId }: RoutePull, now: RouteNow): RouteEffect[] {
-    if (!this.#budgetsOf(peer, now).pulls.take(now.nowMs)) {
-      this.counters.overBudget++;
-      return [];
-    }
-    this.counters.pullsAnswered++;
-    return this.#announcers.get(keyOf(segmentId))?.tell(peer, now) ?? [];
-  }
-
-  #takeAnnounce(peer: string, announce: RouteAnnounce, now: RouteNow): RouteEffect[] {
-    const refusal = this.#table.refusal(peer, announce, now.unixMs);
-    if (refusal !== undefined) {
-      this.counters[COUNTED[refusal]]++;
-      if (refusal === 'gap') {
-        this.#wantPull(peer, announce.segmentId, now);
+  /** Both say where they lead; what was lost shows by that, and is asked for. */
+  #again(peer: string, now: RouteNow): RouteSend[] {
+    for (const segment of this.#segments.values()) {
+      if (segment.partners.has(peer)) {
+        this.#teller.list(segment, peer);
+        this.#pulls.wantList(peer, segment.id, now.nowMs);
       }
-      return [];
     }
-    if (!this.#budgetsOf(peer, now).verifications.take(now.nowMs)) {
-      this.counters.overBudget++;
-      this.#wantPull(peer, announce.segmentId, now);
-      return [];
-    }
-    if (!this.#ports.verify(announce.segmentKey, announce.signed, announce.signature)) {
-      this.counters.forged++;
-      return [];
-    }
-    this.counters[COUNTED[this.#table.apply(peer, announce, now.unixMs)]]++;
-    this.#pulls.delete(pullKey(peer, announce.segmentId));
-    const isChange = announce.base === 0 || announce.added.length + announce.withdrawn.length > 0;
-    return isChange ? [{ kind: 'routes-changed', peer, segment: keyOf(announce.segmentId) }] : [];
+    return [];
   }
 
-  /** Asks for a set, unless it comes or is asked for before. */
-  #wantPull(peer: string, segmentId: Uint8Array, now: RouteNow): void {
-    const key = pullKey(peer, segmentId);
-    if (!this.#pulls.has(key)) {
-      this.#pulls.set(key, { peer, segmentId, dueMs: now.nowMs + ROUTE_TIMING.pullDelayMs });
+  #trunkDown(peer: string, now: RouteNow): RouteSend[] {
+    for (const segment of this.#segments.values()) {
+      if (segment.partners.has(peer)) {
+        this.#changePorts(segment, now, () => {
+          segment.removePeer(peer);
+        });
+        this.#leave(segment, peer, now);
+        segment.own?.remove(peer);
+      }
     }
-  }
-
-  #budgetsOf(peer: string, now: RouteNow): Budgets {
-    const known = this.#budgets.get(peer);
-    const budgets = known ?? {
-      verifications: new TokenBucket(ROUTE_LIMIT.verifications, now.nowMs),
-      pulls: new TokenBucket(ROUTE_LIMIT.pulls, now.nowMs),
-    };
-    this.#budgets.set(peer, budgets);
-    return budgets;
+    this.#pulls.forgetPeer(peer);
+    this.#trunkBytes.delete(peer);
+    this.#intake.forgetPeer(peer);
+    return [];
   }
 
   // ── Time ─────────────────────────────────────────────────────────────────────────────────────────────
 
-  #tick(now: RouteNow): RouteEffect[] {
-    const effects: RouteEffect[] = [...this.#announcers.values()].flatMap((announcer) => announcer.tick(now));
-    for (const [key, { peer, segmentId, dueMs }] of this.#pulls) {
-      if (dueMs <= now.nowMs) {
-        this.#pulls.delete(key);
-        this.counters.pullsSent++;
-        effects.push({ kind: 'send', peer, bytes: encodePull(segmentId) });
-      }
+  #tick(now: RouteNow): RouteSend[] {
+    for (const announcer of this.#store.expired(now.unixMs)) {
+      this.#remove(announcer, now);
     }
-    for (const { peer, segment } of this.#table.expire(now.unixMs)) {
-      effects.push({ kind: 'routes-changed', peer, segment });
-    }
-    return effects;
+    this.#store.dropDormant(now.nowMs);
+    return [...this.#segments.values()].flatMap(({ own }) => own?.tick(now) ?? []);
   }
-}
 
-function pullKey(peer: string, segmentId: Uint8Array): string {
-  return `${keyOf(segmentId)}/${peer}`;
+  #remove(announcer: Announcer, now: RouteNow): void {
+    if (announcer.ways.size > 0) {
+      this.#changes.add(announcer, [...announcer.tokens.values()]);
+    }
+    for (const peer of [...announcer.ways.keys()]) {
+      this.#store.removeWay(announcer, peer, now.nowMs);
+    }
+    this.#store.remove(announcer);
+    this.#teller.touch(announcer);
+  }
+
+  #pathTo(segment: RouteSegment, announcer: Announcer): AnnouncerPath | undefined {
+    const way = segment.wayTo(announcer);
+    return way && { ...way, pathMtuBytes: Math.min(way.pathMtuBytes, this.#bytesOf(way.peer)) };
+  }
+
+  /** As long as nobody has said how much a trunk takes, nothing limits it here. */
+  #bytesOf(peer: string): number {
+    return this.#trunkBytes.get(peer) ?? PATH_MTU_ANY;
+  }
 }

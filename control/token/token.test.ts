@@ -9,7 +9,8 @@ import {
   controlToken,
   DEFAULT_TOKEN_PERIOD_SECONDS,
   forwardingToken,
-  multicastRoute,
+  groupRoute,
+  routeNonce,
   stationRoute,
   stationToken,
 } from './token.ts';
@@ -39,7 +40,7 @@ test('routes and tokens are those of the vectors', () => {
     assert.equal(hex(stationRoute(epoch.tokenKey, vector.period, mac)), vector.stationRoute);
     assert.equal(hex(stationToken(epoch, vector.period, mac)), vector.stationToken);
     assert.equal(hex(broadcastToken(epoch, vector.period)), vector.broadcastToken);
-    assert.equal(hex(multicastRoute(epoch.tokenKey, vector.period, mac)), vector.multicastRoute);
+    assert.equal(hex(groupRoute(epoch.tokenKey, vector.period, mac)), vector.multicastRoute);
     assert.equal(hex(controlToken(epoch, vector.period)), vector.controlToken);
   }
 });
@@ -52,6 +53,19 @@ test('a route yields another token in another segment', () => {
   assert.notEqual(hex(forwardingToken(one.segment.id, route)), hex(forwardingToken(two.segment.id, route)));
 });
 
+test("members know a route's announcer by its key, each epoch by another name", () => {
+  const [one, two] = [1, 2].map((day) => deriveOpenEpoch(new Uint8Array(16), day).controlKey) as [
+    Uint8Array,
+    Uint8Array,
+  ];
+  const key = new Uint8Array(32).fill(7);
+
+  assert.equal(routeNonce(one, key).length, 16);
+  assert.deepEqual(routeNonce(one, key), routeNonce(one, key));
+  assert.notDeepEqual(routeNonce(one, key), routeNonce(two, key));
+  assert.notDeepEqual(routeNonce(one, key), routeNonce(one, new Uint8Array(32)));
+});
+
 test('kinds, periods and addresses have tokens of their own', () => {
   const epoch = deriveOpenEpoch(new Uint8Array(16), 1);
   const mac = new Uint8Array(6);
@@ -62,7 +76,7 @@ test('kinds, periods and addresses have tokens of their own', () => {
     broadcastToken(epoch, 1),
     broadcastToken(epoch, 2),
     controlToken(epoch, 1),
-    forwardingToken(epoch.segment.id, multicastRoute(epoch.tokenKey, 1, mac)),
+    forwardingToken(epoch.segment.id, groupRoute(epoch.tokenKey, 1, mac)),
   ];
 
   assert.equal(new Set(tokens.map(hex)).size, tokens.length);

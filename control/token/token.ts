@@ -25,6 +25,7 @@ export type TokenKind = (typeof TOKEN_KIND)[keyof typeof TOKEN_KIND];
 export const DEFAULT_TOKEN_PERIOD_SECONDS = 3_600;
 
 const MAC_BYTES = 6;
+const NONCE_CONTEXT = new TextEncoder().encode('peertap routes v1');
 const NO_VALUE = new Uint8Array(0);
 
 /** The secrets of an epoch that tokens are made of. */
@@ -45,7 +46,7 @@ export function broadcastRoute(tokenKey: Uint8Array, period: number): Uint8Array
 }
 
 /** The route of a multicast group, by its MAC. */
-export function multicastRoute(tokenKey: Uint8Array, period: number, mac: Uint8Array): Uint8Array {
+export function groupRoute(tokenKey: Uint8Array, period: number, mac: Uint8Array): Uint8Array {
   return route(tokenKey, { period, kind: TOKEN_KIND.multicast, value: requireMac(mac) });
 }
 
@@ -77,6 +78,17 @@ export function broadcastToken(secrets: TokenSecrets, period: number): Uint8Arra
 /** The token of the members' own messages. */
 export function controlToken(secrets: TokenSecrets, period: number): Uint8Array {
   return forwardingToken(secrets.segment.id, controlRoute(secrets.tokenKey, period));
+}
+
+/**
+ * The name under which a member announces itself in a segment: other members can tell whose it is, relays cannot.
+ *
+ * @param controlKey - the epoch's K_control, 32 bytes
+ * @param agreementKey - the X25519 key that the member has announced in this start, 32 bytes
+ * @returns 16 bytes
+ */
+export function routeNonce(controlKey: Uint8Array, agreementKey: Uint8Array): Uint8Array {
+  return keyedHash(controlKey, NONCE_CONTEXT, agreementKey).subarray(0, TOKEN_BYTES);
 }
 
 function route(

@@ -9,8 +9,9 @@ import { createRoutePorts } from '../../control/token/node-ports.ts';
 import type { RouteNow } from '../../control/token/route-announcer.ts';
 import { ROUTE_TIMING } from '../../control/token/route-limits.ts';
 import { keyOf } from '../../control/token/route-message.ts';
+import type { RouteInput } from '../../control/token/route-port.ts';
 import { forwardingToken } from '../../control/token/token.ts';
-import { type RouteInput, TokenRoutes } from '../../control/token/token-routes.ts';
+import { TokenRoutes } from '../../control/token/token-routes.ts';
 import { deriveEpochKeys, type EpochKeys } from '../../control/vlan/epoch-keys.ts';
 import { Simulation } from './simulation.ts';
 
@@ -29,13 +30,14 @@ const EVERY_ROUTE = EPOCHS.flatMap((epoch) =>
 );
 /** What a lost withdrawal leaves behind ends by then. */
 const SETTLED_MS = 2 * ROUTE_TIMING.lifetimeMs;
-const PAIR_IDLE_BYTES_PER_SECOND = 2;
+const PAIR_IDLE_BYTES_PER_SECOND = 3;
 
 class SimNode {
   readonly name: string;
   readonly machine: TokenRoutes;
   readonly #world: World;
   readonly #skewMs: number;
+  readonly #nonce: Uint8Array;
   /** Routes by epoch. */
   readonly wanted = new Map<EpochKeys, Uint8Array[]>();
   readonly neighbours = new Set<SimNode>();
@@ -48,7 +50,8 @@ class SimNode {
     this.name = name;
     const random = world.simulation;
     this.#skewMs = random.between(-60_000, 60_000);
-    this.machine = new TokenRoutes({ ...createRoutePorts(), randomBytes: (count) => random.bytes(count) });
+    this.machine = new TokenRoutes(createRoutePorts());
+    this.#nonce = random.bytes(16);
   }
 
   now(): RouteNow {
@@ -81,7 +84,7 @@ class SimNode {
     for (const route of routes) {
       this.ever.add(keyOf(forwardingToken(epoch.segment.id, route)));
     }
-    this.handle({ kind: 'want', segment: epoch.segment, routes });
+    this.handle({ kind: 'want', segment: epoch.segment, nonce: this.#nonce, routes });
     this.tellNeighbours();
   }
 
@@ -93,7 +96,7 @@ class SimNode {
   tellNeighbours(): void {
     const peers = [...this.neighbours].map(({ name }) => name);
     for (const epoch of this.wanted.keys()) {
-      this.handle({ kind: 'neighbours', segmentId: epoch.segment.id, peers });
+      this.handle({ kind: 'partners', segmentId: epoch.segment.id, peers });
     }
   }
 }
