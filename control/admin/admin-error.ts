@@ -20,6 +20,7 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   'not-admin': 403,
   'not-owner': 403,
   'not-permitted': 403,
+  'no-permission': 403,
   'not-found': 404,
   'not-a-member': 404,
   'no-member': 404,

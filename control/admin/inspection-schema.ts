@@ -28,8 +28,8 @@ export const INSPECTION_LIMIT = {
   captureSeconds: 86_400,
   /** An Ethernet header, and a little. */
   leastSnapBytes: 16,
-  /** A whole super-frame with its headers. */
-  mostSnapBytes: 262_144,
+  /** A whole super-frame, with its Ethernet header and two tags. */
+  mostSnapBytes: 65_568,
 } as const;
 
 const MAX_NAME_CHARACTERS = 64;
