@@ -42,6 +42,14 @@ test('an empty document is a whole config', () => {
       workers: 'auto',
       offloads: { tapTso: true, tapUso: true, udpGso: true, udpGro: true },
     },
+    relay: {
+      enabled: false,
+      allow: [],
+      deny: [],
+      perPeer: { datagramsPerSecond: 'unlimited', bytesPerSecond: 'unlimited', segments: 256 },
+      total: { datagramsPerSecond: 'unlimited', bytesPerSecond: 'unlimited', segments: 1_024 },
+      trace: true,
+    },
     log: { level: 'info', format: 'auto' },
     vlans: [],
   });
@@ -202,6 +210,34 @@ test('rules between keys hold too', () => {
     { dataplane: { workers: 2 }, listen: { datagram: { port: 65_535 } } },
     'listen.datagram.port: expected 1..65534, since 2 workers take a port each, got 65535',
   );
+});
+
+test('a relay says for whom, and how much', () => {
+  const segment = '0123456789abcdef'.repeat(2);
+  const perPeer = { datagramsPerSecond: 50_000, bytesPerSecond: 40_000_000 };
+  const { relay } = parseConfig({
+    relay: { enabled: true, allow: ['*'], deny: [`segment:${segment}`], perPeer },
+  });
+  assert.deepEqual(relay.perPeer, { ...perPeer, segments: 256 });
+  assert.deepEqual([relay.allow, relay.deny, relay.trace], [['*'], [`segment:${segment}`], true]);
+  assertRefused(
+    { relay: { enabled: true } },
+    'relay.allow: is empty, so that nothing would be carried; ["*"] carries for everybody',
+  );
+  assertRefused(
+    { relay: { allow: ['*', 'anybody'] } },
+    "relay.allow[1]: expected *, a PeerId, segment:ID or PEERID/segment:ID, got 'anybody'",
+  );
+  assertRefused(
+    { relay: { deny: ['segment:12'] } },
+    "relay.deny[0]: expected 32 digits of 0-9 and a-f after segment:, got 'segment:12'",
+  );
+  assertRefused(
+    { relay: { perPeer: { bytesPerSecond: 10 } } },
+    'relay.perPeer.bytesPerSecond: expected unlimited or 1500..10000000000, got 10',
+  );
+  assertRefused({ relay: { total: { segments: 0 } } }, 'relay.total.segments: expected 1..3072, got 0');
+  assertRefused({ relay: { enable: true } }, 'relay.enable: unknown key; did you mean enabled?');
 });
 
 test('QUIC gets none of the ports that frames arrive at', () => {

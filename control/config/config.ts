@@ -41,6 +41,7 @@ export function parseConfig(document: unknown): Config {
     ...inviteProblems(config),
     ...mtuProblems(config),
     ...portProblems(config),
+    ...relayProblems(config),
   ];
   if (problems.length > 0) throw new ConfigError('invalid', problems);
   return config;
@@ -139,6 +140,13 @@ function portProblems(config: Config): ConfigProblem[] {
     const message = `UDP port ${listen.port} is one of those for frames (${first}..${last}); choose another`;
     return [{ path: `listen.libp2p[${index}]`, message }];
   });
+}
+
+/** Whoever turns relaying on and says for whom to nobody has forgotten half of it. */
+function relayProblems({ relay }: Config): ConfigProblem[] {
+  if (!relay.enabled || relay.allow.length > 0) return [];
+  const message = 'is empty, so that nothing would be carried; ["*"] carries for everybody';
+  return [{ path: 'relay.allow', message }];
 }
 
 function deepFreeze(value: unknown): void {

@@ -43,6 +43,14 @@ export function integerOrAuto(least: number, most: number) {
   return v.custom<number | 'auto'>(fits, expecting(`auto or ${least}..${most}`));
 }
 
+/** A rate or a count, or `unlimited`. */
+export function integerOrUnlimited(least: number, most: number) {
+  const fits = (value: unknown) =>
+    value === 'unlimited' ||
+    (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most);
+  return v.custom<number | 'unlimited'>(fits, expecting(`unlimited or ${least}..${most}`));
+}
+
 export function oneOf<const Names extends readonly string[]>(names: Names) {
   return v.picklist(names, expecting(`one of ${names.join(', ')}`));
 }

@@ -6,6 +6,7 @@
  */
 import { isIP } from 'node:net';
 import * as v from 'valibot';
+import { relayRuleProblem } from '../relay/relay-rule.ts';
 import { parseInvite } from '../vlan/invite.ts';
 import { DEFAULT_CONTROL_SOCKET, DEFAULT_STATE_DIRECTORY } from './defaults.ts';
 import { dialAddressProblem, listenAddressProblem } from './libp2p-address.ts';
@@ -15,6 +16,7 @@ import {
   flag,
   integer,
   integerOrAuto,
+  integerOrUnlimited,
   inviteSchema,
   list,
   oneOf,
@@ -34,6 +36,15 @@ const MIN_HEARTBEAT_MS = 1_000;
 const MAX_HEARTBEAT_MS = 3_600_000;
 /** sockaddr_un holds 108 bytes with the closing zero. */
 const MAX_SOCKET_PATH_BYTES = 107;
+/** The table of segments, less the own ones that a node may have. */
+const MAX_RELAYED_SEGMENTS = 3_072;
+/** More rules are a list of members, which is what private VLANs are for. */
+const MAX_RELAY_RULES = 1_024;
+/** No kernel sends more datagrams. */
+const MAX_DATAGRAMS_PER_SECOND = 100_000_000;
+/** One datagram of the least size a second; and what two grants of credit hold in 31 bits. */
+const MIN_BYTES_PER_SECOND = 1_500;
+const MAX_BYTES_PER_SECOND = 10_000_000_000;
 
 const DEFAULT_LIBP2P_LISTEN = ['/ip4/0.0.0.0/tcp/7946'];
 
@@ -103,6 +114,26 @@ const discoverySchema = section({
   dht: v.optional(flag(), true),
 });
 
+/** @param segments - the default */
+const relayQuotaSchema = (segments: number) =>
+  section({
+    datagramsPerSecond: v.optional(integerOrUnlimited(1, MAX_DATAGRAMS_PER_SECOND), 'unlimited'),
+    bytesPerSecond: v.optional(integerOrUnlimited(MIN_BYTES_PER_SECOND, MAX_BYTES_PER_SECOND), 'unlimited'),
+    segments: v.optional(integer(1, MAX_RELAYED_SEGMENTS), segments),
+  });
+
+const relayRulesSchema = list(checkedText('a rule', relayRuleProblem), MAX_RELAY_RULES);
+
+/** A neighbour with 64 VLANs in the middle of a change of epoch has 192 segments. */
+const relaySchema = section({
+  enabled: v.optional(flag(), false),
+  allow: v.optional(relayRulesSchema, []),
+  deny: v.optional(relayRulesSchema, []),
+  perPeer: v.optional(relayQuotaSchema(256), {}),
+  total: v.optional(relayQuotaSchema(1_024), {}),
+  trace: v.optional(flag(), true),
+});
+
 const logSchema = section({
   level: v.optional(oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']), 'info'),
   format: v.optional(oneOf(['auto', 'json', 'pretty']), 'auto'),
@@ -118,6 +149,7 @@ export const configSchema = section({
   discovery: v.optional(discoverySchema, {}),
   heartbeatIntervalMs: v.optional(integer(MIN_HEARTBEAT_MS, MAX_HEARTBEAT_MS), 60_000),
   dataplane: v.optional(dataplaneSchema, {}),
+  relay: v.optional(relaySchema, {}),
   log: v.optional(logSchema, {}),
   vlans: v.optional(list(vlanSchema, MAX_VLANS), []),
 });
