@@ -39,6 +39,7 @@ export class EpochTokens {
   readonly #create: () => VlanTokens;
   readonly #epochs = new Map<EpochId, Entry>();
   readonly #stations = new Map<number, Uint8Array>();
+  #groups: ReadonlyMap<number, Uint8Array> = new Map();
   /** Rises with each change of what is received. */
   changes = 0;
 
@@ -51,6 +52,7 @@ export class EpochTokens {
     for (const mac of this.#stations.values()) {
       tokens.addStation(mac);
     }
+    tokens.addGroups([...this.#groups.values()]);
     const entry = { epoch, tokens };
     this.#epochs.set(id, entry);
     roll(entry, unixMs);
@@ -85,25 +87,47 @@ export class EpochTokens {
     if (this.#stations.has(macNumber(mac))) {
       return;
     }
-    this.changes++;
     this.#stations.set(macNumber(mac), mac);
-    for (const { tokens } of this.#epochs.values()) {
+    this.#each((tokens) => {
       tokens.addStation(mac);
-    }
+    });
   }
 
   removeStation(mac: Uint8Array): void {
     this.#stations.delete(macNumber(mac));
-    this.changes++;
-    for (const { tokens } of this.#epochs.values()) {
+    this.#each((tokens) => {
       tokens.removeStation(mac);
+    });
+  }
+
+  /** Receives exactly these multicast groups. @param macs - 6 bytes each */
+  setGroups(macs: readonly Uint8Array[]): void {
+    const wanted = new Map(macs.map((mac) => [macNumber(mac), mac]));
+    const added = [...wanted].filter(([key]) => !this.#groups.has(key));
+    const gone = [...this.#groups].filter(([key]) => !wanted.has(key));
+    if (added.length + gone.length === 0) {
+      return;
     }
+    this.#groups = wanted;
+    this.#each((tokens) => {
+      tokens.addGroups(added.map(([, mac]) => mac));
+      for (const [, mac] of gone) {
+        tokens.removeGroup(mac);
+      }
+    });
   }
 
   /** Receives nothing any more. */
   clear(): void {
     for (const id of [...this.#epochs.keys()]) {
       this.remove(id);
+    }
+  }
+
+  #each(change: (tokens: VlanTokens) => void): void {
+    this.changes++;
+    for (const { tokens } of this.#epochs.values()) {
+      change(tokens);
     }
   }
 }

@@ -1,11 +1,18 @@
 /**
- * The tokens of many stations at once, as a change of period asks for them: by the addon where the native engine runs,
- * which takes a twentieth of the time, else one by one.
+ * The tokens of many stations or multicast groups at once, as a change of period asks for them: by the addon where the
+ * native engine runs, which takes a twentieth of the time, else one by one.
  *
  * Main thread; pure.
  */
 import { DERIVED_BYTES, type deriveTokensNatively } from '../../dataplane/native/load.ts';
-import { forwardingToken, stationRoute, TOKEN_BYTES, TOKEN_KIND, type TokenSecrets } from '../token/token.ts';
+import {
+  forwardingToken,
+  groupRoute,
+  stationRoute,
+  TOKEN_BYTES,
+  TOKEN_KIND,
+  type TokenSecrets,
+} from '../token/token.ts';
 
 const MAC_BYTES = 6;
 /** A derived pair is r, then the token. */
@@ -22,14 +29,20 @@ export interface RoutedToken {
   readonly token: Uint8Array;
 }
 
+/** Whose tokens, and when. */
+export interface AddressBatch {
+  readonly period: number;
+  readonly kind: 'station' | 'group';
+}
+
 /**
  * @param macs - 6 bytes each
  * @param native - the addon's derivation; undefined where the TypeScript engine runs
  * @returns route and token for each address, in their order
  */
-export function stationTokens(
+export function addressTokens(
   secrets: TokenSecrets,
-  period: number,
+  { period, kind }: AddressBatch,
   macs: readonly Uint8Array[],
   native: TokenDeriver | undefined,
 ): RoutedToken[] {
@@ -37,11 +50,12 @@ export function stationTokens(
     tokenKey: secrets.tokenKey,
     segmentId: secrets.segment.id,
     period,
-    kind: TOKEN_KIND.station,
+    kind: kind === 'group' ? TOKEN_KIND.multicast : TOKEN_KIND.station,
   };
   const derived = macs.length < NATIVE_LEAST ? undefined : native?.(batch, endToEnd(macs), MAC_BYTES);
   if (derived === undefined) {
-    return macs.map((mac) => routedToken(secrets, stationRoute(secrets.tokenKey, period, mac)));
+    const routeOf = kind === 'group' ? groupRoute : stationRoute;
+    return macs.map((mac) => routedToken(secrets, routeOf(secrets.tokenKey, period, mac)));
   }
   return macs.map((_, index) => {
     const at = index * DERIVED_BYTES;

@@ -1,6 +1,7 @@
 /**
  * The tokens that one VLAN receives: of the previous, the current and the next period, each under the epoch
- * of its day; for broadcast, for members' control, and for each own station.
+ * of its day; for broadcast, for members' control, for each own station, and for each multicast group that hosts here
+ * listen to.
  *
  * Main thread only.
  *
@@ -11,7 +12,13 @@ import { macNumber } from '../membership/station-claims.ts';
 import { broadcastRoute, controlRoute, type TokenSecrets } from '../token/token.ts';
 import { livePeriods, type TokenPeriod } from '../token/token-period.ts';
 import { DAY_SECONDS } from '../vlan/open-epoch.ts';
-import { type RoutedToken, routedToken, stationTokens, type TokenDeriver } from './station-tokens.ts';
+import {
+  type AddressBatch,
+  addressTokens,
+  type RoutedToken,
+  routedToken,
+  type TokenDeriver,
+} from './station-tokens.ts';
 import type { TokenTable, TokenUse } from './token-table.ts';
 
 /** An epoch whose tokens may be received: its secrets and its slot. */
@@ -30,8 +37,12 @@ interface PeriodTokens {
   readonly epoch: TokenEpoch;
   readonly period: number;
   readonly shared: readonly (Received | undefined)[];
-  readonly stations: Map<number, Received>;
+  readonly received: Readonly<Record<AddressKind, Map<number, Received>>>;
 }
+
+type AddressKind = AddressBatch['kind'];
+/** Announcements have an end: a station behind it is still reached by its member's own trunk, a group is lost. */
+const KINDS: readonly AddressKind[] = ['group', 'station'];
 
 /** See the file's head. */
 export class VlanTokens {
@@ -39,7 +50,10 @@ export class VlanTokens {
   readonly #periodSeconds: number;
   readonly #derive: TokenDeriver | undefined;
   readonly #periods = new Map<number, PeriodTokens>();
-  readonly #stations = new Map<number, Uint8Array>();
+  readonly #addresses: Readonly<Record<AddressKind, Map<number, Uint8Array>>> = {
+    station: new Map(),
+    group: new Map(),
+  };
   /** Tokens that found no room. */
   refused = 0;
 
@@ -51,8 +65,12 @@ export class VlanTokens {
 
   /** What is received, as neighbours are told of it. */
   routes(): Uint8Array[] {
-    return [...this.#periods.values()].flatMap(({ shared, stations }) =>
-      [...shared, ...stations.values()].flatMap((received) => received?.route ?? []),
+    const periods = [...this.#periods.values()];
+    const addressed = KINDS.flatMap((kind) =>
+      periods.flatMap(({ received }) => [...received[kind].values()]),
+    );
+    return [...periods.flatMap(({ shared }) => shared), ...addressed].flatMap(
+      (received) => received?.route ?? [],
     );
   }
 
@@ -76,24 +94,20 @@ export class VlanTokens {
 
   /** Receives frames to an own station. */
   addStation(mac: Uint8Array): void {
-    if (this.#stations.has(macNumber(mac))) {
-      return;
-    }
-    this.#stations.set(macNumber(mac), mac);
-    for (const tokens of this.#periods.values()) {
-      this.#addStationsIn(tokens, [mac]);
-    }
+    this.#addAddresses('station', [mac]);
   }
 
   removeStation(mac: Uint8Array): void {
-    const key = macNumber(mac);
-    if (!this.#stations.delete(key)) {
-      return;
-    }
-    for (const tokens of this.#periods.values()) {
-      this.#remove(tokens.stations.get(key));
-      tokens.stations.delete(key);
-    }
+    this.#removeAddress('station', mac);
+  }
+
+  /** Receives frames to multicast groups. */
+  addGroups(macs: readonly Uint8Array[]): void {
+    this.#addAddresses('group', macs);
+  }
+
+  removeGroup(mac: Uint8Array): void {
+    this.#removeAddress('group', mac);
   }
 
   /** Receives nothing any more. */
@@ -111,19 +125,43 @@ export class VlanTokens {
         this.#addShared(broadcastRoute(epoch.secrets.tokenKey, period), epoch, 'deliver'),
         this.#addShared(controlRoute(epoch.secrets.tokenKey, period), epoch, 'control'),
       ],
-      stations: new Map(),
+      received: { station: new Map(), group: new Map() },
     };
     this.#periods.set(period, tokens);
-    this.#addStationsIn(tokens, [...this.#stations.values()]);
+    for (const kind of KINDS) {
+      this.#addIn(tokens, kind, [...this.#addresses[kind].values()]);
+    }
   }
 
-  #addStationsIn({ epoch, period, stations }: PeriodTokens, macs: readonly Uint8Array[]): void {
-    const derived = stationTokens(epoch.secrets, period, macs, this.#derive);
+  #addAddresses(kind: AddressKind, macs: readonly Uint8Array[]): void {
+    const addresses = this.#addresses[kind];
+    const added = macs.filter((mac) => !addresses.has(macNumber(mac)));
+    for (const mac of added) {
+      addresses.set(macNumber(mac), mac);
+    }
+    for (const tokens of added.length === 0 ? [] : this.#periods.values()) {
+      this.#addIn(tokens, kind, added);
+    }
+  }
+
+  #removeAddress(kind: AddressKind, mac: Uint8Array): void {
+    const key = macNumber(mac);
+    if (!this.#addresses[kind].delete(key)) {
+      return;
+    }
+    for (const { received } of this.#periods.values()) {
+      this.#remove(received[kind].get(key));
+      received[kind].delete(key);
+    }
+  }
+
+  #addIn({ epoch, period, received }: PeriodTokens, kind: AddressKind, macs: readonly Uint8Array[]): void {
+    const derived = addressTokens(epoch.secrets, { period, kind }, macs, this.#derive);
     for (const [index, mac] of macs.entries()) {
       const token = derived[index];
-      const received = token === undefined ? undefined : this.#add(token, epoch, 'deliver');
-      if (received !== undefined) {
-        stations.set(macNumber(mac), received);
+      const added = token === undefined ? undefined : this.#add(token, epoch, 'deliver');
+      if (added !== undefined) {
+        received[kind].set(macNumber(mac), added);
       }
     }
   }
@@ -132,7 +170,7 @@ export class VlanTokens {
     const tokens = this.#periods.get(period);
     if (tokens !== undefined) {
       this.#periods.delete(period);
-      for (const received of [...tokens.shared, ...tokens.stations.values()]) {
+      for (const received of allOf(tokens)) {
         this.#remove(received);
       }
     }
@@ -156,6 +194,11 @@ export class VlanTokens {
       this.#table.clearLocal(received.slot);
     }
   }
+}
+
+function allOf({ shared, received }: PeriodTokens): Received[] {
+  const addressed = KINDS.flatMap((kind) => [...received[kind].values()]);
+  return [...shared.filter((each) => each !== undefined), ...addressed];
 }
 
 /**
