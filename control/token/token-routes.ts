@@ -99,6 +99,16 @@ export class TokenRoutes {
     return [...bytes].map(([peer, pathMtuBytes]) => ({ peer, pathMtuBytes }));
   }
 
+  /**
+   * Who wants a token, by whatever way they were heard: by a trunk beside the tree, too.
+   *
+   * @param token - 16 bytes
+   * @returns nonces, in hexadecimal
+   */
+  wantedBy(token: Uint8Array): readonly string[] {
+    return [...this.#store.wanting(keyOf(token))].flatMap(({ key, ways }) => (ways.size > 0 ? key : []));
+  }
+
   /** The way to an announcer: by the tree, else by a trunk to itself. */
   pathOf(segmentId: Uint8Array, nonce: Uint8Array): AnnouncerPath | undefined {
     const segment = this.#segments.get(keyOf(segmentId));
