@@ -58,6 +58,25 @@ const COUNTED = {
   expired: 'expired',
 } as const satisfies Record<RouteRefusal, keyof RouteCounters>;
 
+export function newRouteCounters(): RouteCounters {
+  return {
+    accepted: 0,
+    malformed: 0,
+    foreignSegment: 0,
+    notForwarding: 0,
+    tooFar: 0,
+    stale: 0,
+    gaps: 0,
+    expired: 0,
+    overBudget: 0,
+    forged: 0,
+    overQuota: 0,
+    pullsSent: 0,
+    pullsAnswered: 0,
+    segmentsRefused: 0,
+  };
+}
+
 /** See the file's head. */
 export class RouteIntake {
   readonly #parts: IntakeParts;

@@ -10,7 +10,7 @@
 import { hash128 } from '../vlan/hash.ts';
 import { RouteAnnouncer, type RouteNow, type RouteSend } from './route-announcer.ts';
 import { RouteChanges } from './route-changes.ts';
-import { RouteIntake } from './route-intake.ts';
+import { newRouteCounters, RouteIntake } from './route-intake.ts';
 import { ROUTE_LIMIT } from './route-limits.ts';
 import { keyOf, PATH_MTU_ANY } from './route-message.ts';
 import type {
@@ -35,22 +35,7 @@ import { RouteTeller } from './route-teller.ts';
 
 /** See the file's head. */
 export class TokenRoutes {
-  readonly counters: RouteCounters = {
-    accepted: 0,
-    malformed: 0,
-    foreignSegment: 0,
-    notForwarding: 0,
-    tooFar: 0,
-    stale: 0,
-    gaps: 0,
-    expired: 0,
-    overBudget: 0,
-    forged: 0,
-    overQuota: 0,
-    pullsSent: 0,
-    pullsAnswered: 0,
-    segmentsRefused: 0,
-  };
+  readonly counters: RouteCounters = newRouteCounters();
   readonly #ports: RoutePorts;
   readonly #segments = new Map<string, RouteSegment>();
   readonly #trunkBytes = new Map<string, number>();
