@@ -1,0 +1,77 @@
+/**
+ * The multicast groups that one VLAN's interface here wants: gives the snooping machine the frames that workers copy, and
+ * carries out what it says.
+ *
+ *   IGMP, MLD, PIM from the TAP ─▶ MulticastSnooper ─▶ tokens that are received and announced
+ *                                               └────▶ queries, written to the TAP
+ *
+ * Main thread only.
+ */
+import { ALL_GROUPS_MAC } from '../multicast/group-address.ts';
+import { MulticastSnooper, type SnoopCounters, type SnoopInput } from '../multicast/multicast-snooper.ts';
+import type { EpochTokens } from './epoch-tokens.ts';
+import type { Injector } from './injector.ts';
+
+/** What an interface does with multicast: finds out which groups its hosts want, or takes and sends all. */
+export type MulticastMode = 'snoop' | 'flood';
+
+/** What snooping needs of its VLAN. */
+export interface SnoopingHost {
+  /** The VLAN's slot. */
+  readonly vlan: number;
+  readonly tokens: Pick<EpochTokens, 'setGroups'>;
+  readonly injector: Pick<Injector, 'tapFrame'>;
+  /** CLOCK_MONOTONIC in milliseconds. */
+  nowMs(): number;
+}
+
+/** See the file's head. */
+export class VlanSnooping {
+  readonly #host: SnoopingHost;
+  #machine: MulticastSnooper | undefined;
+
+  constructor(host: SnoopingHost) {
+    this.#host = host;
+  }
+
+  /** What was heard and refused on the present interface; undefined: it is not listened to. */
+  get counters(): Readonly<SnoopCounters> | undefined {
+    return this.#machine?.counters;
+  }
+
+  /** There is an interface. Whoever takes all of multicast asks nobody what he wants. */
+  attach(interfaceMac: Uint8Array, mode: MulticastMode): void {
+    this.#machine = mode === 'snoop' ? new MulticastSnooper(interfaceMac, this.#host.nowMs()) : undefined;
+    this.#host.tokens.setGroups(mode === 'snoop' ? [] : [ALL_GROUPS_MAC]);
+    this.poll();
+  }
+
+  /** The interface is gone. */
+  detach(): void {
+    this.#machine = undefined;
+    this.#host.tokens.setGroups([]);
+  }
+
+  /** A frame that a host sent. */
+  snooped(frame: Uint8Array): void {
+    this.#handle({ kind: 'frame', frame });
+  }
+
+  /** Time has passed. */
+  poll(): void {
+    if (this.#machine !== undefined && this.#machine.nextTimeoutMs() <= this.#host.nowMs()) {
+      this.#handle({ kind: 'tick' });
+    }
+  }
+
+  #handle(input: SnoopInput): void {
+    for (const effect of this.#machine?.handle(input, this.#host.nowMs()) ?? []) {
+      if (effect.kind === 'query') {
+        this.#host.injector.tapFrame(this.#host.vlan, effect.frame);
+      } else {
+        // The groups stay beside the mark for all: what is under way under their tokens is still taken.
+        this.#host.tokens.setGroups(effect.allGroups ? [ALL_GROUPS_MAC, ...effect.macs] : effect.macs);
+      }
+    }
+  }
+}
