@@ -39,6 +39,11 @@ export function rootName(rootBytes: Uint8Array): string {
   return Buffer.from(rootBytes.buffer, rootBytes.byteOffset, rootBytes.length).toString('hex');
 }
 
+/** The inverse of `rootName`. */
+export function rootBytesOf(root: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(root, 'hex'));
+}
+
 /** What the signature is over. */
 export function signedPart(claim: ClaimFields): Uint8Array {
   const writer = new ByteWriter(DOMAIN.length + KEY_BYTES + ROOT_BYTES + 12);

@@ -1,7 +1,7 @@
 /**
  * What the spanning tree machine takes, gives and needs (protocol section 6): the words between it and its driver.
  *
- * Main thread; types only.
+ * Main thread; types and no behaviour.
  */
 
 /** Now, on both clocks. */
@@ -161,4 +161,26 @@ export interface TreeCounters {
   requestsForwarded: number;
   /** Own claims signed. */
   claimsSigned: number;
+}
+
+export function emptyTreeCounters(): TreeCounters {
+  return {
+    messagesSent: 0,
+    bytesSent: 0,
+    messagesHeard: 0,
+    malformed: 0,
+    foreign: 0,
+    forged: 0,
+    expired: 0,
+    fromFuture: 0,
+    unknownClaims: 0,
+    overBudget: 0,
+    peersRefused: 0,
+    rootChanges: 0,
+    parentChanges: 0,
+    joinTimeouts: 0,
+    requestsSent: 0,
+    requestsForwarded: 0,
+    claimsSigned: 0,
+  };
 }

@@ -1,0 +1,180 @@
+/**
+ * What the tree machine knows of one neighbour in the segment: what it said, what it was told, and what it may do.
+ *
+ * Main thread; no clock of its own.
+ */
+import { TokenBucket } from '../limit/token-bucket.ts';
+import type { Metric } from './feasible-distances.ts';
+import type { RootClaim } from './root-claim.ts';
+import { TREE_LIMIT, TREE_TIMING } from './tree-limits.ts';
+import type { PortWord } from './tree-message.ts';
+
+/** A way to a root. */
+export interface Way extends Metric {
+  readonly claim: RootClaim;
+  /** Nodes on the way, the root not counted. */
+  readonly hops: number;
+}
+
+/** What the neighbour wants of the edge, and the root and distance under which it said so. */
+export interface EdgeWord {
+  readonly port: PortWord;
+  readonly joinNumber: number;
+  readonly root: string | undefined;
+  readonly metric: Metric | undefined;
+}
+
+/** What the neighbour was told last on this stream. */
+export interface SentWord {
+  readonly way: Way | undefined;
+  readonly port: PortWord;
+  readonly joinNumber: number;
+}
+
+/** A sequence that the neighbour was asked for. */
+export interface SentRequest {
+  readonly root: string;
+  readonly sequence: number;
+  readonly sentAtMs: number;
+  readonly dueMs: number;
+  readonly intervalMs: number;
+}
+
+export const NO_WORD: EdgeWord = { port: 'nothing', joinNumber: 0, root: undefined, metric: undefined };
+
+/** See the file's head. */
+export class Neighbour {
+  readonly peer: string;
+  readonly messages = new TokenBucket(TREE_LIMIT.messages);
+  readonly verifications = new TokenBucket(TREE_LIMIT.verifications);
+  readonly requests = new TokenBucket(TREE_LIMIT.requestsPerPeer);
+  cost: number;
+  way: Way | undefined;
+  word = NO_WORD;
+  sent: SentWord | undefined;
+  /** Whether it said anything on this stream. */
+  isHeard = false;
+  /** It said goodbye: it is told nothing until it speaks again. */
+  hasLeft = false;
+  /** It is to tell all anew. */
+  isAsked = false;
+  /** Of this node's join, or 0. */
+  joinNumber = 0;
+  requested: SentRequest | undefined;
+  /** Joins that it did not accept, one after the other. */
+  failures = 0;
+  /** 0: not at all. */
+  blockedUntilMs = 0;
+  shunnedUntilMs = 0;
+  askAtMs = Number.POSITIVE_INFINITY;
+  staleAtMs = Number.POSITIVE_INFINITY;
+
+  constructor(peer: string, cost: number) {
+    this.peer = peer;
+    this.cost = cost;
+  }
+
+  /** Whether frames may go over its trunk at all. */
+  get isOpen(): boolean {
+    return this.cost < TREE_LIMIT.costInfinite && this.blockedUntilMs === 0;
+  }
+
+  /** Whether it offers a way to a root that is short enough to be taken. */
+  get offer(): Way | undefined {
+    const way = this.word.port === 'closed' || this.shunnedUntilMs > 0 || !this.isOpen ? undefined : this.way;
+    return way !== undefined && way.hops < TREE_LIMIT.hops && this.total(way) <= TREE_LIMIT.distance
+      ? way
+      : undefined;
+  }
+
+  /** This node's distance when it takes that way. */
+  total(way: Way): number {
+    return way.distance + this.cost + TREE_LIMIT.hopCost;
+  }
+
+  /** Its control stream is another one: it is told all again, and has a while to do the same. */
+  restartStream(nowMs: number): void {
+    this.sent = undefined;
+    this.isHeard = false;
+    this.hasLeft = false;
+    this.requested = undefined;
+    this.staleAtMs = nowMs + TREE_TIMING.againMs;
+  }
+
+  /** It says something. @param isFresh - and wants to be told all */
+  hear(isFresh: boolean): void {
+    this.isHeard = true;
+    this.hasLeft = false;
+    this.staleAtMs = Number.POSITIVE_INFINITY;
+    this.sent = isFresh ? undefined : this.sent;
+  }
+
+  /** It says goodbye. */
+  leave(nowMs: number): void {
+    this.restartStream(nowMs);
+    this.forgetWords();
+    this.hasLeft = true;
+  }
+
+  /** The loop guard, or that of the former epoch, has shut it. */
+  block(untilMs: number): void {
+    this.blockedUntilMs = Math.max(this.blockedUntilMs, untilMs);
+  }
+
+  /** What it said went beyond its budget, so that this node does not know what it wants. */
+  askSoon(nowMs: number): void {
+    this.askAtMs = Math.min(this.askAtMs, nowMs + TREE_TIMING.askDelayMs);
+  }
+
+  forgetWords(): void {
+    this.way = undefined;
+    this.word = NO_WORD;
+  }
+
+  /** It did not accept in time. */
+  shun(nowMs: number): void {
+    this.shunnedUntilMs = nowMs + Math.min(TREE_TIMING.shunMs * 2 ** this.failures, TREE_TIMING.shunMaxMs);
+    this.failures = Math.min(this.failures + 1, 30);
+  }
+
+  joinTimeoutMs(): number {
+    return Math.min(TREE_TIMING.joinTimeoutMs * 2 ** this.failures, TREE_TIMING.joinTimeoutMaxMs);
+  }
+
+  /** It tells another way than when it was asked for a sequence: it may know more by now. */
+  hastenRequest(nowMs: number): void {
+    const { requested } = this;
+    if (requested !== undefined) {
+      const soonMs = Math.max(nowMs, requested.sentAtMs + TREE_TIMING.requestGapMs);
+      this.requested = { ...requested, dueMs: Math.min(requested.dueMs, soonMs) };
+    }
+  }
+
+  /** Takes notice of times that have come. */
+  expire(nowMs: number): void {
+    this.blockedUntilMs = this.blockedUntilMs <= nowMs ? 0 : this.blockedUntilMs;
+    this.shunnedUntilMs = this.shunnedUntilMs <= nowMs ? 0 : this.shunnedUntilMs;
+    if (this.staleAtMs <= nowMs) {
+      this.staleAtMs = Number.POSITIVE_INFINITY;
+      this.forgetWords();
+    }
+    if (this.askAtMs <= nowMs) {
+      this.askAtMs = Number.POSITIVE_INFINITY;
+      this.isAsked = true;
+    }
+    if (this.way !== undefined && this.way.claim.endsAtMs <= nowMs) {
+      this.way = undefined;
+    }
+  }
+
+  /** When `expire` has something to do. */
+  dueMs(): number {
+    return Math.min(
+      this.blockedUntilMs === 0 ? Number.POSITIVE_INFINITY : this.blockedUntilMs,
+      this.shunnedUntilMs === 0 ? Number.POSITIVE_INFINITY : this.shunnedUntilMs,
+      this.staleAtMs,
+      this.askAtMs,
+      this.way?.claim.endsAtMs ?? Number.POSITIVE_INFINITY,
+    );
+  }
+}
