@@ -101,7 +101,7 @@ function nameOf(id: string): string {
 }
 
 function attachment(id: string, name: string, mtuBytes = 1500) {
-  return { id, interface: name, addresses: [], mtuBytes };
+  return { id, interface: name, addresses: [], mtuBytes, multicast: 'snoop' as const };
 }
 
 function configOf(configured: readonly object[], more: object = {}): Config {

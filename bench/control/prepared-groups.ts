@@ -81,7 +81,13 @@ export async function prepareGroups(
 function createVlan({ registry, identity }: Filling, plan: GroupPlan): string {
   const facts = { kind: 'private', subnet: null, owner: identity.peerId, unixMs: Date.now() } as const;
   const { id } = registry.create(`of ${plan.memberCount}`, randomBytes(SEED_BYTES), facts);
-  registry.join({ id, interface: plan.interface, addresses: [plan.address], mtuBytes: MTU_BYTES });
+  registry.join({
+    id,
+    interface: plan.interface,
+    addresses: [plan.address],
+    mtuBytes: MTU_BYTES,
+    multicast: 'snoop',
+  });
   return id;
 }
 

@@ -7,6 +7,7 @@
  * A value that is not known yet is `null`, so that a key is always there.
  */
 import type { EventLoopDelay } from '../event-loop-watch.ts';
+import type { MulticastMode } from '../multicast/multicast-mode.ts';
 
 /** An adjacency with another node. */
 export interface TrunkReport {
@@ -143,6 +144,8 @@ export interface JoinRequest {
   readonly interface: string;
   readonly addresses: readonly string[];
   readonly mtuBytes: number;
+  /** Left out: `snoop`. */
+  readonly multicast?: MulticastMode;
 }
 
 /** Asks for an invite. */

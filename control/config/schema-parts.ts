@@ -5,6 +5,7 @@
  * line holds.
  */
 import * as v from 'valibot';
+import { MULTICAST_MODES } from '../multicast/multicast-mode.ts';
 import { parseInvite } from '../vlan/invite.ts';
 import { parseSubnet } from '../vlan/subnet.ts';
 import { parseVlanId } from '../vlan/vlan-id.ts';
@@ -160,4 +161,5 @@ export const attachmentEntries = {
   interface: interfaceNameSchema,
   addresses: v.optional(list(cidrSchema, MAX_ADDRESSES), []),
   mtuBytes: v.optional(mtuBytesSchema, DEFAULT_MTU_BYTES),
+  multicast: v.optional(oneOf(MULTICAST_MODES), 'snoop'),
 };

@@ -1,6 +1,7 @@
 /** What the data plane is made of and asked for, as control/daemon.ts says it. Types only. */
 import type { EngineName } from '../../dataplane/contract/engine.ts';
 import type { MovingHosts, VlanKind } from '../membership/membership-port.ts';
+import type { MulticastMode } from '../multicast/multicast-mode.ts';
 import type { MemoryOptions } from './dataplane-memory.ts';
 
 /** Something to log. */
@@ -37,6 +38,7 @@ export interface VlanAttachmentRequest {
   /** Such as `10.7.0.1/24`. */
   readonly addresses: readonly string[];
   readonly mtuBytes: number;
+  readonly multicast: MulticastMode;
 }
 
 /** What of a VLAN's record concerns its frames, under the record's names. */

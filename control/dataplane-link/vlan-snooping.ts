@@ -8,12 +8,10 @@
  * Main thread only.
  */
 import { ALL_GROUPS_MAC } from '../multicast/group-address.ts';
+import type { MulticastMode } from '../multicast/multicast-mode.ts';
 import { MulticastSnooper, type SnoopCounters, type SnoopInput } from '../multicast/multicast-snooper.ts';
 import type { EpochTokens } from './epoch-tokens.ts';
 import type { Injector } from './injector.ts';
-
-/** What an interface does with multicast: finds out which groups its hosts want, or takes and sends all. */
-export type MulticastMode = 'snoop' | 'flood';
 
 /** What snooping needs of its VLAN. */
 export interface SnoopingHost {

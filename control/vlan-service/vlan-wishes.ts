@@ -51,13 +51,13 @@ export function policyText(entry: VlanEntry): string {
 
 /** What the registry is asked for. @throws ControlError `invalid-invite` */
 export function wantedBy(request: JoinRequest, unixMs: number): WantedVlan {
-  const { interface: name, addresses, mtuBytes, invite } = request;
+  const { interface: name, addresses, mtuBytes, multicast = 'snoop', invite } = request;
   if (invite === undefined) {
-    return { id: request.id ?? '', interface: name, addresses, mtuBytes };
+    return { id: request.id ?? '', interface: name, addresses, mtuBytes, multicast };
   }
   const parsed = parseInvite(invite, unixMs);
   if (!parsed.ok) throw new ControlError('invalid-invite', parsed.reason);
-  return { id: parsed.invite.id, interface: name, addresses, mtuBytes, invite };
+  return { id: parsed.invite.id, interface: name, addresses, mtuBytes, multicast, invite };
 }
 
 /** Admins in an invite, and where they are. */

@@ -144,6 +144,7 @@ export function bareAttachment(wanted: WantedVlan): VlanAttachment {
     interface: wanted.interface,
     addresses: wanted.addresses,
     mtuBytes: wanted.mtuBytes,
+    multicast: wanted.multicast,
   };
 }
 
@@ -165,6 +166,7 @@ function sameAttachment(a: VlanAttachment | undefined, b: VlanAttachment | undef
   return (
     a.interface === b.interface &&
     a.mtuBytes === b.mtuBytes &&
+    a.multicast === b.multicast &&
     a.addresses.length === b.addresses.length &&
     a.addresses.every((address, index) => address === b.addresses[index])
   );

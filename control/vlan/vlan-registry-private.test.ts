@@ -40,7 +40,7 @@ function open(configured: readonly WantedVlan[] = []): VlanRegistry {
 }
 
 function wanted(id: string, more: Partial<WantedVlan> = {}): WantedVlan {
-  return { id, interface: 'ptap0', addresses: [], mtuBytes: 1_500, ...more };
+  return { id, interface: 'ptap0', addresses: [], mtuBytes: 1_500, multicast: 'snoop', ...more };
 }
 
 function codeOf(action: () => unknown): string {
@@ -71,7 +71,7 @@ test('the state of an earlier release is read, and its owned VLANs get their rec
   const { id } = vlanKeysFromSeed(seedOf(1));
   const seed = Buffer.from(seedOf(1)).toString('base64url');
   const owned = [{ id: formatVlanId(id), name: 'old', seed, member: true }];
-  const joined = [wanted(theirs.id)];
+  const joined = [{ ...wanted(theirs.id), multicast: undefined }];
   writeFileSync(vlanStatePath(directory), JSON.stringify({ version: 1, owned, joined }));
 
   const registry = open();
@@ -82,6 +82,7 @@ test('the state of an earlier release is read, and its owned VLANs get their rec
   assert.equal(more.length, 0);
   assert.deepEqual(registry.signMissingRecords(OWNER, NOW_MS), []);
   assert.equal(registry.find(theirs.id)?.kind, 'open');
+  assert.equal(registry.find(theirs.id)?.attachment?.multicast, 'snoop');
   registry.join(wanted(formatVlanId(id), { interface: 'ptap1' }));
   const stored = JSON.parse(readFileSync(vlanStatePath(directory), 'utf8')) as { version: number };
   assert.equal(stored.version, 2);

@@ -40,7 +40,7 @@ function idText(value: number): string {
 }
 
 function attachment(id: string, interfaceName = 'ptap0'): VlanAttachment {
-  return { id, interface: interfaceName, addresses: ['10.7.0.1/24'], mtuBytes: 1_500 };
+  return { id, interface: interfaceName, addresses: ['10.7.0.1/24'], mtuBytes: 1_500, multicast: 'snoop' };
 }
 
 function refuses(code: VlanErrorCode, action: () => unknown): VlanError {
@@ -131,6 +131,19 @@ test('a reload removes only VLANs that came from the config', () => {
     [1_400],
   );
   assert.ok(registry.find(idText(3)));
+});
+
+test('what an interface does with multicast is kept, and a reload sees that it changed', () => {
+  const registry = VlanRegistry.open(directory, [attachment(idText(1))]);
+  registry.join({ ...attachment(idText(3), 'ptap2'), multicast: 'flood' });
+  const changes = registry.reconfigure([{ ...attachment(idText(1)), multicast: 'flood' }]);
+
+  assert.deepEqual(
+    changes.changed.map((change) => change.after.attachment?.multicast),
+    ['flood'],
+  );
+  const again = VlanRegistry.open(directory, []);
+  assert.equal(again.find(idText(3))?.attachment?.multicast, 'flood');
 });
 
 test('a VLAN of the config that was left comes back with a reload', () => {

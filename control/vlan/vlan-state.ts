@@ -4,15 +4,17 @@
  *
  *   { "version": 2,
  *     "owned":       [ { "id", "name", "kind", "seed" (base64url), "member" } ],
- *     "joined":      [ { "id", "interface", "addresses", "mtuBytes" } ],
+ *     "joined":      [ { "id", "interface", "addresses", "mtuBytes", "multicast" } ],
  *     "memberships": [ { "id", "state", "invite", "reason", "admission" (base64url) } ] }
  *
  * Version 1 had neither `kind` (all were open) nor `memberships`; it is read, and written as 2 at the next change.
+ * What was joined without `multicast` is snooped on.
  *
  * Main thread only. Must never write over a file that it could not read: an owner's key may be in it.
  */
 import { join } from 'node:path';
 import { reasonOf } from '../../dataplane/base/error-reason.ts';
+import { MULTICAST_MODES, type MulticastMode } from '../multicast/multicast-mode.ts';
 import { readFileIfPresent, replaceFile } from './durable-file.ts';
 import { VlanError } from './vlan-error.ts';
 import { formatVlanId, parseVlanId } from './vlan-id.ts';
@@ -39,6 +41,7 @@ export interface VlanAttachment {
   /** Addresses with prefix length, such as `10.7.0.1/24`. */
   readonly addresses: readonly string[];
   readonly mtuBytes: number;
+  readonly multicast: MulticastMode;
 }
 
 /**
@@ -210,6 +213,10 @@ function parseAttachment(value: unknown, index: number): VlanAttachment {
       asString(address, `${path}.addresses[${position}]`),
     ),
     mtuBytes,
+    multicast:
+      record['multicast'] === undefined
+        ? 'snoop'
+        : asOneOf(record['multicast'], MULTICAST_MODES, `${path}.multicast`),
   };
 }
 
