@@ -4,14 +4,16 @@
  * A check that fails ends the command with exit code 2 before any daemon is asked.
  */
 import { InvalidArgumentError, Option } from 'commander';
+import { type DebugChanges, LOG_LEVELS, SUBSYSTEMS } from '../admin/inspection.ts';
 import { parseCidr } from '../config/cidr.ts';
 import { DEFAULT_CONFIG_PATH, DEFAULT_CONTROL_SOCKET } from '../config/defaults.ts';
 import { interfaceNameProblem } from '../config/interface-name.ts';
+import { nearestName } from '../config/nearest-name.ts';
 import { vlanNameProblem } from '../config/vlan-name.ts';
 import { parseSubnet } from '../vlan/subnet.ts';
 import { parseVlanId, VLAN_ID_CHARACTERS } from '../vlan/vlan-id.ts';
 import { parseDuration } from './duration.ts';
-import { isPeerPart } from './named.ts';
+import { isMacPart, isPeerPart } from './named.ts';
 
 /** The limits of the admin API, control/admin/request-schema.ts. */
 const MAX_INVITE_USES = 1000;
@@ -67,6 +69,44 @@ export function peerArgument(text: string): string {
   return text;
 }
 
+/** A PeerId, a MAC address, or the beginning of one: which station is meant, the members of the VLANs say. */
+export function stationArgument(text: string): string {
+  refuse(
+    isPeerPart(text) || isMacPart(text)
+      ? undefined
+      : 'expected a PeerId (12D3KooW…), a MAC address (02:00:00:00:00:01), or what one begins with: 4 characters, or 2 bytes',
+  );
+  return text;
+}
+
+/** A whole number in a range. */
+export function rangeArgument(least: number, most: number): (text: string) => number {
+  return (text) => wholeNumber(text, least, most);
+}
+
+/** Seconds, with a fraction if need be; the range is in milliseconds. @returns milliseconds */
+export function secondsArgument(leastMs: number, mostMs: number): (text: string) => number {
+  return (text) => {
+    const ms = /^\d{1,6}(\.\d{1,3})?$/.test(text) ? Math.round(Number(text) * 1000) : Number.NaN;
+    refuse(
+      ms >= leastMs && ms <= mostMs ? undefined : `expected ${leastMs / 1000}..${mostMs / 1000} seconds`,
+    );
+    return ms;
+  };
+}
+
+/** `subsystem=level`, or `all=level`. */
+export function levelArgument(text: string, earlier: DebugChanges = {}): DebugChanges {
+  const [name = '', level = '', ...rest] = text.split('=');
+  refuse(
+    rest.length === 0 && level !== '' ? undefined : `expected subsystem=level, got '${text.slice(0, 64)}'`,
+  );
+  refuse(unknownProblem('level', level, [...LOG_LEVELS, 'default']));
+  refuse(unknownProblem('subsystem', name, [...SUBSYSTEMS, 'all']));
+  const named = name === 'all' ? SUBSYSTEMS : [name];
+  return { ...earlier, ...Object.fromEntries(named.map((each) => [each, level])) };
+}
+
 export function interfaceArgument(text: string): string {
   refuse(interfaceNameProblem(text));
   return text;
@@ -118,6 +158,13 @@ function idProblem(text: string): string | undefined {
   if (text.length !== VLAN_ID_CHARACTERS || !/^[A-Za-z0-9]+$/.test(text)) return undefined;
   const parsed = parseVlanId(text);
   return parsed.ok ? undefined : parsed.reason;
+}
+
+function unknownProblem(what: string, name: string, known: readonly string[]): string | undefined {
+  if (known.includes(name)) return undefined;
+  const near = nearestName(name, known);
+  const guess = near === undefined ? '' : ` (did you mean ${near}?)`;
+  return `there is no ${what} '${name.slice(0, 32)}'${guess}; there are ${known.join(', ')}`;
 }
 
 function wholeNumber(text: string, least: number, most: number): number {

@@ -12,6 +12,7 @@ const VLAN_COMMANDS = [
   ...['create', 'join', 'leave', 'list', 'browse', 'set'],
   ...['invite', 'requests', 'approve', 'remove', 'members'],
 ];
+const INSPECTION_COMMANDS = [['ping'], ['trace'], ['topology'], ['capture'], ['debug'], ['relay', 'status']];
 const SWARM_COMMANDS = ['configure', 'exchange', 'join', 'leave', 'rotate', 'status'];
 const root = await mkdtemp(join(tmpdir(), 'peertap-cli-'));
 after(() => rm(root, { recursive: true }));
@@ -48,6 +49,7 @@ test('every command takes --socket', async () => {
   commands.push(
     ...VLAN_COMMANDS.map((name) => ['vlan', name]),
     ...SWARM_COMMANDS.map((name) => ['swarm', name]),
+    ...INSPECTION_COMMANDS,
   );
   for (const command of commands) {
     assert.match((await run(...command, '--help')).out, /--socket <path>/, command.join(' '));
@@ -59,9 +61,17 @@ test('every command that shows or changes something speaks JSON, too', async () 
   commands.push(
     ...VLAN_COMMANDS.map((name) => ['vlan', name]),
     ...SWARM_COMMANDS.map((name) => ['swarm', name]),
+    ...INSPECTION_COMMANDS,
   );
   for (const command of commands) {
     assert.match((await run(...command, '--help')).out, /--json/, command.join(' '));
+  }
+});
+
+test('what looks inside shows an example in its help', async () => {
+  for (const command of INSPECTION_COMMANDS) {
+    const { out } = await run(...command, '--help');
+    assert.match(out, new RegExp(`Examples?:\\n  peertap ${command.join(' ')}`), command.join(' '));
   }
 });
 
@@ -107,6 +117,20 @@ test('a malformed argument ends with 2 before any daemon is asked', async () => 
   await assertUsedWrongly(['vlan', 'join', ID, '--interface', 'much-too-long-a-name'], /1\.\.15 bytes/);
   await assertUsedWrongly(join('--address', '10.7.0.1'), /prefix length after a slash/);
   await assertUsedWrongly(join('--mtu', '99999'), /576\.\.9000/);
+  await assertUsedWrongly(['ping', 'x'], /expected a PeerId \(12D3KooW…\), a MAC address/);
+  await assertUsedWrongly(['ping', 'QZ8f', '--size', '20000'], /expected 112\.\.9216/);
+  await assertUsedWrongly(['ping', 'QZ8f', '--interval', '0.001'], /expected 0\.01\.\.3600 seconds/);
+  await assertUsedWrongly(['ping', 'QZ8f', '--timeout', 'soon'], /expected 0\.01\.\.60 seconds/);
+  await assertUsedWrongly(['capture', '--vlan', ID], /required option '--write <file>'/);
+  await assertUsedWrongly(['capture', '--write', 'x'], /required option '--vlan <id>'/);
+  await assertUsedWrongly(['debug', 'trunk'], /expected subsystem=level, got 'trunk'/);
+  await assertUsedWrongly(
+    ['debug', 'trunks=info'],
+    /no subsystem 'trunks' \(did you mean trunk\?\); there are node, /,
+  );
+  await assertUsedWrongly(['debug', 'trunk=verbose'], /no level 'verbose'; there are trace, debug/);
+  await assertUsedWrongly(['topology', '--json', '--dot'], /give one of them/);
+  await assertUsedWrongly(['relay'], /Usage: peertap relay/);
 });
 
 test('without a daemon a command fails and says what to do', async () => {
@@ -120,6 +144,12 @@ test('without a daemon a command fails and says what to do', async () => {
     ['vlan', 'join', 'home', '--interface', 'ptap0'],
     ['vlan', 'set', ID, 'name=x'],
     ['swarm', 'configure'],
+    ['ping', 'QZ8f'],
+    ['trace', '02:00'],
+    ['topology'],
+    ['capture', '--vlan', ID, '--write', join(root, 'none.pcapng')],
+    ['debug'],
+    ['relay', 'status'],
   ];
   for (const command of commands) {
     const { code, err, out } = await run(...command, '--socket', socket);
@@ -153,7 +183,7 @@ test('id makes a missing identity and then prints the same', async () => {
   assert.equal(first.code, 0);
   assert.match(first.err, /made a new identity/);
   const second = await run('id', '--config', config);
-  assert.deepEqual(second, { code: 0, out: first.out, err: '' });
+  assert.deepEqual([second.code, second.out, second.err], [0, first.out, '']);
 });
 
 test('a bad config fails with the file and each problem on a line', async () => {

@@ -56,6 +56,11 @@ export function isPeerPart(text: string): boolean {
   return /^[1-9A-HJ-NP-Za-km-z]{4,52}$/.test(text);
 }
 
+/** Whether a text may be a MAC address or its beginning, of two bytes or more; `-` does for `:`. */
+export function isMacPart(text: string): boolean {
+  return /^[0-9a-f]{2}([:-][0-9a-f]{2}){1,5}[:-]?$/i.test(text);
+}
+
 /**
  * The PeerId that a text names.
  *

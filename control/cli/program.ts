@@ -17,6 +17,7 @@ import {
 } from './arguments.ts';
 import { EXIT_DONE, reportError } from './command-error.ts';
 import type { CommandIo } from './command-io.ts';
+import { addInspectionCommands } from './inspection-commands.ts';
 import { addMemberCommands } from './member-commands.ts';
 import { addSwarmCommands } from './swarm-commands.ts';
 import { addVlanCommands } from './vlan-commands.ts';
@@ -58,6 +59,7 @@ function buildProgram(io: CommandIo, setExitCode: (code: number) => void): Comma
     .addHelpText('after', AFTER_HELP);
   addNodeCommands(program, io);
   addQueryCommands(program, io, setExitCode);
+  addInspectionCommands(program, io, setExitCode);
   const vlan = program
     .command('vlan')
     .description('create, join, leave and list VLANs, and say who is in them');
