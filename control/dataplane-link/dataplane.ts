@@ -241,6 +241,9 @@ export class Dataplane {
       carrier: (_lane, trunk, payload) => {
         this.#trunkLink.carrierDatagram(trunk, payload);
       },
+      // Only where a VLAN snoops, which none does yet.
+      snooped: () => {},
+      groupSeen: () => {},
     };
   }
 

@@ -34,7 +34,15 @@ const PRODUCER = `
 
 function silentSink(): EventSink {
   const nothing = (): void => undefined;
-  return { link: nothing, control: nothing, stationSeen: nothing, senderUnknown: nothing, carrier: nothing };
+  return {
+    link: nothing,
+    control: nothing,
+    stationSeen: nothing,
+    senderUnknown: nothing,
+    carrier: nothing,
+    snooped: nothing,
+    groupSeen: nothing,
+  };
 }
 
 test('every event of a worker arrives, in order and whole, without polling', async () => {

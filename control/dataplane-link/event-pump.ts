@@ -30,6 +30,10 @@ export interface EventSink {
   stationSeen(vlan: number, macLow: number, macHigh: number): void;
   senderUnknown(epoch: number, leafLane: number): void;
   carrier(lane: number, trunk: number, payload: EventPayload): void;
+  /** An IGMP, MLD or PIM frame from a TAP. */
+  snooped(vlan: number, frame: EventPayload): void;
+  /** Multicast to a group that has no entry; it was flooded. */
+  groupSeen(vlan: number, macLow: number, macHigh: number): void;
 }
 
 /** The consumer of all event rings. */
@@ -120,6 +124,10 @@ export class EventPump {
         return this.#sink.senderUnknown(a, b);
       case EVENT.carrier:
         return this.#sink.carrier(a, b, payload);
+      case EVENT.snooped:
+        return this.#sink.snooped(a, payload);
+      case EVENT.groupSeen:
+        return this.#sink.groupSeen(a, b, c);
       default:
         return;
     }

@@ -1,5 +1,6 @@
 /**
- * Gives work to workers: probes to seal, sealed control datagrams to send, datagrams of stream carriers to open.
+ * Gives work to workers: probes to seal, sealed control datagrams to send, datagrams of stream carriers to open, frames to
+ * write to a TAP.
  *
  * Main thread only: the one producer of each worker's injection ring. A full ring refuses, and that is counted;
  * a worker is woken once for all that was put in one go.
@@ -13,6 +14,9 @@ import { emptyMessage, RingProducer } from '../../dataplane/shm/ring.ts';
 
 /** Where a sealed datagram goes. */
 export type SealedDestination = { readonly set: number } | { readonly trunk: number };
+
+/** Every worker has a queue of every TAP. */
+const TAP_WORKER = 0;
 
 /** The producer of all injection rings. */
 export class Injector {
@@ -65,6 +69,17 @@ export class Injector {
     datagram: { readonly bytes: Uint8Array; readonly offset: number; readonly length: number },
   ): boolean {
     return this.#put(worker, { ...emptyMessage(), type: INJECTION.carrier, a: lane }, datagram);
+  }
+
+  /**
+   * Write a frame to a VLAN's TAP, as if a member had sent it.
+   *
+   * @param vlan - its slot
+   * @param frame - from the destination address on, checksums and all
+   */
+  tapFrame(vlan: number, frame: Uint8Array): boolean {
+    const message = { ...emptyMessage(), type: INJECTION.tap, a: vlan };
+    return this.#put(TAP_WORKER, message, { bytes: frame, offset: 0, length: frame.length });
   }
 
   #put(

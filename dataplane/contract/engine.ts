@@ -38,7 +38,7 @@ export interface Stages {
 
   /**
    * Decides for each frame: verdict, epoch, frame key, destination, token, path MTU, flow hash, class; reports
-   * source MACs that are no local station in `seen`. Order of checks: frame length (14 … MTU + 14 + 8 of tags, or GSO) →
+   * source MACs that are no local station, and groups of which nothing is known, in `seen`; IGMP, MLD and PIM in `snooped`. Order of checks: frame length (14 … MTU + 14 + 8 of tags, or GSO) →
    * VLAN live with an epoch → source → destination.
    */
   classify(frameCount: number): void;
@@ -77,7 +77,7 @@ export interface Stages {
   send(train: number): void;
 
   /**
-   * Receives up to BATCH.messages messages, and splits GRO trains.
+   * Receives up to BATCH.messages messages, and splits GRO trains. Sets standingBytes.
    * @returns number of RxDatagrams (offset, length, message)
    */
   receive(): number;
@@ -91,9 +91,9 @@ export interface Stages {
 
   /**
    * Looks each token up (kind 5: compares the lane's link token and opens the body in place), enters the window, then
-   * checks hops and kind. RX_LOCAL with its epoch, RX_PUNTED and an entry in `punts` (kinds 3 and 5), or RX_FORWARDED. What
+   * checks hops and kind. RX_LOCAL with its epoch, RX_PUNTED and an entry in `punts` (kinds 3, 4 and 5), or RX_FORWARDED. What
    * is to be passed on has a `set` besides, whatever its verdict: its token names others, it came from a forwarding port of
-   * its segment, and a hop is left. Sets localCount.
+   * its segment, a hop is left, and it did not come before. Sets localCount.
    * @returns how many datagrams relay has work with
    */
   forward(count: number): number;
@@ -102,6 +102,7 @@ export interface Stages {
    * Lays datagrams that have a set as TxDatagrams from 0 on, where they lie in rxBuffer and with one hop less, and groups
    * them into trains as `train` does: one for each trunk of the set but the one that it came from. Runs before openFrame,
    * which opens in place what is for this node as well; closeLink writes bytes 0‥31 only, which nobody reads after forward.
+   * A run beyond its trunk's fair share or quota is dropped before anything is laid for it; it is opened here all the same.
    * @returns number of trains
    */
   relay(count: number): number;

@@ -63,7 +63,7 @@ export interface TokenPort {
    * Derives a token into `token`.
    *
    * @param kind - TOKEN_KIND_*
-   * @param macLow - of a station, as in Station; other kinds have no value, and it is not read
+   * @param macLow - of a station or group, as in Station; broadcast has no value, and it is not read
    */
   derive(kind: number, period: number, macLow: number, macHigh: number): void;
 }

@@ -4,14 +4,14 @@
  * library, but happens once a station and period (pipeline/token-cache.ts).
  */
 import { blake3 } from '@noble/hashes/blake3.js';
-import { TOKEN_KIND_STATION } from '../shm/layout.ts';
+import { TOKEN_KIND_BROADCAST } from '../shm/layout.ts';
 import type { Tables } from '../shm/tables.ts';
 import type { TokenPort } from './crypto-port.ts';
 
 const KEY_BYTES = 32;
 const SEGMENT_BYTES = 16;
 const ROUTE_BYTES = 16;
-/** period u32 ‖ kind u8, and a station's MAC. */
+/** period u32 ‖ kind u8, and a station's or a group's MAC. */
 const KIND_AT = 4;
 const MAC_AT = 5;
 const MAC_BYTES = 6;
@@ -55,7 +55,7 @@ class NobleTokens implements TokenPort {
     this.#input.setUint8(KIND_AT, kind);
     this.#input.setInt32(MAC_AT, macLow, LE);
     this.#input.setUint16(MAC_AT + 4, macHigh, LE);
-    const input = kind === TOKEN_KIND_STATION ? this.#station : this.#shared;
+    const input = kind === TOKEN_KIND_BROADCAST ? this.#shared : this.#station;
     this.#keyed._cloneInto(this.#keyedCopy).update(input).digestInto(this.#digest);
     this.#plain._cloneInto(this.#plainCopy).update(this.#route).digestInto(this.#digest);
     for (let word = 0; word < this.token.length; word++)

@@ -14,6 +14,7 @@ import {
   BATCH,
   Lane,
   LIMIT,
+  MESSAGE_OVERHEAD_BYTES,
   NONE,
   RxDatagram,
   RxMessage,
@@ -121,10 +122,19 @@ export class LinkSocketIo {
       datagrams = this.#split(message, at, datagrams);
       received += this.#receiver.length;
     }
+    this.#noteStanding(messages, received);
     count(this.#arena, COUNTER.trainsReceived, messages);
     count(this.#arena, COUNTER.datagramsReceived, datagrams);
     count(this.#arena, COUNTER.datagramBytesReceived, received);
     return datagrams;
+  }
+
+  /** How long a queue stands in the socket: what was received in a row without finding it empty. */
+  #noteStanding(messages: number, bytes: number): void {
+    const { u32 } = this.#arena;
+    const word = ArenaHeader.at.standingBytes >> 2;
+    const standing = (u32[word] ?? 0) + bytes + messages * MESSAGE_OVERHEAD_BYTES;
+    u32[word] = messages < MESSAGES_A_CALL ? 0 : Math.min(standing, 0xffff_ffff);
   }
 
   /** Lays a descriptor for each datagram of a message; an empty datagram is one, and openLink drops it. */

@@ -2,8 +2,9 @@
  * Egress, first stage: decides for each frame from a TAP where it goes and under which key. Worker threads.
  *
  *   length → VLAN → source (told to the main thread when unknown) → destination
- *     group address or unknown   flooded to the VLAN's trunks under this worker's group key
- *     a member's station         to that member's trunk under the pairwise key, in the epoch that the member has
+ *     group address or unknown   flooded to the VLAN's set under this worker's group key; where the VLAN snoops, a group
+ *                                that is known goes to those who want it (snoop.ts)
+ *     a member's station         to the trunk towards it, or to several, under the pairwise key, in the member's epoch
  *     a station on this very TAP dropped
  *
  * The source of a frame only ever becomes ours by announcement: nothing is learned here.
@@ -17,14 +18,22 @@ import {
   Epoch,
   ForwardSet,
   FRAME_FLOOD,
+  FRAME_SET,
   FRAME_UNICAST,
   FrameDescriptor,
+  INITIAL_HOPS,
   NONE,
   PATH_MIN_BYTES,
+  SEEN_GROUP,
+  SEEN_STATION,
   Seen,
+  STATION_GROUP,
   STATION_LOCAL,
+  STATION_SET,
+  STATION_VIA_BROADCAST,
   Station,
   Trunk,
+  VLAN_SNOOP,
   Vlan,
 } from '../shm/layout.ts';
 import { ARENA, TABLE } from '../shm/memory-map.ts';
@@ -32,6 +41,7 @@ import { findStation } from '../shm/tables.ts';
 import { ETHERNET_HEADER_BYTES, parseFrame } from '../wire/frame-view.ts';
 import { flowHash } from './flow-hash.ts';
 import { LE } from './memory.ts';
+import { GROUP_DATA, GROUP_REPORT, groupRole, isPruned, snoop } from './snoop.ts';
 import { dropFrame, frameAt, isStable, nowMs, type StageContext } from './stage-context.ts';
 import { NO_TOKEN } from './token-cache.ts';
 
@@ -39,10 +49,14 @@ import { NO_TOKEN } from './token-cache.ts';
 const TAG_ALLOWANCE_BYTES = 8;
 /** A super-frame: an IP packet of 65,535 bytes behind an Ethernet header and a tag. */
 const SUPER_FRAME_BYTES = 65_535 + 18;
+/** The address 01:00:00:00:00:00, which no frame has: its entry says who wants all groups. */
+const ALL_GROUPS_LOW = 1;
+const ALL_GROUPS_HIGH = 0;
 
 /** Fills in the verdicts of frames 0 … frameCount-1; see Engine.classify. */
 export function classify(context: StageContext, frameCount: number): void {
   context.memory.setUint32(ARENA.header + ArenaHeader.at.seenCount, 0, LE);
+  context.memory.setUint32(ARENA.header + ArenaHeader.at.snoopedCount, 0, LE);
   for (let index = 0; index < frameCount; index++) classifyFrame(context, frameAt(index));
 }
 
@@ -63,10 +77,8 @@ function classifyFrame(context: StageContext, at: number): void {
   describeFlow(context, at, offset, length);
   noteSource(context, vlan, memory.getInt32(offset + 6, LE), memory.getUint16(offset + 10, LE));
   const macLow = memory.getInt32(offset, LE);
-  const isGroup = (macLow & 1) !== 0;
-  const station = isGroup
-    ? NONE
-    : findStation(context.tables, vlan, macLow, memory.getUint16(offset + 4, LE));
+  if ((macLow & 1) !== 0) return toGroup(context, at, vlan, epoch);
+  const station = findStation(context.tables, vlan, macLow, memory.getUint16(offset + 4, LE));
   if (station === NONE) flood(context, at, vlanAt, epoch);
   else unicast(context, at, station);
 }
@@ -101,11 +113,17 @@ function noteSource(context: StageContext, vlan: number, macLow: number, macHigh
       return;
     }
   }
-  reportSeen(context, vlan, macLow, macHigh);
+  reportSeen(context, vlan, macLow, macHigh, SEEN_STATION);
 }
 
-/** Each source once a batch, at most BATCH.seen of them: what is left out shows up again with its next frame. */
-function reportSeen(context: StageContext, vlan: number, macLow: number, macHigh: number): void {
+/** Each address once a batch, at most BATCH.seen of them: what is left out shows up again with its next frame. */
+function reportSeen(
+  context: StageContext,
+  vlan: number,
+  macLow: number,
+  macHigh: number,
+  kind: number,
+): void {
   const { memory } = context;
   const seen = memory.getUint32(ARENA.header + ArenaHeader.at.seenCount, LE);
   for (let index = 0; index < seen; index++) {
@@ -113,7 +131,8 @@ function reportSeen(context: StageContext, vlan: number, macLow: number, macHigh
     const isSame =
       memory.getInt32(at + Seen.at.macLow, LE) === macLow &&
       memory.getUint32(at + Seen.at.macHigh, LE) === macHigh &&
-      memory.getUint32(at + Seen.at.vlan, LE) === vlan;
+      memory.getUint32(at + Seen.at.vlan, LE) === vlan &&
+      memory.getUint32(at + Seen.at.kind, LE) === kind;
     if (isSame) return;
   }
   if (seen === BATCH.seen) return;
@@ -121,24 +140,78 @@ function reportSeen(context: StageContext, vlan: number, macLow: number, macHigh
   memory.setUint32(at + Seen.at.vlan, vlan, LE);
   memory.setUint32(at + Seen.at.macLow, macLow, LE);
   memory.setUint32(at + Seen.at.macHigh, macHigh, LE);
+  memory.setUint32(at + Seen.at.kind, kind, LE);
   memory.setUint32(ARENA.header + ArenaHeader.at.seenCount, seen + 1, LE);
 }
 
+/** To a group address: everywhere, unless the VLAN knows who wants it. */
+function toGroup(context: StageContext, at: number, vlan: number, epoch: number): void {
+  const { memory, table, frame, tables } = context;
+  const vlanAt = TABLE.vlans + vlan * Vlan.size;
+  if ((table.getUint32(vlanAt + Vlan.at.flags, LE) & VLAN_SNOOP) === 0)
+    return flood(context, at, vlanAt, epoch);
+  const role = groupRole(memory, frame);
+  if (role !== GROUP_DATA) snoop(context, at);
+  if (role === GROUP_REPORT) {
+    const all = findStation(tables, vlan, ALL_GROUPS_LOW, ALL_GROUPS_HIGH);
+    if (all === NONE) return dropFrame(context, at, DROP['no-subscriber']);
+    return toSubscribers(context, at, all, epoch);
+  }
+  const macLow = memory.getInt32(frame.offset, LE);
+  const macHigh = memory.getUint16(frame.offset + 4, LE);
+  if (!isPruned(memory, frame, macLow, macHigh)) return flood(context, at, vlanAt, epoch);
+  const group = findStation(tables, vlan, macLow, macHigh);
+  if (group !== NONE) return toSubscribers(context, at, group, epoch);
+  reportSeen(context, vlan, macLow, macHigh, SEEN_GROUP);
+  flood(context, at, vlanAt, epoch);
+}
+
+/** To those who want a group. That somebody sends to it is noted, whether or not anybody does. */
+function toSubscribers(context: StageContext, at: number, group: number, epoch: number): void {
+  const { table, tokens } = context;
+  const groupAt = TABLE.stations + group * Station.size;
+  const flags = table.getUint32(groupAt + Station.at.flags, LE);
+  const set = table.getUint32(groupAt + Station.at.trunk, LE);
+  table.setUint32(groupAt + Station.at.lastSeenMs, nowMs(context), LE);
+  if ((flags & STATION_GROUP) === 0 || set === NONE) return dropFrame(context, at, DROP['no-subscriber']);
+  const announced = table.getUint32(groupAt + Station.at.pathMtuBytes, LE);
+  const pathBytes = atMost(leastPathBytes(context, set), announced);
+  if (pathBytes === 0) return dropFrame(context, at, DROP['no-trunk']);
+  const macLow = table.getInt32(groupAt + Station.at.macLow, LE);
+  const macHigh = table.getUint16(groupAt + Station.at.macHigh, LE);
+  const isBroadcast = (flags & STATION_VIA_BROADCAST) !== 0;
+  const token = isBroadcast ? tokens.broadcast(epoch) : tokens.group(group, epoch, macLow, macHigh);
+  toSet(context, at, set, pathBytes, token);
+}
+
 function flood(context: StageContext, at: number, vlanAt: number, epoch: number): void {
-  const { memory, table, worker } = context;
+  const { table, tokens } = context;
   const set = table.getUint32(vlanAt + Vlan.at.floodSet, LE);
-  const pathBytes = set === NONE ? 0 : leastPathBytes(context, set);
+  const announced = table.getUint32(vlanAt + Vlan.at.floodPathBytes, LE);
+  const pathBytes = set === NONE ? 0 : atMost(leastPathBytes(context, set), announced);
   if (pathBytes === 0) return dropFrame(context, at, DROP['no-member']);
-  const epochAt = TABLE.epochs + epoch * Epoch.size;
+  toSet(context, at, set, pathBytes, tokens.broadcast(epoch));
+}
+
+/** Under this worker's group key, with the hops of the VLAN's floods. */
+function toSet(context: StageContext, at: number, set: number, pathBytes: number, token: number): void {
+  const { memory, table, worker } = context;
+  const epochAt = TABLE.epochs + memory.getUint32(at + FrameDescriptor.at.epoch, LE) * Epoch.size;
   const key = table.getUint32(epochAt + Epoch.at.groupKeys + worker * 4, LE);
-  const token = context.tokens.broadcast(epoch);
   if (key === NONE || token === NO_TOKEN) return dropFrame(context, at, DROP['no-key']);
+  const vlanAt = TABLE.vlans + memory.getUint32(at + FrameDescriptor.at.vlan, LE) * Vlan.size;
   memory.setUint32(at + FrameDescriptor.at.verdict, FRAME_FLOOD, LE);
   memory.setUint32(at + FrameDescriptor.at.frameKey, key, LE);
   memory.setUint32(at + FrameDescriptor.at.destination, set, LE);
   setToken(context, at, token);
   memory.setUint32(at + FrameDescriptor.at.datagramMtuBytes, pathBytes, LE);
+  memory.setUint32(at + FrameDescriptor.at.hops, table.getUint32(vlanAt + Vlan.at.floodHops, LE), LE);
   count(context.arena, COUNTER.framesFlooded, 1);
+}
+
+/** What the trunks take, or less when a size was announced for the whole way; 0: they carry nothing. */
+function atMost(pathBytes: number, announcedBytes: number): number {
+  return announcedBytes !== 0 && announcedBytes < pathBytes ? announcedBytes : pathBytes;
 }
 
 /** Least path size over the set's trunks that carry anything; 0 when none does. */
@@ -168,21 +241,29 @@ function trunkPathBytes(context: StageContext, trunk: number): number {
 function unicast(context: StageContext, at: number, station: number): void {
   const { memory, table, worker } = context;
   const stationAt = TABLE.stations + station * Station.size;
-  if ((table.getUint32(stationAt + Station.at.flags, LE) & STATION_LOCAL) !== 0) {
-    return dropFrame(context, at, DROP['destination-local']);
-  }
+  const flags = table.getUint32(stationAt + Station.at.flags, LE);
+  if ((flags & STATION_LOCAL) !== 0) return dropFrame(context, at, DROP['destination-local']);
+  const isToSet = (flags & STATION_SET) !== 0;
   const trunk = table.getUint32(stationAt + Station.at.trunk, LE);
-  const pathBytes = trunk === NONE ? 0 : trunkPathBytes(context, trunk);
+  const pathBytes = stationPathBytes(context, stationAt, trunk, isToSet);
   if (pathBytes === 0) return dropFrame(context, at, DROP['no-trunk']);
   const route = table.getUint32(stationAt + Station.at.route, LE);
   const token = route === NONE ? NO_TOKEN : stationToken(context, station, route >>> 16);
   if (token === NO_TOKEN) return dropFrame(context, at, DROP['no-key']);
-  memory.setUint32(at + FrameDescriptor.at.verdict, FRAME_UNICAST, LE);
+  memory.setUint32(at + FrameDescriptor.at.verdict, isToSet ? FRAME_SET : FRAME_UNICAST, LE);
   memory.setUint32(at + FrameDescriptor.at.epoch, route >>> 16, LE);
   memory.setUint32(at + FrameDescriptor.at.frameKey, (route & 0xffff) + worker, LE);
   memory.setUint32(at + FrameDescriptor.at.destination, trunk, LE);
   setToken(context, at, token);
   memory.setUint32(at + FrameDescriptor.at.datagramMtuBytes, pathBytes, LE);
+  memory.setUint32(at + FrameDescriptor.at.hops, INITIAL_HOPS, LE);
+}
+
+/** @param way - a trunk, a set, or NONE */
+function stationPathBytes(context: StageContext, stationAt: number, way: number, isSet: boolean): number {
+  if (way === NONE) return 0;
+  const pathBytes = isSet ? leastPathBytes(context, way) : trunkPathBytes(context, way);
+  return atMost(pathBytes, context.table.getUint32(stationAt + Station.at.pathMtuBytes, LE));
 }
 
 /** Its member's epoch may be another than the VLAN's, and go before the station does. */

@@ -5,8 +5,9 @@
  *   kind 5     the lane's own link token → body opened in place → window → main thread
  *   otherwise  token table, all 16 bytes → window → hops → kind
  *                for others  from a forwarding port of its segment, and a hop left → relay
- *                local       kinds 1 and 2 → openFrame
- *                control     kind 3 → main thread
+ *                            what comes again by another way → dropped, here as well
+ *                local       kinds 1 and 2 → openFrame, kind 4 → main thread
+ *                control     kinds 3 and 4 → main thread
  *
  * One rule forwards all traffic: a token names a set of trunks, and possibly this node. And one keeps it safe: what came
  * from a trunk that is no forwarding port of the segment is delivered here at most.
@@ -35,7 +36,9 @@ import {
   Segment,
   TOKEN_CONTROL,
   TOKEN_LOCAL,
+  TOKEN_SEVERAL,
   Token,
+  Trunk,
 } from '../shm/layout.ts';
 import { ARENA, TABLE } from '../shm/memory-map.ts';
 import { findToken } from '../shm/tables.ts';
@@ -43,6 +46,7 @@ import { controlHops, controlKind, LINK } from '../wire/link-datagram.ts';
 import { insertLaneWindow, WINDOW_ACCEPT, WINDOW_REPLAY } from './lane-window.ts';
 import { openLinkBody } from './link-body.ts';
 import { equal16, LE } from './memory.ts';
+import { isRepeated } from './recent-frames.ts';
 import { dropRx, isStable, nowMs, rxAt, type StageContext } from './stage-context.ts';
 
 /** Decides for datagrams 0 … datagramCount-1; see Engine.forward. */
@@ -118,10 +122,13 @@ function deliver(context: StageContext, index: number, kind: number, entryAt: nu
   const flags = table.getUint32(entryAt + Token.at.flags, LE);
   const set = table.getUint32(entryAt + Token.at.set, LE);
   const refusal = set === NONE ? DROP['not-forwarding'] : forwardingRefusal(context, at, entryAt);
-  if (refusal === 0) memory.setUint32(at + RxDatagram.at.set, set, LE);
+  if (refusal === 0) {
+    if ((flags & TOKEN_SEVERAL) !== 0 && isRepeated(context, at)) return dropCopy(context, at);
+    memory.setUint32(at + RxDatagram.at.set, set, LE);
+  }
   if ((flags & TOKEN_LOCAL) !== 0 && (kind === KIND_FRAME || kind === KIND_FRAGMENT)) {
     memory.setUint32(at + RxDatagram.at.verdict, RX_LOCAL, LE);
-  } else if ((flags & TOKEN_CONTROL) !== 0 && kind === KIND_CONTROL) {
+  } else if (isForMain(flags, kind)) {
     describeControl(context, at);
     memory.setUint32(at + RxDatagram.at.verdict, RX_PUNTED, LE);
     punt(context, index);
@@ -133,6 +140,19 @@ function deliver(context: StageContext, index: number, kind: number, entryAt: nu
     return dropRx(context, at, isForUs ? DROP['kind-invalid'] : refusal);
   }
   if (refusal === DROP['hops-exceeded']) countDrop(context.arena, refusal);
+}
+
+/** Members' control, and echoes to whatever is received here. */
+function isForMain(flags: number, kind: number): boolean {
+  if (kind === KIND_ECHO) return (flags & (TOKEN_LOCAL | TOKEN_CONTROL)) !== 0;
+  return kind === KIND_CONTROL && (flags & TOKEN_CONTROL) !== 0;
+}
+
+/** A port that keeps bringing copies closes a loop: the main thread looks at how many. */
+function dropCopy(context: StageContext, at: number): void {
+  const trunkAt = TABLE.trunks + context.memory.getUint32(at + RxDatagram.at.trunk, LE) * Trunk.size;
+  Atomics.add(context.tables.i32, (trunkAt + Trunk.at.copies) >> 2, 1);
+  dropRx(context, at, DROP['duplicate']);
 }
 
 /** Why a datagram whose token names others goes no further, or 0. */

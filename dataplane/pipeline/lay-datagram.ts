@@ -5,9 +5,8 @@
  */
 import {
   FLAG_PAIRWISE,
-  FRAME_UNICAST,
+  FRAME_FLOOD,
   FrameDescriptor,
-  INITIAL_HOPS,
   LINK_HEADER_BYTES,
   LINK_OVERHEAD_BYTES,
   TxDatagram,
@@ -39,11 +38,12 @@ export function layDatagram(
   const { memory, plan } = context;
   const at = txAt(plan.laid);
   const verdict = memory.getUint32(frame + FrameDescriptor.at.verdict, LE);
-  const flags = checksumFlag | (verdict === FRAME_UNICAST ? FLAG_PAIRWISE : 0);
+  const flags = checksumFlag | (verdict === FRAME_FLOOD ? 0 : FLAG_PAIRWISE);
+  const hops = memory.getUint32(frame + FrameDescriptor.at.hops, LE);
   const frameClass = memory.getUint32(frame + FrameDescriptor.at.class, LE);
   memory.setUint32(at + TxDatagram.at.offset, plan.cursor, LE);
   memory.setUint32(at + TxDatagram.at.length, plainBytes + LINK_OVERHEAD_BYTES, LE);
-  memory.setUint32(at + TxDatagram.at.control, controlWord(kind, flags, INITIAL_HOPS, frameClass), LE);
+  memory.setUint32(at + TxDatagram.at.control, controlWord(kind, flags, hops, frameClass), LE);
   memory.setUint32(at + TxDatagram.at.verdict, verdict, LE);
   copyWord(memory, frame + FrameDescriptor.at.frameKey, at + TxDatagram.at.frameKey);
   copyWord(memory, frame + FrameDescriptor.at.epoch, at + TxDatagram.at.epoch);

@@ -156,7 +156,7 @@ test('without hops left, or of an unknown kind, a datagram is dropped after it e
     [controlWord(9, 1, 16, 0), 'kind-invalid'],
     [controlWord(0, 1, 16, 0), 'kind-invalid'],
     [controlWord(3, 1, 16, 0), 'kind-invalid'], // control under a station's token
-    [controlWord(4, 1, 16, 0), 'kind-invalid'],
+    [controlWord(6, 1, 16, 0), 'kind-invalid'],
   ] as const) {
     const { left, right } = createDrivenPair();
     egress(left, [FRAME]);

@@ -15,6 +15,7 @@ import { addTrunk, forwardToken } from '../../test/harness/relay-fixture.ts';
 import { getField, setFields } from '../../test/harness/table-writer.ts';
 import {
   ForwardSet,
+  INITIAL_HOPS,
   Lane,
   NONE,
   RX_FORWARDED,
@@ -70,7 +71,7 @@ test('a datagram for others leaves by the trunk that its token names, one hop po
   assert.notDeepEqual(wire?.subarray(0, 32), sent[0]?.subarray(0, 32));
   const [written] = ingress(far[0], train.datagrams);
   assert.deepEqual(written?.bytes, frameOf(100).bytes);
-  assert.equal(hopsAt(far[0]), 15);
+  assert.equal(hopsAt(far[0]), INITIAL_HOPS - 1);
   assert.deepEqual(drops(relay), {});
 });
 

@@ -21,6 +21,7 @@ import { ARENA } from '../shm/memory-map.ts';
 import { BLOCKS_AT_ONCE } from '../shm/scratch.ts';
 import type { Tables } from '../shm/tables.ts';
 import { createFrameView, type FrameView } from '../wire/frame-view.ts';
+import { FairShares } from './fair-shares.ts';
 import { createFlows, type Flows } from './flows.ts';
 import { KeyCache } from './key-cache.ts';
 import { LE } from './memory.ts';
@@ -33,6 +34,14 @@ export interface LastPort {
   segment: number;
   trunk: number;
   isPort: boolean;
+}
+
+/** What relay has passed on and not yet added to the totals of its trunk and segment. */
+export interface RelayedRun {
+  trunk: number;
+  segment: number;
+  datagrams: number;
+  bytes: number;
 }
 
 /** One worker's stages' common ground. */
@@ -58,6 +67,8 @@ export interface StageContext {
   /** Offsets of the descriptors whose blocks go through AES together. */
   readonly group: Uint32Array;
   readonly port: LastPort;
+  readonly shares: FairShares;
+  readonly relayed: RelayedRun;
 }
 
 /** Makes the context of one worker. */
@@ -78,6 +89,8 @@ export function createStageContext(tables: Tables, arena: Arena, crypto: CryptoP
     flows: createFlows(),
     group: new Uint32Array(BLOCKS_AT_ONCE),
     port: { segment: NONE, trunk: NONE, isPort: false },
+    shares: new FairShares(),
+    relayed: { trunk: 0, segment: 0, datagrams: 0, bytes: 0 },
   };
 }
 

@@ -1,6 +1,7 @@
 /** The tokens that a worker sends under: those of the vectors, derived once, and never those of another period or epoch. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { forwardingToken } from '../../control/token/token.ts';
 import { writeEpoch } from '../../test/harness/table-writer.ts';
 import { secretsOf, type TokenVector, tokenVectors } from '../../test/harness/token-vectors.ts';
 import type { TokenPort } from '../crypto/crypto-port.ts';
@@ -18,6 +19,8 @@ interface Bench {
   readonly count: () => number;
   /** The token of a station of epoch 3, in hexadecimal. */
   readonly station: (slot: number, mac: string) => string;
+  /** Likewise of a group. */
+  readonly group: (slot: number, mac: string) => string;
   readonly broadcast: () => string;
 }
 
@@ -38,14 +41,16 @@ function bench(): Bench {
   const cache = new TokenCache(tables, counted);
   const text = (index: number): string =>
     index === NO_TOKEN ? 'none' : Buffer.from(cache.words.buffer, 4 * index, 16).toString('hex');
+  const words = (mac: string): readonly [number, number] => {
+    const bytes = Buffer.from(mac, 'hex');
+    return [bytes.readInt32LE(0), bytes.readUInt16LE(4)];
+  };
   return {
     tables,
     cache,
     count: () => derivations,
-    station: (slot, mac) => {
-      const bytes = Buffer.from(mac, 'hex');
-      return text(cache.station(slot, 3, bytes.readInt32LE(0), bytes.readUInt16LE(4)));
-    },
+    station: (slot, mac) => text(cache.station(slot, 3, ...words(mac))),
+    group: (slot, mac) => text(cache.group(slot, 3, ...words(mac))),
     broadcast: () => text(cache.broadcast(3)),
   };
 }
@@ -56,10 +61,13 @@ function install(tables: Tables, vector: TokenVector, serial: number): void {
 }
 
 test('they are those of the vectors', () => {
-  const { tables, station, broadcast } = bench();
+  const { tables, station, group, broadcast } = bench();
   for (const [index, vector] of vectors.entries()) {
     install(tables, vector, index + 1);
     assert.equal(station(9, vector.mac), vector.stationToken);
+    const route = Buffer.from(vector.multicastRoute, 'hex');
+    const { segment } = secretsOf(vector);
+    assert.equal(group(10, vector.mac), Buffer.from(forwardingToken(segment.id, route)).toString('hex'));
     assert.equal(broadcast(), vector.broadcastToken);
   }
 });

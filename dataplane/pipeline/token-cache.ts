@@ -2,7 +2,7 @@
  * The tokens that one worker sends under (protocol section 5), derived when a station is first sent to in a period and
  * kept. Worker threads; a worker's own memory.
  *
- *   line = slot of the station in its table, or LIMIT.stations + slot of an epoch for its broadcast token
+ *   line = slot of the station or group in its table, or LIMIT.stations + slot of an epoch for its broadcast token
  *        │ epoch's serial │ period │ MAC low │ MAC high │ token 16 │
  *
  * A line says of what it was derived, so nothing need be told to forget: a new period, another epoch of the same VLAN, or
@@ -14,7 +14,7 @@
  * bounded and no two stations drive each other out; pages of it that no station uses are never touched.
  */
 import type { TokenPort } from '../crypto/crypto-port.ts';
-import { Epoch, LIMIT, TOKEN_KIND_BROADCAST, TOKEN_KIND_STATION } from '../shm/layout.ts';
+import { Epoch, LIMIT, TOKEN_KIND_BROADCAST, TOKEN_KIND_GROUP, TOKEN_KIND_STATION } from '../shm/layout.ts';
 import { TABLE } from '../shm/memory-map.ts';
 import type { Tables } from '../shm/tables.ts';
 
@@ -52,6 +52,16 @@ export class TokenCache {
    * @returns index of its token in `words`, or NO_TOKEN
    */
   station(station: number, epoch: number, macLow: number, macHigh: number): number {
+    return this.#ofAddress(station, epoch, macLow, macHigh, TOKEN_KIND_STATION);
+  }
+
+  /** The token of a multicast group; as {@link TokenCache.station}. */
+  group(group: number, epoch: number, macLow: number, macHigh: number): number {
+    return this.#ofAddress(group, epoch, macLow, macHigh, TOKEN_KIND_GROUP);
+  }
+
+  /** A slot's address says of which kind it is: a group's has its lowest bit set, so a line need not name the kind. */
+  #ofAddress(station: number, epoch: number, macLow: number, macHigh: number, kind: number): number {
     const { words } = this;
     const line = station * LINE_WORDS;
     const epochWord = (TABLE.epochs + epoch * Epoch.size) >> 2;
@@ -60,7 +70,7 @@ export class TokenCache {
     if (isKept) return line + TOKEN;
     words[line + MAC_LOW] = macLow;
     words[line + MAC_HIGH] = macHigh;
-    return this.#derive(line, epochWord, TOKEN_KIND_STATION);
+    return this.#derive(line, epochWord, kind);
   }
 
   /** The token of everything that is flooded under an epoch; as {@link TokenCache.station}. */

@@ -2,7 +2,7 @@
  * Egress, fourth stage: groups sealed datagrams into trains, which one system call sends. Worker threads.
  *
  * A run is a row of neighbours for one destination, of one size but the last, within the kernel's limits for a GSO send.
- * A unicast run is one train. A flooded run becomes one train for each trunk of its set: the same datagrams, closed and
+ * A run to one trunk is one train. A run to a set becomes one train for each of its trunks: the same datagrams, closed and
  * sent once for each.
  */
 import { DROP } from '../base/drop-code.ts';
@@ -12,7 +12,7 @@ import {
   BATCH,
   ForwardSet,
   FRAME_DROPPED,
-  FRAME_FLOOD,
+  FRAME_UNICAST,
   NONE,
   Train,
   TxDatagram,
@@ -37,9 +37,9 @@ export function train(context: StageContext, datagramCount: number): number {
       continue;
     }
     const end = runEnd(context, first, datagramCount);
-    const isFlood = memory.getUint32(at + TxDatagram.at.verdict, LE) === FRAME_FLOOD;
+    const isToSet = memory.getUint32(at + TxDatagram.at.verdict, LE) !== FRAME_UNICAST;
     const destination = memory.getUint32(at + TxDatagram.at.destination, LE);
-    if (isFlood) trains = addFlooded(context, trains, first, end, destination);
+    if (isToSet) trains = addForSet(context, trains, first, end, destination);
     else trains = addTrain(context, trains, first, end, destination);
     first = end;
   }
@@ -66,7 +66,7 @@ function runEnd(context: StageContext, first: number, datagramCount: number): nu
   return end;
 }
 
-/** Whether a neighbour has the same destination and lane. A flooded run has a lane for each trunk, so one flow only. */
+/** Whether a neighbour has the same destination and lane. A run to a set has a lane for each trunk, so one flow only. */
 function goesAlong(context: StageContext, at: number, nextAt: number): boolean {
   const { memory } = context;
   const verdict = memory.getUint32(at + TxDatagram.at.verdict, LE);
@@ -77,12 +77,12 @@ function goesAlong(context: StageContext, at: number, nextAt: number): boolean {
   const nextHash = memory.getInt32(nextAt + TxDatagram.at.flowHash, LE);
   if (hash === nextHash) return true;
   return (
-    verdict !== FRAME_FLOOD &&
+    verdict === FRAME_UNICAST &&
     chooseLane(context, destination, hash) === chooseLane(context, destination, nextHash)
   );
 }
 
-function addFlooded(context: StageContext, trains: number, first: number, end: number, set: number): number {
+function addForSet(context: StageContext, trains: number, first: number, end: number, set: number): number {
   const setAt = TABLE.sets + set * ForwardSet.size;
   if (!isStable(context, setAt)) {
     for (let index = first; index < end; index++) countDrop(context.arena, DROP['no-member']);

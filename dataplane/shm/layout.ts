@@ -384,8 +384,11 @@ export const ArenaHeader = struct('ArenaHeader', 256, {
   heldTrains: 'u32',
   /** 1 once the worker's loop runs. */
   running: 'u32',
-  /** Receives in a row that took all that a batch takes: the socket stays full. */
-  fullReceives: 'u32',
+  /**
+   * Bytes received in a row without finding the socket empty, with what the kernel keeps beside them: how long a queue stands
+   * there. Set by receive().
+   */
+  standingBytes: 'u32',
   snoopedCount: 'u32',
 });
 
@@ -661,13 +664,15 @@ export const FLAG_PAIRWISE = 1;
 export const FLAG_CHECKSUM_LEFT = 2;
 
 /** Hop limit that a member starts with. */
-export const INITIAL_HOPS = 16;
+export const INITIAL_HOPS = 64;
 /** A path that takes smaller datagrams carries nothing; announced sizes below it are not believed. */
 export const PATH_MIN_BYTES = 256;
 /** Bytes of a link datagram before the sealed frame, and with its tag. */
 export const LINK_HEADER_BYTES = 48;
 export const LINK_OVERHEAD_BYTES = 64;
 export const TAG_BYTES = 16;
+/** What the kernel's memory for a received message takes beside its bytes, about. */
+export const MESSAGE_OVERHEAD_BYTES = 2048;
 /** Virtio header that our TAPs carry: legacy virtio_net_hdr, 10 bytes. */
 export const VIRTIO_HEADER_BYTES = 10;
 /** Prefix of a fragment's plaintext: frame id u32, offset u16, total u16. */

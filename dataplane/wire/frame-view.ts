@@ -42,7 +42,7 @@ export const IPV4 = {
   source: 12,
 } as const;
 /** Byte offsets within an IPv6 header. */
-export const IPV6 = { length: 4, nextHeader: 6, hopLimit: 7, source: 8 } as const;
+export const IPV6 = { length: 4, nextHeader: 6, hopLimit: 7, source: 8, destination: 24 } as const;
 /** Byte offsets within a TCP header. */
 export const TCP = {
   ports: 0,
@@ -93,6 +93,9 @@ export interface FrameView {
   plainIp: boolean;
   /** A fragment of an IP packet: its ports, if any, are not looked for. */
   fragment: boolean;
+  /** What the IP header and its extensions lead to, and where it begins; 0 in a fragment. It may be cut short. */
+  upperProtocol: number;
+  upper: number;
   /** PROTOCOL_TCP or PROTOCOL_UDP when the whole header is there; otherwise 0. */
   protocol: number;
   transport: number;
@@ -114,6 +117,8 @@ export function createFrameView(): FrameView {
     trafficClass: 0,
     plainIp: false,
     fragment: false,
+    upperProtocol: 0,
+    upper: 0,
     protocol: 0,
     transport: 0,
     payload: 0,
@@ -137,6 +142,8 @@ export function parseFrame(bytes: DataView, offset: number, length: number, view
   view.trafficClass = 0;
   view.plainIp = false;
   view.fragment = false;
+  view.upperProtocol = 0;
+  view.upper = 0;
   view.protocol = 0;
   view.transport = 0;
   view.payload = 0;
@@ -214,6 +221,8 @@ function isExtension(nextHeader: number): boolean {
 }
 
 function parseTransport(bytes: DataView, view: FrameView, protocol: number, at: number): void {
+  view.upperProtocol = protocol;
+  view.upper = at;
   let headerBytes = UDP_HEADER_BYTES;
   if (protocol === PROTOCOL_TCP) {
     if (at + TCP_HEADER_BYTES > view.payloadEnd) return;

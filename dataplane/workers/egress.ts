@@ -2,7 +2,7 @@
  * One batch from a TAP to the network, run to completion. The worker's thread.
  *
  *   1. carryOut      readTap, classify, segment, seal, train; each train closed and sent (batches.ts)
- *   2. reportSeen    new stations, to the main thread
+ *   2. reportSeen    new stations and groups, and what was said of groups, to the main thread
  *   3. takeHeld      trains that are for another worker or for a stream carrier (trains.ts); then the rest of the batch
  */
 import { reportSeen } from './punts.ts';

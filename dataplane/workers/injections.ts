@@ -5,7 +5,8 @@
  *   2. link         a probe: sealed and sent at once
  *   3. sealed       members' control datagrams and hand-offs: laid end to end in the transmit buffer
  *   4. carrier      datagrams of a stream: laid in the receive buffer
- *   5. flush        what was laid goes through train and dispatch, or through the ingress stages
+ *   5. tapFrame     a frame of this node's own: written to a TAP at once
+ *   6. flush        what was laid goes through train and dispatch, or through the ingress stages
  *
  * A message is checked against the tables' limits, since what it names may have gone meanwhile.
  */
@@ -19,16 +20,19 @@ import {
   CARRIER_STREAM,
   FRAME_FLOOD,
   FRAME_UNICAST,
+  Iovec,
   Lane,
   LIMIT,
   LINK_OVERHEAD_BYTES,
   NONE,
   RxDatagram,
   RxMessage,
+  TapWrite,
   TxDatagram,
 } from '../shm/layout.ts';
 import { ARENA, TABLE, TX_BUFFER_BYTES } from '../shm/memory-map.ts';
 import type { RingConsumer } from '../shm/ring.ts';
+import { ETHERNET_HEADER_BYTES } from '../wire/frame-view.ts';
 import { carryIn } from './ingress.ts';
 import { ringOut } from './punts.ts';
 import { takeHeld } from './trains.ts';
@@ -69,6 +73,9 @@ function drainRing(context: WorkerContext, ring: RingConsumer, mayHandOff: boole
     else if (message.type === INJECTION.link) {
       flushSealed(context, mayHandOff);
       link(context, ring);
+    } else if (message.type === INJECTION.tap) {
+      flushSealed(context, mayHandOff);
+      tapFrame(context, ring);
     } else invalid(context, ring);
     if (laid.sealedBytes > LAID_BYTES || laid.sealed >= LAID_FLOODS) flushSealed(context, mayHandOff);
     if (laid.carrierBytes > LAID_BYTES) {
@@ -151,7 +158,24 @@ function layCarrier(context: WorkerContext, ring: RingConsumer): void {
   count(context.arena, COUNTER.carrierDatagramsReceived, 1);
 }
 
-/** Stage 5. */
+/** Stage 5. It lies in the transmit buffer while it is written. */
+function tapFrame(context: WorkerContext, ring: RingConsumer): void {
+  const { bytes, u32 } = context.arena;
+  const { a: vlan, payloadBytes, payloadOffset } = context.incoming;
+  if (vlan >= LIMIT.vlans || payloadBytes < ETHERNET_HEADER_BYTES) return invalid(context, ring);
+  bytes.set(ring.memory.subarray(payloadOffset, payloadOffset + payloadBytes), ARENA.txBuffer);
+  ring.release();
+  bytes.fill(0, ARENA.writes, ARENA.writes + TapWrite.size);
+  u32[(ARENA.writes + TapWrite.at.vlan) >> 2] = vlan;
+  u32[(ARENA.writes + TapWrite.at.iovecCount) >> 2] = 1;
+  u32[(ARENA.writes + TapWrite.at.length) >> 2] = payloadBytes;
+  u32[(ARENA.writes + TapWrite.at.datagrams) >> 2] = 1;
+  u32[(ARENA.iovecs + Iovec.at.offset) >> 2] = ARENA.txBuffer;
+  u32[(ARENA.iovecs + Iovec.at.length) >> 2] = payloadBytes;
+  context.engine.writeTap(1);
+}
+
+/** Stage 6. */
 function flushSealed(context: WorkerContext, mayHandOff: boolean): void {
   const { laid } = context;
   const datagrams = laid.sealed;

@@ -1,8 +1,8 @@
 /**
  * What a worker tells the main thread (contract/ring-message.ts). The worker's thread.
  *
- *   1. reportSeen     MACs on a TAP that are no station yet, after classify
- *   2. reportPunts    probes, members' control datagrams and unknown senders, after openFrame
+ *   1. reportSeen     MACs on a TAP that are no station yet, groups that are not known, frames that speak of groups
+ *   2. reportPunts    probes, members' control datagrams, echoes and unknown senders, after openFrame
  *   3. ringOut        closed datagrams for a stream carrier
  *
  * The events ring is shared by all of them; a stream carrier that is slower than its traffic may fill it only down to
@@ -12,7 +12,17 @@ import { COUNTER } from '../base/counter.ts';
 import { DROP } from '../base/drop-code.ts';
 import { ENDPOINT_BYTES, EVENT } from '../contract/ring-message.ts';
 import { count, countDrop } from '../shm/arena.ts';
-import { ArenaHeader, KIND_LINK, RX_PUNTED, RxDatagram, RxMessage, Seen, TAG_BYTES } from '../shm/layout.ts';
+import {
+  ArenaHeader,
+  KIND_LINK,
+  RX_PUNTED,
+  RxDatagram,
+  RxMessage,
+  SEEN_GROUP,
+  Seen,
+  Snooped,
+  TAG_BYTES,
+} from '../shm/layout.ts';
 import { ARENA, RING_BYTES } from '../shm/memory-map.ts';
 import { headerWord, type WorkerContext } from './worker-context.ts';
 
@@ -35,8 +45,11 @@ export function reportSeen(context: WorkerContext): void {
     subject[1] = arena.u32[word + (Seen.at.macLow >> 2)] ?? 0;
     subject[2] = arena.u32[word + (Seen.at.macHigh >> 2)] ?? 0;
     subject[3] = 0;
-    reportSubject(context, EVENT.stationSeen);
+    const isGroup = arena.u32[word + (Seen.at.kind >> 2)] === SEEN_GROUP;
+    reportSubject(context, isGroup ? EVENT.groupSeen : EVENT.stationSeen);
   }
+  const snooped = headerWord(arena, ArenaHeader.at.snoopedCount);
+  for (let i = 0; i < snooped; i++) reportSnooped(context, ARENA.snooped + i * Snooped.size);
 }
 
 /** Stage 2. */
@@ -78,6 +91,25 @@ export function ringOut(
   message.c = 0;
   message.d = 0;
   if (put(context, EVENT.carrier, offset, length)) count(context.arena, COUNTER.carrierDatagramsSent, 1);
+}
+
+function reportSnooped(context: WorkerContext, at: number): void {
+  const { arena } = context;
+  if (!context.limiter.admitFrame(headerWord(arena, ArenaHeader.at.nowMs))) {
+    countDrop(arena, DROP['ring-full']);
+    return;
+  }
+  const message = context.outgoing;
+  message.a = headerWord(arena, at + Snooped.at.vlan);
+  message.b = 0;
+  message.c = 0;
+  message.d = 0;
+  put(
+    context,
+    EVENT.snooped,
+    headerWord(arena, at + Snooped.at.offset),
+    headerWord(arena, at + Snooped.at.length),
+  );
 }
 
 function reportSender(context: WorkerContext, at: number): void {

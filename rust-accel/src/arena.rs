@@ -89,6 +89,7 @@ pub struct Batch {
     pub iovecs: &'static mut [Iovec],
     pub punts: &'static mut [u32],
     pub seen: &'static mut [Seen],
+    pub snooped: &'static mut [Snooped],
     pub reassemblies: &'static mut [Reassembly],
     pub ready_taps: &'static mut [u32],
 }
@@ -157,6 +158,7 @@ impl Arena {
                 iovecs: region(base, ARENA_IOVECS, BATCH_IOVECS),
                 punts: region(base, ARENA_PUNTS, BATCH_PUNTS),
                 seen: region(base, ARENA_SEEN, BATCH_SEEN),
+                snooped: region(base, ARENA_SNOOPED, BATCH_SNOOPED),
                 reassemblies: region(base, ARENA_REASSEMBLIES, BATCH_REASSEMBLIES),
                 ready_taps: region(base, ARENA_READY_TAPS, TAP_QUEUE_SLOTS),
             }

@@ -6,6 +6,7 @@ use crate::flow_hash::flow_hash;
 use crate::frame_view::{FrameView, parse};
 use crate::layout::*;
 use crate::learn::mac_words;
+use crate::snoop::{self, Role, snoop};
 use crate::tables::{Slot, bytes_of};
 use core::mem::offset_of;
 
@@ -13,6 +14,16 @@ use core::mem::offset_of;
 const TAG_ALLOWANCE_BYTES: u32 = 8;
 /// A super-frame: an IP packet of 65,535 bytes behind an Ethernet header and a tag.
 const SUPER_FRAME_BYTES: u32 = 65_535 + 18;
+
+/// The address 01:00:00:00:00:00, which no frame has: its entry says who wants all groups.
+const ALL_GROUPS: (u32, u32) = (1, 0);
+
+/// What a frame to a group address asks for.
+#[derive(Clone, Copy)]
+struct Group {
+    role: Role,
+    pruned: bool,
+}
 
 /// What a destination means for a frame.
 struct Decision {
@@ -22,11 +33,13 @@ struct Decision {
     destination: u32,
     token: [u32; 4],
     datagram_mtu_bytes: u32,
+    hops: u32,
 }
 
 /// Decides for frames 0 … count-1; fills `seen`.
 pub fn classify(engine: &mut Engine, count: u32) {
     engine.arena.header.set(offset_of!(ArenaHeader, seen_count), 0);
+    engine.arena.header.set(offset_of!(ArenaHeader, snooped_count), 0);
     for index in 0..count as usize {
         match classify_one(engine, index) {
             Ok((decision, view, hash)) => {
@@ -37,6 +50,7 @@ pub fn classify(engine: &mut Engine, count: u32) {
                 frame.destination = decision.destination;
                 frame.token = bytes_of(&decision.token);
                 frame.datagram_mtu_bytes = decision.datagram_mtu_bytes;
+                frame.hops = decision.hops;
                 frame.flow_hash = hash;
                 frame.class = class_of(&view);
                 if decision.verdict == FRAME_FLOOD {
@@ -81,8 +95,16 @@ fn classify_one(engine: &mut Engine, index: usize) -> Result<(Decision, FrameVie
     let (destination, source) = (mac_words(&bytes[..6]), mac_words(&bytes[6..12]));
     let view = parse(bytes);
     let hash = flow_hash(bytes, &view);
+    let snoops = destination.0 & 1 == 1 && vlan.get(offset_of!(Vlan, flags)) & VLAN_SNOOP != 0;
+    let group = snoops.then(|| Group {
+        role: snoop::role(bytes, &view),
+        pruned: snoop::is_pruned(bytes, &view, destination),
+    });
     note_source(engine, slot, source);
-    let decision = destine(engine, slot, vlan, epoch, destination)?;
+    let decision = match group {
+        Some(group) => to_group(engine, index, epoch, destination, group)?,
+        None => destine(engine, slot, vlan, epoch, destination)?,
+    };
     Ok((decision, view, hash))
 }
 
@@ -104,18 +126,24 @@ fn note_source(engine: &mut Engine, vlan: u32, (low, high): (u32, u32)) {
             return;
         }
     }
+    report_seen(engine, vlan, (low, high), SEEN_STATION);
+}
+
+/// Each address once a batch, at most BATCH_SEEN of them: what is left out shows up again with its next frame.
+fn report_seen(engine: &mut Engine, vlan: u32, (low, high): (u32, u32), kind: u32) {
     let header = engine.arena.header;
     let count = header.get(offset_of!(ArenaHeader, seen_count)) as usize;
     let seen = &mut engine.arena.batch.seen;
     let known = seen[..count]
         .iter()
-        .any(|entry| entry.vlan == vlan && entry.mac_low == low && entry.mac_high == high);
+        .any(|entry| (entry.vlan, entry.mac_low, entry.mac_high, entry.kind) == (vlan, low, high, kind));
     if known || count == BATCH_SEEN {
         return;
     }
     seen[count].vlan = vlan;
     seen[count].mac_low = low;
     seen[count].mac_high = high;
+    seen[count].kind = kind;
     header.set(offset_of!(ArenaHeader, seen_count), count as u32 + 1);
 }
 
@@ -134,14 +162,71 @@ fn destine(
     flood(engine, vlan, epoch)
 }
 
+/// To a group address in a VLAN that snoops: everywhere, unless it is known who wants it.
+fn to_group(
+    engine: &mut Engine,
+    index: usize,
+    epoch: u32,
+    address: (u32, u32),
+    group: Group,
+) -> Result<Decision, u32> {
+    let slot = engine.arena.batch.frames[index].vlan;
+    let vlan = engine.tables.vlan(slot).ok_or(DROP_VLAN_DOWN)?;
+    if group.role != Role::Data {
+        snoop(engine, index);
+    }
+    if group.role == Role::Report {
+        let all = engine.tables.find_station(slot, ALL_GROUPS.0, ALL_GROUPS.1);
+        return to_subscribers(engine, vlan, all.ok_or(DROP_NO_SUBSCRIBER)?, epoch);
+    }
+    if !group.pruned {
+        return flood(engine, vlan, epoch);
+    }
+    if let Some(station) = engine.tables.find_station(slot, address.0, address.1) {
+        return to_subscribers(engine, vlan, station, epoch);
+    }
+    report_seen(engine, slot, address, SEEN_GROUP);
+    flood(engine, vlan, epoch)
+}
+
+/// To those who want a group. That somebody sends to it is noted, whether or not anybody does.
+fn to_subscribers(engine: &mut Engine, vlan: Slot<'static>, slot: u32, epoch: u32) -> Result<Decision, u32> {
+    let group = engine.tables.station(slot);
+    let (flags, set) = (
+        group.get(offset_of!(Station, flags)),
+        group.get(offset_of!(Station, trunk)),
+    );
+    group.set(offset_of!(Station, last_seen_ms), engine.arena.now_ms());
+    if flags & STATION_GROUP == 0 || set == NONE {
+        return Err(DROP_NO_SUBSCRIBER);
+    }
+    let announced = group.get(offset_of!(Station, path_mtu_bytes));
+    let path = set_path_bytes(engine, set).ok_or(DROP_NO_TRUNK)?;
+    let secrets = engine.tables.epoch(epoch).ok_or(DROP_VLAN_DOWN)?;
+    let token = if flags & STATION_VIA_BROADCAST != 0 {
+        engine.tokens.broadcast(epoch, secrets)
+    } else {
+        engine.tokens.group((slot, group), secrets)
+    };
+    to_set(engine, (vlan, epoch), set, at_most(path, announced), token)
+}
+
 /// To a member's station, in the epoch that the member has: another than the VLAN's, perhaps.
 fn unicast(engine: &mut Engine, slot: u32) -> Result<Decision, u32> {
     let station = engine.tables.station(slot);
-    if station.get(offset_of!(Station, flags)) & STATION_LOCAL != 0 {
+    let flags = station.get(offset_of!(Station, flags));
+    if flags & STATION_LOCAL != 0 {
         return Err(DROP_DESTINATION_LOCAL);
     }
+    let to_set = flags & STATION_SET != 0;
     let trunk = station.get(offset_of!(Station, trunk));
-    let datagram_mtu_bytes = path_bytes(engine, trunk).ok_or(DROP_NO_TRUNK)?;
+    let path = if to_set {
+        set_path_bytes(engine, trunk)
+    } else {
+        path_bytes(engine, trunk)
+    };
+    let announced = station.get(offset_of!(Station, path_mtu_bytes));
+    let datagram_mtu_bytes = at_most(path.ok_or(DROP_NO_TRUNK)?, announced);
     let route = station.get(offset_of!(Station, route));
     let epoch = route >> 16;
     let token = engine
@@ -151,12 +236,13 @@ fn unicast(engine: &mut Engine, slot: u32) -> Result<Decision, u32> {
         .and_then(|secrets| engine.tokens.station((slot, station), secrets))
         .ok_or(DROP_NO_KEY)?;
     Ok(Decision {
-        verdict: FRAME_UNICAST,
+        verdict: if to_set { FRAME_SET } else { FRAME_UNICAST },
         epoch,
         frame_key: (route & 0xffff) + engine.worker,
         destination: trunk,
         token,
         datagram_mtu_bytes,
+        hops: INITIAL_HOPS,
     })
 }
 
@@ -168,20 +254,24 @@ fn path_bytes(engine: &Engine, trunk: u32) -> Option<u32> {
 }
 
 fn flood(engine: &mut Engine, vlan: Slot<'static>, epoch: u32) -> Result<Decision, u32> {
-    let set_slot = vlan.get(offset_of!(Vlan, flood_set));
-    let set = engine
-        .tables
-        .set(set_slot)
-        .filter(|set| set.version() & 1 == 0)
-        .ok_or(DROP_NO_MEMBER)?;
-    let count = set.get(offset_of!(ForwardSet, count));
-    let least = (0..count)
-        .filter_map(|member| path_bytes(engine, set_trunk(set, member)))
-        .min()
-        .ok_or(DROP_NO_MEMBER)?;
+    let set = vlan.get(offset_of!(Vlan, flood_set));
+    let path = set_path_bytes(engine, set).ok_or(DROP_NO_MEMBER)?;
+    let announced = vlan.get(offset_of!(Vlan, flood_path_bytes));
+    let secrets = engine.tables.epoch(epoch).ok_or(DROP_VLAN_DOWN)?;
+    let token = engine.tokens.broadcast(epoch, secrets);
+    to_set(engine, (vlan, epoch), set, at_most(path, announced), token)
+}
+
+/// Under this worker's group key, with the hops of the VLAN's floods.
+fn to_set(
+    engine: &Engine,
+    (vlan, epoch): (Slot<'static>, u32),
+    set: u32,
+    datagram_mtu_bytes: u32,
+    token: Option<[u32; 4]>,
+) -> Result<Decision, u32> {
     let slot = engine.tables.epoch(epoch).ok_or(DROP_VLAN_DOWN)?;
     let frame_key = slot.get(offset_of!(Epoch, group_keys) + 4 * engine.worker as usize);
-    let token = engine.tokens.broadcast(epoch, slot);
     let Some(token) = token.filter(|_| frame_key != NONE) else {
         return Err(DROP_NO_KEY);
     };
@@ -189,10 +279,24 @@ fn flood(engine: &mut Engine, vlan: Slot<'static>, epoch: u32) -> Result<Decisio
         verdict: FRAME_FLOOD,
         epoch,
         frame_key,
-        destination: set_slot,
+        destination: set,
         token,
-        datagram_mtu_bytes: least,
+        datagram_mtu_bytes,
+        hops: vlan.get(offset_of!(Vlan, flood_hops)),
     })
+}
+
+/// Least path size over a set's trunks that carry anything.
+fn set_path_bytes(engine: &Engine, set: u32) -> Option<u32> {
+    let set = engine.tables.set(set).filter(|set| set.version() & 1 == 0)?;
+    (0..set.get(offset_of!(ForwardSet, count)))
+        .filter_map(|member| path_bytes(engine, set_trunk(set, member)))
+        .min()
+}
+
+/// What the trunks take, or less when a size was announced for the whole way.
+fn at_most(path: u32, announced: u32) -> u32 {
+    if announced == 0 { path } else { path.min(announced) }
 }
 
 /// A set's trunk by its position.

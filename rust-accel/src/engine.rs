@@ -3,6 +3,7 @@
 
 use crate::arena::Arena;
 use crate::carry::Rest;
+use crate::fair_shares::FairShares;
 use crate::flows::Flows;
 use crate::forward::LastPort;
 use crate::keys::KeyCache;
@@ -65,6 +66,8 @@ pub struct Engine {
     /// In forward.
     pub last_token: LastFound,
     pub last_port: LastPort,
+    /// In relay.
+    pub shares: FairShares,
     /// In openFrame.
     pub last_sender: LastFound,
     /// In learn.
@@ -93,6 +96,7 @@ impl Engine {
             plaintexts: vec![Plaintext::Laid; BATCH_TX_DATAGRAMS],
             last_token: LastFound::default(),
             last_port: None,
+            shares: FairShares::new(),
             last_sender: LastFound::default(),
             last_source: LastFound::default(),
             pieces: crate::tap::pieces(),

@@ -106,6 +106,7 @@ fn write_segment(tables: &Tables, own: usize) {
     let vlan = tables.vlan(0).unwrap();
     vlan.set(offset_of!(Vlan, state), 1);
     vlan.set(offset_of!(Vlan, mtu_bytes), 1500);
+    vlan.set(offset_of!(Vlan, flood_hops), INITIAL_HOPS);
     let epoch = tables.epoch(0).unwrap();
     epoch.set(offset_of!(Epoch, state), 1);
     put(epoch, offset_of!(Epoch, mask_key), &[0x77; 32]);

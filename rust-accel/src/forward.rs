@@ -7,13 +7,17 @@ use crate::engine::Engine;
 use crate::layout::*;
 use crate::link::{body_aad, body_nonce, control_bytes};
 use crate::open_link::{lane_window, link_drop};
+use crate::recent_frames::is_repeated;
 use crate::tables::{Slot, words_of};
 use crate::window::Seen;
 use core::mem::offset_of;
+use core::sync::atomic::Ordering::Relaxed;
 
 /// Where the token block and a probe's body lie.
 const TOKEN_AT: u32 = 16;
 const BODY_AT: u32 = 32;
+/// Where what is the same on every hop begins.
+const SENDER_AT: u32 = 32;
 
 /// The last answer to "is this trunk a port of that segment", for a batch: segment, trunk, answer.
 pub type LastPort = Option<(u32, u32, bool)>;
@@ -88,11 +92,14 @@ fn deliver(engine: &mut Engine, index: usize, entry: Slot<'static>) -> Result<u3
         refusal(engine, index, entry)
     };
     if refusal == DROP_NONE {
+        if flags & TOKEN_SEVERAL != 0 && is_copy(engine, index) {
+            return Err(DROP_DUPLICATE);
+        }
         engine.arena.batch.rx[index].set = set;
     }
     let verdict = if flags & TOKEN_LOCAL != 0 && matches!(kind, KIND_FRAME | KIND_FRAGMENT) {
         RX_LOCAL
-    } else if flags & TOKEN_CONTROL != 0 && kind == KIND_CONTROL {
+    } else if for_main(flags, kind) {
         describe_control(engine, index);
         RX_PUNTED
     } else if refusal == DROP_NONE {
@@ -106,6 +113,29 @@ fn deliver(engine: &mut Engine, index: usize, entry: Slot<'static>) -> Result<u3
         engine.arena.counters.drop(refusal);
     }
     Ok(verdict)
+}
+
+/// Members' control, and echoes to whatever is received here.
+fn for_main(flags: u32, kind: u32) -> bool {
+    match kind {
+        KIND_ECHO => flags & (TOKEN_LOCAL | TOKEN_CONTROL) != 0,
+        KIND_CONTROL => flags & TOKEN_CONTROL != 0,
+        _ => false,
+    }
+}
+
+/// Whether a datagram came before by another way. A port that keeps bringing copies closes a loop: the main thread looks at
+/// how many.
+fn is_copy(engine: &Engine, index: usize) -> bool {
+    let RxDatagram {
+        offset, length, trunk, ..
+    } = engine.arena.batch.rx[index];
+    let bytes = engine.arena.data.look(offset + SENDER_AT, length - SENDER_AT);
+    let repeated = is_repeated(&engine.tables, bytes, engine.arena.now_ms());
+    if repeated && let Some(trunk) = engine.tables.trunk(trunk) {
+        trunk.atomic(offset_of!(Trunk, copies)).fetch_add(1, Relaxed);
+    }
+    repeated
 }
 
 /// Why a datagram whose token names others goes no further, or DROP_NONE.

@@ -33,6 +33,7 @@ pub const IPV6_LENGTH: usize = 4;
 pub const IPV6_NEXT_HEADER: usize = 6;
 pub const IPV6_HOP_LIMIT: usize = 7;
 pub const IPV6_SOURCE: usize = 8;
+pub const IPV6_DESTINATION: usize = 24;
 pub const TCP_SEQUENCE: usize = 4;
 pub const TCP_ACKNOWLEDGMENT: usize = 8;
 pub const TCP_FLAGS: usize = 13;
@@ -66,6 +67,9 @@ pub struct FrameView {
     /// IPv4 without options, or IPv6 without extension headers.
     pub plain_ip: bool,
     pub fragment: bool,
+    /// What the IP header and its extensions lead to, and where it begins; 0 in a fragment. It may be cut short.
+    pub upper_protocol: u8,
+    pub upper: usize,
     /// TCP or UDP when the whole header is there; otherwise 0.
     pub protocol: u8,
     pub transport: usize,
@@ -192,6 +196,7 @@ fn is_extension(next: u8) -> bool {
 }
 
 fn parse_transport(bytes: &[u8], view: &mut FrameView, protocol: u8, at: usize) {
+    (view.upper_protocol, view.upper) = (protocol, at);
     let header = match protocol {
         TCP => {
             if at + TCP_HEADER > view.payload_end {

@@ -242,7 +242,7 @@ impl Laying {
         datagram.epoch = frame.epoch;
         datagram.sender = [leaf_lane, salt_low, salt_high | self.counter << 16, self.counter >> 16];
         datagram.token = self.token;
-        datagram.control = kind | flags << 4 | INITIAL_HOPS << 8 | frame.class << 16;
+        datagram.control = kind | flags << 4 | frame.hops << 8 | frame.class << 16;
         datagram.verdict = frame.verdict;
         datagram.destination = frame.destination;
         datagram.flow_hash = frame.flow_hash;

@@ -144,6 +144,24 @@ impl Tables {
         ((slot as usize) < limit).then(|| self.slot(table, size, slot))
     }
 
+    pub fn header(&self) -> Slot<'static> {
+        self.slot(TABLE_HEADER, size_of::<TablesHeader>(), 0)
+    }
+
+    /// Keys of the hashes that peers must not predict.
+    pub fn hash_key(&self) -> (u32, u32) {
+        self.hash_key
+    }
+
+    /// An entry of the recent frames: hash, time and tag.
+    pub fn recent_frame(&self, place: u32) -> [&'static AtomicU32; 2] {
+        let entry = self.slot(TABLE_RECENT_FRAMES, size_of::<RecentFrame>(), place);
+        [
+            entry.atomic(offset_of!(RecentFrame, hash)),
+            entry.atomic(offset_of!(RecentFrame, time_and_tag)),
+        ]
+    }
+
     pub fn vlan(&self, slot: u32) -> Option<Slot<'static>> {
         self.limited(TABLE_VLANS, size_of::<Vlan>(), LIMIT_VLANS, slot)
     }

@@ -20,12 +20,25 @@ impl TokenCache {
 
     /// The token of a station under a live epoch; None while main writes the epoch's slot.
     #[inline]
-    pub fn station(&mut self, (slot, station): (u32, Slot<'static>), epoch: Slot<'static>) -> Option<[u32; 4]> {
+    pub fn station(&mut self, place: (u32, Slot<'static>), epoch: Slot<'static>) -> Option<[u32; 4]> {
+        self.of_address(place, epoch, TOKEN_KIND_STATION)
+    }
+
+    /// The token of a multicast group, likewise.
+    #[inline]
+    pub fn group(&mut self, place: (u32, Slot<'static>), epoch: Slot<'static>) -> Option<[u32; 4]> {
+        self.of_address(place, epoch, TOKEN_KIND_GROUP)
+    }
+
+    /// A slot's address says of which kind it is: a group's has its lowest bit set, so a line need not name the kind.
+    #[inline]
+    fn of_address(&mut self, place: (u32, Slot<'static>), epoch: Slot<'static>, kind: u32) -> Option<[u32; 4]> {
+        let (slot, station) = place;
         let mac = [
             station.get(offset_of!(Station, mac_low)),
             station.get(offset_of!(Station, mac_high)),
         ];
-        self.get(slot as usize, mac, epoch, TOKEN_KIND_STATION)
+        self.get(slot as usize, mac, epoch, kind)
     }
 
     /// The token of everything that is flooded under an epoch.
@@ -62,7 +75,7 @@ fn derive(line: &mut Line, name: [u32; 4], epoch: Slot<'static>, kind: u32) -> O
     let mut mac = [0; 6];
     mac[..4].copy_from_slice(&name[2].to_le_bytes());
     mac[4..].copy_from_slice(&name[3].to_le_bytes()[..2]);
-    let value = if kind == TOKEN_KIND_STATION { &mac[..] } else { &[] };
+    let value = if kind == TOKEN_KIND_BROADCAST { &[] } else { &mac[..] };
     line[..4].copy_from_slice(&name);
     line[4..].copy_from_slice(&words_of(&token::token((&key, &segment), (name[1], kind as u8), value)));
     Some(())

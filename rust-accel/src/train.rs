@@ -1,7 +1,7 @@
 //! train: groups sealed datagrams into trains, which one system call sends.
 //!
 //! A run is a row of neighbours for one destination, of one size but the last, within the kernel's limits for a GSO
-//! send. A unicast run is one train. A flooded run becomes one train for each trunk of its set: the same datagrams,
+//! send. A run to one trunk is one train. A run to a set becomes one train for each of its trunks: the same datagrams,
 //! closed and sent once for each.
 
 use crate::classify::set_trunk;
@@ -35,10 +35,10 @@ pub fn train(engine: &mut Engine, count: u32) -> u32 {
             first,
             end: run_end(engine, first, count as usize),
         };
-        if verdict == FRAME_FLOOD {
-            add_flooded(engine, &mut trains, run, destination);
-        } else {
+        if verdict == FRAME_UNICAST {
             add_train(engine, &mut trains, run, destination);
+        } else {
+            add_for_set(engine, &mut trains, run, destination);
         }
         first = run.end;
     }
@@ -66,19 +66,19 @@ fn run_end(engine: &Engine, first: usize, count: usize) -> usize {
     end
 }
 
-/// Whether a neighbour has the same destination and lane. A flooded run has a lane for each trunk, so one flow only.
+/// Whether a neighbour has the same destination and lane. A run to a set has a lane for each trunk, so one flow only.
 #[inline]
 fn goes_along(engine: &Engine, datagram: &TxDatagram, next: &TxDatagram) -> bool {
     if next.verdict != datagram.verdict || next.destination != datagram.destination {
         return false;
     }
     next.flow_hash == datagram.flow_hash
-        || (datagram.verdict != FRAME_FLOOD
+        || (datagram.verdict == FRAME_UNICAST
             && choose_lane(engine, datagram.destination, datagram.flow_hash)
                 == choose_lane(engine, datagram.destination, next.flow_hash))
 }
 
-fn add_flooded(engine: &mut Engine, trains: &mut usize, run: Run, set: u32) {
+fn add_for_set(engine: &mut Engine, trains: &mut usize, run: Run, set: u32) {
     let Some(set) = engine.tables.set(set).filter(|set| set.version() & 1 == 0) else {
         engine
             .arena

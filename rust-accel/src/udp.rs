@@ -48,6 +48,7 @@ pub fn receive(engine: &mut Engine) -> u32 {
     let mut datagrams = 0;
     let mut bytes = 0;
     let mut ask = 1;
+    let mut emptied = false;
     while messages < BATCH_MESSAGES && bytes < RECEIVE_BUDGET_BYTES {
         let room = (BATCH_RX_DATAGRAMS - datagrams) / SEGMENTS_LIMIT;
         let asked = ask.min(room).min(BATCH_MESSAGES - messages);
@@ -60,17 +61,30 @@ pub fn receive(engine: &mut Engine) -> u32 {
             bytes += engine.arena.batch.messages[index].length;
         }
         messages += got;
-        if got < asked {
+        emptied = got < asked;
+        if emptied {
             break;
         }
         let last = engine.arena.batch.messages[messages - 1].length;
         ask = if last < SMALL_MESSAGE_BYTES { BATCH_MESSAGES } else { 1 };
     }
+    note_standing(engine, emptied, bytes + messages as u32 * MESSAGE_OVERHEAD_BYTES);
     let counters = &mut engine.arena.counters;
     counters.add(COUNTER_TRAINS_RECEIVED, messages as u32);
     counters.add(COUNTER_DATAGRAMS_RECEIVED, datagrams as u32);
     counters.add(COUNTER_DATAGRAM_BYTES_RECEIVED, bytes);
     datagrams as u32
+}
+
+/// How long a queue stands in the socket: what was received in a row without finding it empty.
+fn note_standing(engine: &Engine, emptied: bool, bytes: u32) {
+    let (header, field) = (engine.arena.header, offset_of!(ArenaHeader, standing_bytes));
+    let standing = if emptied {
+        0
+    } else {
+        header.get(field).saturating_add(bytes)
+    };
+    header.set(field, standing);
 }
 
 /// One recvmmsg into messages `first` …; returns how many came.

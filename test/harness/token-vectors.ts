@@ -12,6 +12,8 @@ export interface TokenVector {
   readonly mac: string;
   readonly stationToken: string;
   readonly broadcastToken: string;
+  /** r of a group with the station's address. */
+  readonly multicastRoute: string;
 }
 
 /** test/vectors/tokens.json. */

@@ -4,7 +4,13 @@
  * implementation of test/harness/plain-protocol.ts and against the engine.
  */
 import { writeFileSync } from 'node:fs';
-import { CIPHER_AES_256_GCM, CIPHER_CHACHA20_POLY1305, Lane, Salt } from '../../dataplane/shm/layout.ts';
+import {
+  CIPHER_AES_256_GCM,
+  CIPHER_CHACHA20_POLY1305,
+  INITIAL_HOPS,
+  Lane,
+  Salt,
+} from '../../dataplane/shm/layout.ts';
 import { TABLE } from '../../dataplane/shm/memory-map.ts';
 import { bytesOf, type FixtureOptions, TOKEN } from '../harness/dataplane-fixture.ts';
 import { createDrivenPair, egress } from '../harness/engine-driver.ts';
@@ -97,7 +103,7 @@ function makeVector(item: Case, options: FixtureOptions, cipher: LinkVector['cip
     linkCounter: item.linkCounter.toString(),
     kind: 1,
     flags: item.isPairwise ? 1 : 0,
-    hops: 16,
+    hops: INITIAL_HOPS,
     class: item.class,
     token: hex(item.isPairwise ? TOKEN.right : TOKEN.broadcast),
     frameKey: hex(bytesOf(item.isPairwise ? 'left pair key' : 'left group key', 32)),
