@@ -4,7 +4,9 @@
  * Main thread. Only this folder knows libp2p.
  */
 import type { Connection } from '@libp2p/interface';
+import type { Multiaddr } from '@multiformats/multiaddr';
 import { canonicalIp } from '../trunk/ip-text.ts';
+import type { Transport } from '../trunk/network-port.ts';
 import { NetworkError } from './network-error.ts';
 
 /** What a connection is asked after a change of address, and how long it may take: a slow path's round trips. */
@@ -29,8 +31,19 @@ export async function checkConnection(connection: Connection): Promise<void> {
   }
 }
 
-/** @returns the peer's IP as the connection shows it */
+/** @returns what an address is reached by */
+export function transportOf(address: Multiaddr): Transport {
+  const names = new Set(address.getComponents().map(({ name }) => name));
+  if (names.has('p2p-circuit')) return 'circuit';
+  if (names.has('quic-v1') || names.has('quic')) return 'quic';
+  return names.has('ws') || names.has('wss') ? 'websocket' : 'tcp';
+}
+
+/** @returns the peer's IP as the connection shows it; a circuit shows its relay's alone */
 export function remoteIp(connection: Connection): string | undefined {
+  if (transportOf(connection.remoteAddr) === 'circuit') {
+    return undefined;
+  }
   const component = connection.remoteAddr
     .getComponents()
     .find(({ name }) => name === 'ip4' || name === 'ip6');

@@ -67,6 +67,7 @@ export class Libp2pMessageStreams implements MessageStreams {
     const options = {
       maxInboundStreams: INBOUND_PER_PEER_MAX,
       maxOutboundStreams: OUTBOUND_PER_PEER_MAX,
+      runOnLimitedConnection: true,
     };
     await this.#node.handle(
       protocol,
@@ -93,6 +94,7 @@ export class Libp2pMessageStreams implements MessageStreams {
     const stream = await connection.newStream(protocol, {
       signal: AbortSignal.timeout(OPEN_TIMEOUT_MS),
       maxOutboundStreams: OUTBOUND_PER_PEER_MAX,
+      runOnLimitedConnection: true,
     });
     return this.#channel(stream, connection, { openedHere: true, ended: () => undefined });
   }

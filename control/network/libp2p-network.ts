@@ -14,12 +14,14 @@ import type {
   BindCarrier,
   ConnectionId,
   NetworkEffect,
+  OpenStream,
   StreamId,
   StreamProtocol,
   TrunkNetwork,
   TrunkNetworkHost,
 } from '../trunk/network-port.ts';
 import type { PeerIdText } from '../trunk/trunk-port.ts';
+import type { Circuits } from './circuits.ts';
 import type { ConnectionLimit } from './connection-limit.ts';
 import { ConnectionPulse } from './connection-pulse.ts';
 import {
@@ -29,12 +31,14 @@ import {
   remoteIp,
   rootMessage,
   startError,
+  transportOf,
 } from './connections.ts';
+import { Dialler } from './dialler.ts';
 import type { GuardedConnections } from './guarded-connections.ts';
 import { Libp2pMessageStreams } from './libp2p-message-streams.ts';
-import { type CreatedNode, createNode, DIAL_TIMEOUT_MS, type NetworkOptions } from './libp2p-node.ts';
+import { type CreatedNode, createNode, type NetworkOptions } from './libp2p-node.ts';
 import type { MessageStreams } from './message-streams.ts';
-import { namedAddress, parseAddress } from './multiaddrs.ts';
+import { parseAddress } from './multiaddrs.ts';
 import { NetworkError } from './network-error.ts';
 import { CLOSED_UNSAID, noteEnd, type Refusals } from './refusals.ts';
 import { CarrierChannel, type Channel, ControlChannel } from './stream-channel.ts';
@@ -88,6 +92,8 @@ export class Libp2pNetwork implements TrunkNetwork {
   readonly #guarded: GuardedConnections;
   readonly #limit: ConnectionLimit;
   readonly #refusals: Refusals;
+  readonly #circuits: Circuits;
+  readonly #dialler: Dialler;
   readonly #messageStreams: Libp2pMessageStreams;
   readonly #pulse = new ConnectionPulse(monotonicMs);
   /** Connections that the trunk machine has given up, while message streams go over them. */
@@ -101,8 +107,11 @@ export class Libp2pNetwork implements TrunkNetwork {
   #nextId = 1;
   #isStopped = false;
 
-  private constructor({ node, guarded, limit, refusals, warnings }: CreatedNode, listen: readonly string[]) {
+  private constructor(created: CreatedNode, listen: readonly string[]) {
+    const { node, guarded, limit, refusals, circuits, warnings } = created;
     this.#node = node;
+    this.#circuits = circuits;
+    this.#dialler = new Dialler(node, refusals, created.dialAddress);
     this.warnings = warnings;
     this.#listen = listen;
     this.peerId = node.peerId.toString();
@@ -141,6 +150,7 @@ export class Libp2pNetwork implements TrunkNetwork {
         {
           maxInboundStreams: STREAMS_PER_PROTOCOL_MAX,
           maxOutboundStreams: STREAMS_PER_PROTOCOL_MAX,
+          runOnLimitedConnection: true,
         },
       );
     }
@@ -168,21 +178,25 @@ export class Libp2pNetwork implements TrunkNetwork {
     }
   }
 
-  /** @returns the addresses that the node listens on, ports resolved, without the `/p2p/` part */
+  /** @returns the addresses that the node listens on, ports resolved, and its circuits, without its own `/p2p/` part */
   listenAddresses(): string[] {
-    return this.#node.getMultiaddrs().map((address) => address.toString().replace(/\/p2p\/[^/]+$/, ''));
+    const own = this.#node.getMultiaddrs().filter((address) => transportOf(address) !== 'circuit');
+    return [
+      ...own.map((address) => address.toString().replace(/\/p2p\/[^/]+$/, '')),
+      ...this.#circuits.addresses(),
+    ];
   }
 
   perform(effect: Exclude<NetworkEffect, BindCarrier>): void {
     switch (effect.kind) {
       case 'dial':
-        void this.#dial(effect.peer, effect.addresses);
+        void this.#dial(effect.peer, effect.addresses, effect.isFresh === true);
         return;
       case 'dial-unnamed':
         void this.#dialUnnamed(effect.address);
         return;
       case 'open-stream':
-        void this.#open(effect.connection, effect.protocol);
+        void this.#open(effect);
         return;
       case 'send-message':
         this.#controls.get(effect.stream)?.send(effect.message);
@@ -202,6 +216,9 @@ export class Libp2pNetwork implements TrunkNetwork {
         return;
       case 'want-peers':
         this.#limit.want(effect.peers);
+        return;
+      case 'want-relays':
+        this.#circuits.want(effect);
         return;
       case 'watch-connection':
         this.#watch(effect.connection, effect.isClose);
@@ -257,26 +274,13 @@ export class Libp2pNetwork implements TrunkNetwork {
     this.#isStopped = true;
     this.#host = EMPTY_HOST;
     this.#pulse.stop();
+    this.#circuits.stop();
     await this.#node.stop();
   }
 
-  async #dial(peer: PeerIdText, addresses: readonly string[]): Promise<void> {
+  async #dial(peer: PeerIdText, addresses: readonly string[], isFresh: boolean): Promise<void> {
     try {
-      const targets = addresses
-        .map((address) => namedAddress(address, peer))
-        .filter((address) => address !== undefined);
-      if (targets.length === 0) {
-        throw new NetworkError('bad-address', 'none of the peer’s addresses can be dialled');
-      }
-      if (this.#refusals.has(peer)) {
-        throw new NetworkError('refused', CLOSED_UNSAID);
-      }
-      const connection = await this.#node.dial(targets, { signal: AbortSignal.timeout(DIAL_TIMEOUT_MS) });
-      // Noise has authenticated the remote key, and libp2p compares it with the /p2p/ part; this is the last word.
-      if (connection.remotePeer.toString() !== peer) {
-        connection.abort(new Error('another peer answered'));
-        throw new NetworkError('bad-address', `another peer answered: ${connection.remotePeer.toString()}`);
-      }
+      const connection = await this.#dialler.dialPeer(peer, addresses, isFresh);
       this.#tellDialled(connection);
     } catch (cause) {
       this.#host.input({ kind: 'dial-failed', peer, reason: rootMessage(cause) });
@@ -285,9 +289,7 @@ export class Libp2pNetwork implements TrunkNetwork {
 
   async #dialUnnamed(address: string): Promise<void> {
     try {
-      const connection = await this.#node.dial(parseAddress(address), {
-        signal: AbortSignal.timeout(DIAL_TIMEOUT_MS),
-      });
+      const connection = await this.#dialler.dialUnnamed(address);
       this.#host.input({ kind: 'peer-named', address, peer: connection.remotePeer.toString() });
       this.#tellDialled(connection);
     } catch (cause) {
@@ -306,11 +308,12 @@ export class Libp2pNetwork implements TrunkNetwork {
       peer: connection.remotePeer.toString(),
       connection: id,
       dialled: true,
+      transport: transportOf(connection.remoteAddr),
       remoteIp: remoteIp(connection),
     });
   }
 
-  async #open(id: ConnectionId, protocol: StreamProtocol): Promise<void> {
+  async #open({ connection: id, protocol }: OpenStream): Promise<void> {
     const connection = this.#connections.get(id);
     if (connection === undefined) {
       // Its `disconnected` has been told, or is about to be: the machine no longer waits for this stream.
@@ -319,6 +322,7 @@ export class Libp2pNetwork implements TrunkNetwork {
     try {
       const stream = await connection.newStream(PROTOCOLS[protocol], {
         signal: AbortSignal.timeout(OPEN_TIMEOUT_MS),
+        runOnLimitedConnection: true,
       });
       this.#adoptStream(stream, connection, protocol, true);
     } catch (cause) {
@@ -372,6 +376,7 @@ export class Libp2pNetwork implements TrunkNetwork {
       peer: connection.remotePeer.toString(),
       connection: id,
       dialled: false,
+      transport: transportOf(connection.remoteAddr),
       remoteIp: remoteIp(connection),
     });
     return id;

@@ -7,11 +7,15 @@
 import { noise } from '@chainsafe/libp2p-noise';
 import { yamux } from '@chainsafe/libp2p-yamux';
 import { privateKeyFromRaw } from '@libp2p/crypto/keys';
+import type { ConnectionGater, PeerId } from '@libp2p/interface';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { createLibp2p, type Libp2p, type Libp2pOptions } from 'libp2p';
+import { invariant } from '../../dataplane/base/invariant.ts';
 import { monotonicMs } from '../monotonic-clock.ts';
 import type { SwarmAuthority } from '../swarm/swarm.ts';
+import { Circuits, type RelayOptions } from './circuits.ts';
 import { ConnectionLimit, HANDSHAKE_RESERVE } from './connection-limit.ts';
+import type { DialAddress } from './dialler.ts';
 import { type ConnectionGuard, GuardedConnections } from './guarded-connections.ts';
 import { Refusals } from './refusals.ts';
 import { sparingWindows } from './sparing-windows.ts';
@@ -27,6 +31,8 @@ export interface NetworkOptions {
   readonly trunksMax?: number;
   /** libp2p services that run beside ours; guarded as everything is. */
   readonly services?: ServiceFactories;
+  /** What this node does as a relay of circuits; absent: nothing. */
+  readonly relay?: Pick<RelayOptions, 'mayRelay'>;
   /** The private swarm that guards every connection; absent: everybody may connect. */
   readonly swarm?: SwarmAuthority;
 }
@@ -41,6 +47,8 @@ export interface CreatedNode {
   readonly guarded: GuardedConnections;
   readonly limit: ConnectionLimit;
   readonly refusals: Refusals;
+  readonly circuits: Circuits;
+  readonly dialAddress: DialAddress;
   /** What does not work on this machine, for the log. */
   readonly warnings: readonly string[];
 }
@@ -59,6 +67,15 @@ const INBOUND_PENDING_MAX = 64;
 
 const OPEN_GUARD: ConnectionGuard = { isActive: () => false, admit: () => Promise.resolve() };
 
+/** Who may be reached through this node, and who may reach others. */
+function relayGater(relay: NetworkOptions['relay']): ConnectionGater {
+  const isDenied = (peer: PeerId): boolean => relay?.mayRelay(peer.toString()) !== true;
+  return {
+    denyInboundRelayReservation: isDenied,
+    denyOutboundRelayedConnection: (source, destination) => isDenied(source) || isDenied(destination),
+  };
+}
+
 /** Makes the node, which neither listens nor dials before its `start`. */
 export async function createNode(options: NetworkOptions): Promise<CreatedNode> {
   const privateKey = privateKeyFromRaw(options.privateKey);
@@ -69,11 +86,22 @@ export async function createNode(options: NetworkOptions): Promise<CreatedNode> 
   const refusals = new Refusals(monotonicMs);
   const guarded = new GuardedConnections(gate ?? OPEN_GUARD, refusals, (peer) => limit.admit(peer));
   const { transports, missing, canListen } = await loadTransports();
+  const circuits = new Circuits(monotonicMs);
+  const { relay } = options;
+  const server =
+    relay === undefined ? {} : circuits.serverFactories({ ...relay, reservationsMax: connectionsMax });
+  let dialAddress: DialAddress | undefined;
+  const dialling = (components: { readonly transportManager: { readonly dial: DialAddress } }): object => {
+    dialAddress = (address, dialOptions) => components.transportManager.dial(address, dialOptions);
+    return {};
+  };
   const node: Libp2p = await createLibp2p({
     start: false,
     privateKey,
     addresses: { listen: options.listen.filter(canListen) },
-    transports: transports.map((transport) => guarded.guardTransport(transport)),
+    transports: [...transports, circuits.makeTransport.bind(circuits)].map((transport) =>
+      guarded.guardTransport(transport),
+    ),
     connectionEncrypters: [guarded.guardEncrypter(noise())],
     streamMuxers: [
       guarded.guardMuxer(
@@ -83,7 +111,7 @@ export async function createNode(options: NetworkOptions): Promise<CreatedNode> 
         ),
       ),
     ],
-    connectionGater: guarded.gater(),
+    connectionGater: { ...guarded.gater(), ...relayGater(relay) },
     connectionManager: {
       maxConnections: connectionsMax + HANDSHAKE_RESERVE,
       dialTimeout: DIAL_TIMEOUT_MS,
@@ -92,10 +120,12 @@ export async function createNode(options: NetworkOptions): Promise<CreatedNode> 
       inboundConnectionThreshold: INBOUND_PER_SECOND_MAX,
       maxIncomingPendingConnections: INBOUND_PENDING_MAX,
     },
-    services: { ...options.services } as NonNullable<Libp2pOptions['services']>,
+    services: { ...options.services, ...server, dialling } as NonNullable<Libp2pOptions['services']>,
     connectionMonitor: { enabled: false },
   });
   await gate?.attach(node);
   if (gate !== undefined) gate.onKeys = () => refusals.clear();
-  return { node, gate, guarded, limit, refusals, warnings: missing };
+  circuits.attach(node);
+  invariant(dialAddress !== undefined, 'libp2p makes its services with the node');
+  return { node, gate, guarded, limit, refusals, circuits, dialAddress, warnings: missing };
 }

@@ -20,7 +20,10 @@ export function parseAddress(address: string): Multiaddr {
 export function namedAddress(address: string, peer: PeerIdText): Multiaddr | undefined {
   try {
     const parsed = multiaddr(address);
-    const named = parsed.getComponents().find((component) => component.name === 'p2p')?.value;
+    const parts = parsed.getComponents();
+    // Before the circuit stands the relay's name.
+    const circuitAt = parts.findIndex((component) => component.name === 'p2p-circuit');
+    const named = parts.slice(circuitAt + 1).find((component) => component.name === 'p2p')?.value;
     if (named === undefined) {
       return parsed.encapsulate(`/p2p/${peer}`);
     }

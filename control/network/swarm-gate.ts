@@ -50,6 +50,7 @@ export class SwarmGate implements ConnectionGuard {
     await node.handle(PROOF_PROTOCOL, (stream, connection) => this.#answer(stream, connection), {
       maxInboundStreams: PROOF_STREAMS_MAX,
       maxOutboundStreams: PROOF_STREAMS_MAX,
+      runOnLimitedConnection: true,
     });
   }
 
@@ -101,7 +102,10 @@ export class SwarmGate implements ConnectionGuard {
   async #ask(connection: Connection): Promise<void> {
     const peer = connection.remotePeer.toString();
     if (!this.#swarm.hasAll(peer)) {
-      const stream = connection.newStream(PROOF_PROTOCOL, { signal: AbortSignal.timeout(PROOF_TIMEOUT_MS) });
+      const stream = connection.newStream(PROOF_PROTOCOL, {
+        signal: AbortSignal.timeout(PROOF_TIMEOUT_MS),
+        runOnLimitedConnection: true,
+      });
       await this.#prove(peer, stream, true).catch(() => undefined);
     }
   }

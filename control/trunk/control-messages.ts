@@ -3,6 +3,7 @@
  *
  * Main thread, pure. A peer that breaks the rules is told, closed and left alone for a while (peer.ts).
  */
+import { markAlive } from './connection-choice.ts';
 import { handleHello, handleHelloReply } from './exchange.ts';
 import { handleMeet } from './meet.ts';
 import {
@@ -39,6 +40,7 @@ export function handleMessage(
   if (peer?.stream?.id !== input.stream) {
     return undefined;
   }
+  markAlive(peer, peer.stream.connection);
   const result = decodeTrunkMessage(input.message);
   if (result.ok) {
     handleDecoded(context, table, peer, result.message, input.message);

@@ -46,7 +46,8 @@ export function startExchange(context: TrunkContext, table: PeerTable, peer: Pee
   const isFull = trunk === undefined || peer.wanted === 'all';
   const names = wantedLanes(context, peer);
   peer.wanted = undefined;
-  const generation = (trunk?.generation ?? 0) + 1;
+  const generation = (trunk?.offeredGeneration ?? 0) + 1;
+  if (trunk !== undefined) trunk.offeredGeneration = generation;
   const lanes = offerLanes(context, names, generation);
   if (lanes.length === 0) {
     failPeer(context, peer, 'rejected', 'no lane is free on this node');
@@ -231,6 +232,7 @@ function concludeExchange(context: TrunkContext, peer: Peer, conclusion: Conclus
   peer.backoff.reset();
   peer.penalty.reset();
   trunk.generation = generation;
+  trunk.offeredGeneration = Math.max(trunk.offeredGeneration, generation);
   trunk.party = party;
   context.count('exchanges');
   if (conclusion.isFull) {
@@ -270,6 +272,10 @@ function installLane(
   lane.trafficSinceMs = old?.trafficSinceMs ?? Number.POSITIVE_INFINITY;
   if (lane.carrier === 'udp') {
     seedAddresses(context, lane, old, toldAddresses(peer, conclusion.party, lane.number));
+  }
+  if (lane.carrier === 'stream' && old !== undefined) {
+    lane.path.inherit(old.path);
+    lane.answeredAtMs = old.answeredAtMs;
   }
   if (old !== undefined && !trunk.isInitiator) {
     // The initiator's asks prove both ends' keys on a path that is known; ours are for when those do not come.

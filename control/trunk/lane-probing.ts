@@ -4,7 +4,7 @@
  * Main thread, pure. Per lane:
  *
  *   no proven address ── ask each candidate ──▶ answer with our challenge ──▶ live
- *   live ── ask every 250 ms (traffic) or rarely (idle, lane-asks.ts) ──▶ 4 and 1 s without answer ──▶ dead, asked for revival
+ *   live ── ask every 200 ms (traffic) or rarely (idle, lane-asks.ts) ──▶ 3 and 600 ms without answer ──▶ dead, asked for revival
  *   live ── the peer asks from elsewhere ──▶ challenge there ──▶ answer ──▶ live at the new address
  *
  * The responder asks nothing on a lane whose generation the initiator has not proven to hold. An address that
@@ -39,7 +39,7 @@ export function handleProbe(
     context.count('malformedProbes');
     return;
   }
-  lane.receivedAtMs = context.nowMs;
+  noteReceived(context, trunk, lane);
   acceptLane(context, trunk, lane);
   if (probe.operation === 'ask') {
     handleAsk(context, trunk, lane, { source, probe, datagramBytes: body.length + PROBE_OVERHEAD_BYTES });
@@ -47,6 +47,13 @@ export function handleProbe(
     handleAnswer(context, trunk, lane, { source, probe });
   }
   refreshTrunk(context, trunk);
+}
+
+function noteReceived(context: TrunkContext, trunk: Trunk, lane: Lane): void {
+  lane.receivedAtMs = context.nowMs;
+  if (lane.carrier === 'stream') {
+    trunk.isCarrierStalled = false;
+  }
 }
 
 /** A datagram has come in under the lane's keys: the peer has them, and the path leads here. */
@@ -72,8 +79,8 @@ export function handleLaneStats(context: TrunkContext, lane: Lane, stats: LaneSt
   const hasSent = sentDatagrams > lane.txDatagrams;
   lane.rxDatagrams = Math.max(lane.rxDatagrams, stats.rxDatagrams);
   lane.txDatagrams = Math.max(lane.txDatagrams, sentDatagrams);
-  if (hasReceived) {
-    lane.receivedAtMs = context.nowMs;
+  if (hasReceived && lane.trunk !== undefined) {
+    noteReceived(context, lane.trunk, lane);
   }
   noteFrames(context, lane, { hasSent, hasReceived });
   if (stats.highestCounter >= context.config.rekeyAtCounter && lane.trunk !== undefined) {

@@ -11,6 +11,9 @@ import type { PeerIdText, TrunkId } from './trunk-port.ts';
 export type ConnectionId = number;
 export type StreamId = number;
 
+/** What a connection goes by; `circuit` is one through a relay. */
+export type Transport = 'quic' | 'tcp' | 'websocket' | 'circuit';
+
 export type StreamProtocol = 'trunk' | 'carrier';
 
 export interface Dial {
@@ -18,12 +21,15 @@ export interface Dial {
   readonly peer: PeerIdText;
   /** Multiaddrs, the `/p2p/` part optional; tried until one works. */
   readonly addresses: readonly string[];
+  /** A connection beside the one that is there; else that one would do. */
+  readonly isFresh?: boolean;
 }
 /** Dials an address whose PeerId is not known: ends in `peer-named` and `connected`, or in `dial-failed` without a peer. */
 export interface DialUnnamed {
   readonly kind: 'dial-unnamed';
   readonly address: string;
 }
+/** It is open when the peer has agreed to the protocol, so that its connection is known to live. */
 export interface OpenStream {
   readonly kind: 'open-stream';
   readonly connection: ConnectionId;
@@ -61,6 +67,11 @@ export interface WantPeers {
   readonly kind: 'want-peers';
   readonly peers: readonly PeerIdText[];
 }
+/** Be reachable at these relays by circuits, whole, at each change; `addresses` are where others find the relay. */
+export interface WantRelays {
+  readonly kind: 'want-relays';
+  readonly relays: readonly { readonly peer: PeerIdText; readonly addresses: readonly string[] }[];
+}
 /** Frames of this trunk's `stream` carrier go by this stream; `undefined`: by none. For the driver alone. */
 export interface BindCarrier {
   readonly kind: 'bind-carrier';
@@ -78,6 +89,7 @@ export type NetworkEffect =
   | CheckConnections
   | WatchConnection
   | WantPeers
+  | WantRelays
   | BindCarrier;
 
 export interface ConnectedInput {
@@ -85,7 +97,8 @@ export interface ConnectedInput {
   readonly peer: PeerIdText;
   readonly connection: ConnectionId;
   readonly dialled: boolean;
-  /** The peer's IP as the connection shows it; its datagrams may come from there. */
+  readonly transport: Transport;
+  /** The peer's IP as the connection shows it; its datagrams may come from there. On a circuit there is none. */
   readonly remoteIp: string | undefined;
 }
 /** Who answered at an address that was dialled without a PeerId; `connected` follows. */

@@ -26,14 +26,28 @@ const CARRIER_RETRY_MS = 1_000;
 
 export function handleConnected(context: TrunkContext, table: PeerTable, input: ConnectedInput): Peer {
   const peer = table.obtain(context, input.peer);
-  peer.connections.set(input.connection, { remoteIp: input.remoteIp, unusedSinceMs: undefined });
+  const { transport, remoteIp } = input;
+  const known = peer.connections.get(input.connection);
+  peer.connections.set(input.connection, {
+    transport,
+    remoteIp,
+    stalledAtMs: known?.stalledAtMs ?? Number.POSITIVE_INFINITY,
+    unusedSinceMs: undefined,
+  });
+  if (transport !== 'circuit') {
+    peer.vainDials = 0;
+  }
   table.connections.set(input.connection, peer);
   if (input.dialled) {
     peer.dialling = false;
     if (peer.stream === undefined && peer.opening === undefined) {
       peer.opening = input.connection;
       peer.deadlineMs = context.nowMs + context.config.handshakeTimeoutMs;
-      context.emit({ kind: 'open-stream', connection: input.connection, protocol: 'trunk' });
+      context.emit({
+        kind: 'open-stream',
+        connection: input.connection,
+        protocol: 'trunk',
+      });
     }
   }
   return peer;
@@ -92,6 +106,10 @@ export function handleStreamFailed(
       peer.trunk.carrierStreamRetryAtMs = context.nowMs + CARRIER_RETRY_MS;
     }
   } else if (peer.opening === input.connection) {
+    const connection = peer.connections.get(input.connection);
+    if (connection !== undefined && peer.stream !== undefined) {
+      connection.stalledAtMs = Math.min(connection.stalledAtMs, context.nowMs);
+    }
     failOpening(context, peer, input.reason);
   }
   return peer;
@@ -181,6 +199,7 @@ function bindCarrierStream(
     return;
   }
   dropCarrierStream(context, table, trunk);
+  trunk.isCarrierRelayed = peer.connections.get(input.connection)?.transport === 'circuit';
   setCarrierStream(context, trunk, input.stream);
   table.streams.set(input.stream, { peer, protocol: 'carrier' });
 }
@@ -195,10 +214,14 @@ function dropCarrierStream(context: TrunkContext, table: PeerTable, trunk: Trunk
 
 function setCarrierStream(context: TrunkContext, trunk: Trunk, stream: StreamId | undefined): void {
   trunk.carrierStream = stream;
+  trunk.isCarrierStalled = false;
   context.emit({ kind: 'bind-carrier', trunk: trunk.id, stream });
   for (const slot of trunk.slots.stream) {
     for (const lane of [slot.current, slot.next]) {
       if (lane !== undefined) {
+        // What had no answer went by the old one.
+        lane.unanswered = 0;
+        lane.unansweredSinceMs = undefined;
         lane.nextAskAtMs = Math.min(lane.nextAskAtMs, context.nowMs);
       }
     }
@@ -244,7 +267,11 @@ export function reachOut(context: TrunkContext, peer: Peer): void {
     nowMs >= trunk.carrierStreamRetryAtMs
   ) {
     peer.openingCarrier = true;
-    context.emit({ kind: 'open-stream', connection: stream.connection, protocol: 'carrier' });
+    context.emit({
+      kind: 'open-stream',
+      connection: stream.connection,
+      protocol: 'carrier',
+    });
   }
 }
 
@@ -278,8 +305,9 @@ function mayOpenCarrier(peer: Peer): boolean {
   );
 }
 
-function dialAddresses(peer: Peer): readonly string[] {
-  return [...new Set([...peer.addresses, ...(peer.trunk?.party.listenAddresses ?? [])])];
+/** Where the peer may be dialled: what is known of it, what it has told, and the ways through our relays. */
+export function dialAddresses(peer: Peer): readonly string[] {
+  return [...new Set([...peer.addresses, ...(peer.trunk?.party.listenAddresses ?? []), ...peer.circuits])];
 }
 
 /** A trunk whose datagrams do not pass depends on the connection alone. */

@@ -9,7 +9,7 @@ import { Backoff } from './backoff.ts';
 import type { StartedExchange } from './handshake.ts';
 import { type Lane, removeLane } from './lane.ts';
 import { encodeTrunkMessage, type LaneOffer, type TrunkMessage } from './messages/trunk-messages.ts';
-import type { ConnectionId, StreamId } from './network-port.ts';
+import type { ConnectionId, StreamId, Transport } from './network-port.ts';
 import { removeTrunk, type Trunk } from './trunk.ts';
 import type { TrunkContext } from './trunk-context.ts';
 import type { PeerIdText, TrunkDown, TrunkErrorCode } from './trunk-port.ts';
@@ -36,6 +36,9 @@ export interface PendingExchange {
 export type LaneName = Pick<LaneOffer, 'carrier' | 'lane'>;
 
 export interface PeerConnection {
+  readonly transport: Transport;
+  /** Since when nothing comes through; Infinity while it does. */
+  stalledAtMs: number;
   readonly remoteIp: string | undefined;
   /** Since when it carries nothing for us; Infinity when it is being closed for that. */
   unusedSinceMs: number | undefined;
@@ -47,12 +50,17 @@ export interface Peer {
   readonly isInitiator: boolean;
   configured: boolean;
   addresses: readonly string[];
+  /** The ways to it through our relays. */
+  circuits: readonly string[];
   readonly connections: Map<ConnectionId, PeerConnection>;
   stream: TrunkStream | undefined;
   /** A trunk stream that is being opened on this connection. */
   opening: ConnectionId | undefined;
   openingCarrier: boolean;
   dialling: boolean;
+  /** When one more connection may be dialled beside the one that is there, and how often that was in vain. */
+  freshDialAtMs: number;
+  vainDials: number;
   /** When a dial, an opening, a Hello or a reply is overdue. */
   deadlineMs: number;
   retryAtMs: number;
@@ -84,11 +92,14 @@ export class PeerTable {
       isInitiator: context.ports.self < id,
       configured: false,
       addresses: [],
+      circuits: [],
       connections: new Map(),
       stream: undefined,
       opening: undefined,
       openingCarrier: false,
       dialling: false,
+      freshDialAtMs: context.nowMs,
+      vainDials: 0,
       deadlineMs: Number.POSITIVE_INFINITY,
       retryAtMs: context.nowMs,
       backoff: new Backoff(),

@@ -17,11 +17,21 @@ import {
 import { BASE_MTU_BYTES } from './messages/trunk-messages.ts';
 import { PROBE_DATAGRAM_BYTES } from './probe-body.ts';
 import { punchSoon } from './punching.ts';
-import { firstLane, refreshTrunk, standingLanes, type Trunk } from './trunk.ts';
+import { currentLanes, firstLane, measuredPath, refreshTrunk, standingLanes, type Trunk } from './trunk.ts';
 import type { TrunkContext } from './trunk-context.ts';
 
 /** Each so manieth liveness probe under traffic is of full size, to find a path that shrank. */
 const FULL_SIZE_EVERY = 4;
+/**
+ * A stream is taken for stalled after this without an answer: soon when it has just had to stand in for the datagrams,
+ * later when its queue may be full, and with patience while nothing needs it.
+ */
+const NEW_CARRIER_MS = 1_000;
+const NEW_STALL_MS = 200;
+const STALL_MS = 2_000;
+const SPARE_STALL_MS = 5_000;
+/** Longer than the data plane's totals take to be reported. */
+const HEARD_MS = 350;
 /** A few small frames at once need no large ones. */
 const FULL_SIZE_AFTER_MS = 3_000;
 
@@ -55,6 +65,9 @@ export function probeAtMs(context: TrunkContext, trunk: Trunk): number {
       atMs,
       lane.carrier === 'udp' && !lane.live ? deadLaneAtMs(context, lane) : lane.nextAskAtMs,
     );
+    if (lane.carrier === 'stream' && !trunk.isCarrierStalled) {
+      atMs = Math.min(atMs, stallAtMs(trunk, lane));
+    }
   }
   return atMs;
 }
@@ -79,20 +92,47 @@ export function askAnew(context: TrunkContext, trunk: Trunk): void {
 }
 
 function probeStreamLane(context: TrunkContext, trunk: Trunk, lane: Lane): void {
-  if (trunk.carrierStream === undefined || context.nowMs < lane.nextAskAtMs) {
+  if (trunk.carrierStream === undefined) {
     return;
   }
-  lane.nextAskAtMs = context.nowMs + askIntervalMs(context, trunk, lane);
+  if (!trunk.isCarrierStalled && context.nowMs >= stallAtMs(trunk, lane)) {
+    trunk.isCarrierStalled = true;
+    trunk.stalledSinceMs = context.nowMs;
+    lane.nextAskAtMs = context.nowMs;
+  }
+  if (context.nowMs < lane.nextAskAtMs) {
+    return;
+  }
+  lane.nextAskAtMs = context.nowMs + streamAskMs(context, trunk, lane);
   sendAsk(context, lane, { address: undefined, datagramBytes: PROBE_DATAGRAM_BYTES, isLiveness: true });
 }
 
+function streamAskMs(context: TrunkContext, trunk: Trunk, lane: Lane): number {
+  const { reviveMs, reviveProbeMs, idleProbeMs } = context.config;
+  if (!trunk.isCarrierStalled) {
+    return askIntervalMs(context, trunk, lane);
+  }
+  return context.nowMs - trunk.stalledSinceMs < reviveMs ? reviveProbeMs : idleProbeMs;
+}
+
+/** When an ask without an answer, and nothing else heard since, means that the stream gets nothing through. */
+function stallAtMs(trunk: Trunk, lane: Lane): number {
+  if (lane.unansweredSinceMs === undefined || firstLane(trunk, 'stream', () => true) !== lane) {
+    return Number.POSITIVE_INFINITY;
+  }
+  const isNew = lane.unansweredSinceMs - trunk.carrierSinceMs < NEW_CARRIER_MS;
+  const isSpare = trunk.told.carrier === 'udp';
+  const leastMs = isSpare ? SPARE_STALL_MS : isNew ? NEW_STALL_MS : STALL_MS;
+  const heardAtMs = Math.max(...currentLanes(trunk, 'stream').map(({ receivedAtMs }) => receivedAtMs));
+  const measured = lane.path.rttMs === undefined ? measuredPath(trunk, 'udp') : lane.path;
+  const timeoutMs = (measured ?? lane.path).timeoutMs();
+  return Math.max(lane.unansweredSinceMs, heardAtMs) + Math.max(leastMs, 2 * timeoutMs);
+}
+
 function probeLiveLane(context: TrunkContext, trunk: Trunk, lane: Lane): void {
-  const { config, nowMs } = context;
+  const { nowMs } = context;
   const silentMs = nowMs - (lane.unansweredSinceMs ?? nowMs);
-  if (
-    lane.unanswered >= config.deadAfterProbes &&
-    silentMs >= Math.max(config.deadAfterMs, 2 * lane.path.timeoutMs())
-  ) {
+  if (isSilent(context, lane, silentMs)) {
     lane.live = false;
     lane.diedAtMs = nowMs;
     lane.nextAskAtMs = nowMs;
@@ -120,12 +160,22 @@ function probeLiveLane(context: TrunkContext, trunk: Trunk, lane: Lane): void {
   sendAsk(context, lane, { address: lane.address, datagramBytes, isLiveness: true });
 }
 
+/** A path that loses many datagrams is not dead: while others come in, or when little is asked, more must be lost. */
+function isSilent(context: TrunkContext, lane: Lane, silentMs: number): boolean {
+  const { deadAfterProbes, deadAfterMs } = context.config;
+  const isHeard = context.nowMs - lane.receivedAtMs < HEARD_MS;
+  const factor = isHeard ? 2 : 1;
+  const probes = hasTraffic(context, lane) ? factor * deadAfterProbes : factor * deadAfterProbes + 1;
+  return lane.unanswered >= probes && silentMs >= Math.max(factor * deadAfterMs, 2 * lane.path.timeoutMs());
+}
+
 /** Asks where the lane last worked, and in rounds at every candidate. */
 function probeDeadLane(context: TrunkContext, trunk: Trunk, lane: Lane): void {
   const { config, nowMs } = context;
   if (lane.address !== undefined && nowMs >= lane.nextAskAtMs) {
     const isFresh = nowMs - lane.diedAtMs < config.reviveMs;
-    lane.nextAskAtMs = nowMs + (isFresh ? config.reviveProbeMs : config.idleProbeMs);
+    const isMissed = standingLanes(trunk).some((other) => hasTraffic(context, other));
+    lane.nextAskAtMs = nowMs + (isFresh || isMissed ? config.reviveProbeMs : config.idleProbeMs);
     sendAsk(context, lane, { address: lane.address, datagramBytes: PROBE_DATAGRAM_BYTES, isLiveness: false });
   }
   if (nowMs >= lane.nextRoundAtMs) {

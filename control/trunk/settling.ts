@@ -4,6 +4,7 @@
  * Main thread, pure. In this order: deadlines, the trunk's ages, exchanges that are wanted, probes, dialling.
  * What `nextAtMs` names must be done by `settlePeer` at that time, or the clock would ask for ever.
  */
+import { connectionAtMs, judgeConnection, settleConnection } from './connection-choice.ts';
 import { costAtMs } from './cost.ts';
 import { startExchange } from './exchange.ts';
 import { tellShared } from './meet.ts';
@@ -30,11 +31,13 @@ export function settlePeer(context: TrunkContext, table: PeerTable, peer: Peer):
   settleExchange(context, table, peer);
   if (peer.trunk !== undefined) {
     probeTrunk(context, peer.trunk);
+    judgeConnection(context, peer);
     tellShared(context, peer.trunk);
     tellCost(context, peer.trunk);
     watchConnection(context, peer);
     settlePunching(context, peer);
   }
+  settleConnection(context, peer);
   reachOut(context, peer);
   closeUnused(context, peer);
   peer.nextAtMs = nextAtMs(context, peer);
@@ -108,6 +111,7 @@ function nextAtMs(context: TrunkContext, peer: Peer): number {
     probeAtMs(context, trunk),
     costAtMs(trunk.cost),
     punchAtMs(peer),
+    connectionAtMs(peer),
     trunk.silentSinceMs === undefined
       ? Number.POSITIVE_INFINITY
       : trunk.silentSinceMs + context.config.trunkDeadMs,

@@ -33,7 +33,10 @@ export interface TrunkConfig {
   /** An idle lane's ask without an answer is repeated after this, so that its death shows in some seconds. */
   readonly idleRetryMs: number;
   readonly trafficWindowMs: number;
-  /** A lane is dead after this long, and `deadAfterProbes` probes, without an answer. */
+  /**
+   * A lane is dead after this long, and `deadAfterProbes` probes, without an answer; twice that while frames come in.
+   * TCP within a VLAN sends again 0.2, 0.6 and 1.4 s after the path broke, and then after 3 s: by 1.4 s all is to be done.
+   */
   readonly deadAfterMs: number;
   readonly deadAfterProbes: number;
   /** A lane that has died is asked this often for `reviveMs`, so that an outage ends when it ends. */
@@ -82,15 +85,15 @@ export const DEFAULT_TRUNK_CONFIG: TrunkConfig = {
   hardStopMs: 180_000,
   rekeyAtCounter: 2 ** 39,
   retireMs: 5_000,
-  fastProbeMs: 250,
+  fastProbeMs: 200,
   idleProbeMs: 15_000,
   idleOtherLanesMs: 45_000,
   idleMappedLanesMs: 25_000,
   idleStreamProbeMs: 120_000,
   idleRetryMs: 1_000,
   trafficWindowMs: 2_000,
-  deadAfterMs: 1_000,
-  deadAfterProbes: 4,
+  deadAfterMs: 600,
+  deadAfterProbes: 3,
   reviveProbeMs: 500,
   reviveMs: 60_000,
   candidatesMax: 8,

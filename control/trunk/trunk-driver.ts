@@ -140,6 +140,7 @@ export class TrunkDriver {
       case 'check-connections':
       case 'watch-connection':
       case 'want-peers':
+      case 'want-relays':
         network.perform(effect);
         return;
       case 'bind-carrier':

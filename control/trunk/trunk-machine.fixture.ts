@@ -63,7 +63,14 @@ export class Harness {
     readonly effects: TrunkEffect[];
   } {
     const [connection, stream] = [this.#nextId++, this.#nextId++];
-    this.send({ kind: 'connected', peer, connection, dialled: false, remoteIp: '192.0.2.1' });
+    this.send({
+      kind: 'connected',
+      peer,
+      connection,
+      dialled: false,
+      transport: 'tcp',
+      remoteIp: '192.0.2.1',
+    });
     const effects = this.send({
       kind: 'stream-opened',
       peer,

@@ -171,6 +171,7 @@ test('of two streams that raced, both ends keep the one that the lower PeerId op
         peer: peer,
         connection: 9,
         dialled: false,
+        transport: 'tcp',
         remoteIp: undefined,
       });
       const opened = (stream: number) =>
@@ -201,6 +202,7 @@ test('an address without a PeerId is dialled until someone answers, who is then 
     peer: HIGHER,
     connection: 1,
     dialled: true,
+    transport: 'tcp',
     remoteIp: '192.0.2.1',
   });
   assert.ok(kinds(effects).has('open-stream'));

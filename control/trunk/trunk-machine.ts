@@ -23,6 +23,7 @@ import {
   retrySoon,
 } from './peer-streams.ts';
 import { askAnew, forgiveSilence } from './probe-schedule.ts';
+import { RelayChoice } from './relay-choice.ts';
 import { settlePeer } from './settling.ts';
 import type { Trunk } from './trunk.ts';
 import { DEFAULT_TRUNK_CONFIG, type TrunkConfig } from './trunk-config.ts';
@@ -53,6 +54,7 @@ export class TrunkMachine {
   readonly #table = new PeerTable();
   readonly #unnamed = new UnnamedPeers();
   readonly #touched = new Set<Peer>();
+  readonly #relays = new RelayChoice();
   #named: SetPeersInput['peers'] = [];
   #addresses: SetAddressesInput | undefined;
   #stopped = false;
@@ -310,11 +312,14 @@ export class TrunkMachine {
         peer.nextAtMs = Number.POSITIVE_INFINITY;
         table.release(peer);
       } else {
+        peer.circuits = this.#relays.circuitsTo(peer.id);
         settlePeer(context, table, peer);
+        this.#relays.note(peer);
       }
     }
     this.#touched.clear();
     if (!this.#stopped) {
+      this.#relays.tell(context);
       this.#unnamed.reachOut(context);
     }
   }

@@ -35,6 +35,8 @@ export interface Trunk {
   readonly createdAtMs: number;
   party: Party;
   generation: number;
+  /** Of the last Hello: the peer may have taken it though its answer was lost. */
+  offeredGeneration: number;
   /** Highest generation of which the peer has proven to have the keys; before that the responder is silent. */
   confirmedGeneration: number;
   rekeyAtMs: number;
@@ -48,6 +50,11 @@ export interface Trunk {
   carrierStream: StreamId | undefined;
   /** That stream goes through another node. */
   isCarrierRelayed: boolean;
+  /** What was sent on it has no answer, and nothing else has come by it. */
+  isCarrierStalled: boolean;
+  stalledSinceMs: number;
+  /** Since when frames go by the carrier that they go by. */
+  carrierSinceMs: number;
   carrierStreamRetryAtMs: number;
   isUp: boolean;
   readonly cost: CostMemory;
@@ -90,6 +97,7 @@ export function createTrunk(context: TrunkContext, origin: TrunkOrigin): Trunk {
     id: context.nextTrunkId(),
     createdAtMs: nowMs,
     confirmedGeneration: 0,
+    offeredGeneration: origin.generation,
     rekeyAtMs: Number.POSITIVE_INFINITY,
     slots: { udp: [], stream: [] },
     retired: [],
@@ -98,6 +106,9 @@ export function createTrunk(context: TrunkContext, origin: TrunkOrigin): Trunk {
     punch: newPunchState(nowMs, origin.isInitiator),
     carrierStream: undefined,
     isCarrierRelayed: false,
+    isCarrierStalled: false,
+    stalledSinceMs: nowMs,
+    carrierSinceMs: nowMs,
     carrierStreamRetryAtMs: nowMs,
     isUp: false,
     cost: newCostMemory(),
@@ -172,7 +183,10 @@ export function refreshTrunk(context: TrunkContext, trunk: Trunk): void {
     }
   }
   const { isAnyLive: isUdpLive, hasReturned } = refreshUse(context, trunk);
-  const hasStream = trunk.carrierStream !== undefined && firstLane(trunk, 'stream', () => true) !== undefined;
+  const hasStream =
+    trunk.carrierStream !== undefined &&
+    !trunk.isCarrierStalled &&
+    firstLane(trunk, 'stream', () => true) !== undefined;
   const hasUdp = trunk.slots.udp.some((slot) => slot.current?.used === true);
   // Without anything better, frames go on the dead path: it may be back before the next probe.
   const fallback = hasUdp ? 'udp' : undefined;
@@ -227,6 +241,7 @@ function tellTrunk(context: TrunkContext, trunk: Trunk, carrier: Carrier | undef
   const datagramMtuBytes = carrier === 'stream' ? ceilingBytes : Math.min(trunk.mtu.mtuBytes, ceilingBytes);
   if (carrier !== trunk.told.carrier) {
     context.count('carrierChanges');
+    trunk.carrierSinceMs = context.nowMs;
     askStreamAnew(context, trunk);
     context.log('info', 'trunk-carrier', `trunk carrier is now ${carrier ?? 'none'}`, trunk.peer);
   }

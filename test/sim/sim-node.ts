@@ -238,6 +238,7 @@ export class SimNode implements VirtualHost {
       case 'check-connections':
       case 'watch-connection':
       case 'want-peers':
+      case 'want-relays':
         // The virtual network cuts the connections of a node that moves by itself.
         return;
       case 'bind-carrier':

@@ -248,6 +248,7 @@ export class VirtualNetwork {
       peer: target.id,
       connection: connection.id,
       dialled: true,
+      transport: 'tcp',
       remoteIp: target.ip,
     });
     target.networkInput({
@@ -255,6 +256,7 @@ export class VirtualNetwork {
       peer: from.id,
       connection: connection.id,
       dialled: false,
+      transport: 'tcp',
       remoteIp: from.ip,
     });
   }
