@@ -94,6 +94,11 @@ export class TreeMachine {
     });
   }
 
+  /** Whether this node has a way to a root, or is one. */
+  get hasRoot(): boolean {
+    return this.#ownWay.way !== undefined;
+  }
+
   /** The neighbours that frames are passed on to and taken from. */
   get openPorts(): readonly string[] {
     return this.#openPorts;
