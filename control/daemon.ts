@@ -139,6 +139,7 @@ function openDataplane(
 ): Dataplane {
   const dataplane = Dataplane.open({
     engine,
+    relay: config.relay,
     identity,
     workerCount: workerCount(config.dataplane.workers, availableParallelism()),
     listen: config.listen.datagram,

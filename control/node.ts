@@ -27,6 +27,7 @@ import type { Config } from './config/config.ts';
 import { DiscoveryDriver } from './discovery/discovery-driver.ts';
 import { EventLoopWatch } from './event-loop-watch.ts';
 import { ExchangeHub } from './exchange/exchange-hub.ts';
+import { RELAY_ROLE } from './fabric/fabric-machine.ts';
 import { monotonicMs } from './monotonic-clock.ts';
 import { localAddresses } from './network/local-addresses.ts';
 import type { NodeParts } from './node-parts.ts';
@@ -76,7 +77,7 @@ export class PeertapNode implements DaemonControl {
         dataplane: parts.dataplane.trunkDataplane,
         notify: (notice) => this.#trunkNotice(notice),
       },
-      { trunksMax: parts.config.connectionLimit },
+      { trunksMax: parts.config.connectionLimit, roles: parts.config.relay.enabled ? [RELAY_ROLE] : [] },
     );
     this.#hub = new ExchangeHub({
       streams: parts.network.streams,
@@ -362,6 +363,7 @@ export class PeertapNode implements DaemonControl {
       'connectionLimit',
       'discovery',
       'heartbeatIntervalMs',
+      'relay',
     ] as const;
     const inUse = this.#parts.config;
     const changed = fixed.filter((key) => JSON.stringify(config[key]) !== JSON.stringify(inUse[key]));

@@ -1,5 +1,6 @@
 /** What the data plane is made of and asked for, as control/daemon.ts says it. Types only. */
 import type { EngineName } from '../../dataplane/contract/engine.ts';
+import type { Config } from '../config/config.ts';
 import type { MovingHosts, VlanKind } from '../membership/membership-port.ts';
 import type { MulticastMode } from '../multicast/multicast-mode.ts';
 import type { MemoryOptions } from './dataplane-memory.ts';
@@ -13,6 +14,8 @@ export interface DataplaneLogEntry {
 
 /** The node's key and secret; identity/node-identity.ts has this shape. */
 export interface DataplaneIdentity {
+  /** PeerId, text form. */
+  readonly peerId: string;
   /** Ed25519, 32 bytes. */
   readonly publicKey: Uint8Array;
   /** Seed ‖ public key, 64 bytes. */
@@ -24,6 +27,8 @@ export interface DataplaneIdentity {
 /** What to open. */
 export interface DataplaneOptions extends MemoryOptions {
   readonly engine: EngineName;
+  /** What is carried for others. */
+  readonly relay: Config['relay'];
   /** Divides a day; see token/token-period.ts. */
   readonly tokenPeriodSeconds: number;
   readonly identity: DataplaneIdentity;

@@ -7,6 +7,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, test } from 'node:test';
+import { parseConfig } from '../config/config.ts';
 import { formatPeerId } from '../identity/peer-id.ts';
 import type { GroupState } from '../membership/group/group-port.ts';
 import { monotonicMs } from '../monotonic-clock.ts';
@@ -23,6 +24,8 @@ import type { DataplaneIdentity, VlanRequest } from './dataplane-options.ts';
 const WORKERS = 2;
 const DEADLINE_MS = 20_000;
 const LOOK_MS = 20;
+/** What a config without `relay` has. */
+const NO_RELAY = parseConfig({}).relay;
 const VLAN_ID = new Uint8Array(randomBytes(16));
 const VLAN = formatVlanId(VLAN_ID);
 
@@ -39,6 +42,7 @@ class Plane {
     this.peer = formatPeerId(identity.publicKey);
     this.dataplane = Dataplane.open({
       engine: 'typescript',
+      relay: NO_RELAY,
       workerCount: WORKERS,
       listen: { address: '127.0.0.1', port: 0 },
       offloads: { tapTso: true, tapUso: true, udpGso: true, udpGro: true },
@@ -110,7 +114,8 @@ function createIdentity(): DataplaneIdentity {
   const privateKey = new Uint8Array(64);
   privateKey.set(seed);
   privateKey.set(publicKey, 32);
-  return { publicKey, privateKey, nodeSecret: new Uint8Array(randomBytes(32)) };
+  const peerId = formatPeerId(publicKey);
+  return { peerId, publicKey, privateKey, nodeSecret: new Uint8Array(randomBytes(32)) };
 }
 
 function randomKeys(): LinkKeys {
@@ -171,6 +176,9 @@ async function openPlanes(
   for (const [index, plane] of planes.entries()) {
     const peer = planes[1 - index]?.peer ?? '';
     plane.dataplane.trunkDataplane.perform({ kind: 'set-trunk', trunk: 1, carrier, datagramMtuBytes: 1_400 });
+    plane.dataplane.trunkNotice({ kind: 'trunk-up', trunk: 1, peer, roles: [] });
+    const cost = { trunk: 1, peer, cost: 3, carrier, isRelayed: false };
+    plane.dataplane.trunkNotice({ kind: 'trunk-cost', ...cost });
     plane.dataplane.trunkNotice({ kind: 'vlans-shared', trunk: 1, peer, vlans: [VLAN_ID] });
   }
   return planes;
@@ -206,8 +214,8 @@ test('neighbours know which tokens the other receives, until one leaves the VLAN
   const unixMs = Date.now();
   const epoch = deriveOpenEpoch(VLAN_ID, utcDay(unixMs));
   const token = broadcastToken(epoch, livePeriods(unixMs, 3_600).current.period);
-  await a.until(() => a.dataplane.routes.isRouted(b.peer, token), 'a knows what b wants');
-  await b.until(() => b.dataplane.routes.isRouted(a.peer, token), 'b knows what a wants');
+  await a.until(() => a.dataplane.fabric.waysOf(token).length === 1, 'a knows what b wants');
+  await b.until(() => b.dataplane.fabric.waysOf(token).length === 1, 'b knows what a wants');
   assert.equal(a.dataplane.totals().drops['announcement-invalid'], 0);
   a.dataplane.trunkNotice({
     kind: 'body',
@@ -219,9 +227,9 @@ test('neighbours know which tokens the other receives, until one leaves the VLAN
   assert.equal(a.dataplane.totals().drops['announcement-invalid'], 1);
 
   await b.dataplane.vlans.leave(VLAN);
-  await a.until(() => !a.dataplane.routes.isRouted(b.peer, token), 'b wants it no more');
+  await a.until(() => a.dataplane.fabric.waysOf(token).length === 0, 'b wants it no more');
   b.dataplane.trunkNotice({ kind: 'trunk-down', trunk: 1, peer: a.peer, reason: 'dead' });
-  assert.equal(b.dataplane.routes.live, 0);
+  assert.equal(b.dataplane.fabric.machine.routes.live, 0);
 });
 
 test('members find each other through a stream carrier', async () => {

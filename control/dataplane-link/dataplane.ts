@@ -14,11 +14,10 @@ import { randomBytes } from 'node:crypto';
 import { DROP_CODES } from '../../dataplane/base/drop-code.ts';
 import { deriveTokensNatively } from '../../dataplane/native/load.ts';
 import { ArenaHeader } from '../../dataplane/shm/layout.ts';
-import { controlClass, controlFlags, controlKind } from '../../dataplane/wire/link-datagram.ts';
 import { type WorkerDown, WorkerSupervisor } from '../../dataplane/workers/supervisor.ts';
 import { monotonicMs } from '../monotonic-clock.ts';
 import { createRoutePorts } from '../token/node-ports.ts';
-import type { NoticeEffect, TrunkDataplane, TrunkId } from '../trunk/trunk-port.ts';
+import type { BodyHeard, NoticeEffect, TrunkDataplane, TrunkId } from '../trunk/trunk-port.ts';
 import { type DataplaneTotals, totalCounters } from './dataplane-counters.ts';
 import {
   closeDataplaneMemory,
@@ -27,11 +26,12 @@ import {
   openDataplaneMemory,
 } from './dataplane-memory.ts';
 import type { DataplaneOptions } from './dataplane-options.ts';
-import { type EventPayload, EventPump, type EventSink } from './event-pump.ts';
+import { EventPump } from './event-pump.ts';
+import { createEventSink } from './event-sink.ts';
+import { FabricLink } from './fabric-link.ts';
 import { Injector } from './injector.ts';
 import { Quiescence } from './quiescence.ts';
-import { RouteLink } from './route-link.ts';
-import { macFromWords } from './station-table.ts';
+import { RelayLink } from './relay-link.ts';
 import { createTableWriters, type TableWriters } from './table-writers.ts';
 import { TapLink } from './tap-link.ts';
 import { TrunkLink } from './trunk-link.ts';
@@ -41,7 +41,6 @@ const POLL_MS = 100;
 const STOP_DEADLINE_MS = 2_000;
 const SETTLE_STEP_MS = 5;
 const SETTLE_STEPS = 100;
-const LEAF_MASK = 0xff_ffff;
 /** After a worker's death its lanes are made anew within this time. */
 const RECOVERY_MS = 10_000;
 /** A step of the clock by less is no news to membership. */
@@ -51,8 +50,10 @@ const CLOCK_STEP_MS = 50;
 export class Dataplane {
   /** The VLANs that this node takes part in. */
   readonly vlans: VlanSet;
-  /** Which tokens neighbours want, and are told that we do. */
-  readonly routes: RouteLink;
+  /** Which segments are carried, along which trunks. */
+  readonly fabric: FabricLink;
+  /** What is carried for others. */
+  readonly relay: RelayLink;
   readonly #options: DataplaneOptions;
   readonly #memory: DataplaneMemory;
   readonly #quiescence: Quiescence;
@@ -88,10 +89,11 @@ export class Dataplane {
     this.#writers = createTableWriters(memory.tables, this.#quiescence, () => randomBytes(4).readUInt32LE());
     this.#injector = new Injector(memory.arenas, wake, this.#drops);
     this.#supervisor = this.#createSupervisor();
-    this.routes = this.#createRoutes();
+    this.relay = this.#createRelay();
+    this.fabric = this.#createFabric();
     this.vlans = this.#createVlans();
     this.#trunkLink = this.#createTrunkLink();
-    this.#pump = new EventPump(memory.tables, memory.arenas, this.#eventSink());
+    this.#pump = new EventPump(memory.tables, memory.arenas, createEventSink(this.vlans, this.#trunkLink));
   }
 
   /** What the trunk driver drives. */
@@ -135,17 +137,29 @@ export class Dataplane {
 
   /** What the trunk machine tells of trunks. */
   trunkNotice(notice: NoticeEffect): void {
-    if (notice.kind === 'vlans-shared') {
-      this.vlans.share(notice.peer, notice.vlans);
-    } else if (notice.kind === 'trunk-down') {
-      this.vlans.share(notice.peer, []);
-      this.routes.trunkDown(notice.peer);
-    } else if (notice.kind === 'trunk-back') {
-      this.vlans.greetPeer(notice.peer);
-    } else if (notice.kind === 'trunk-stream') {
-      this.routes.streamChanged(notice.peer);
-    } else if (notice.kind === 'body' && notice.channel === 'routes') {
-      this.routes.heard(notice.peer, notice.body);
+    switch (notice.kind) {
+      case 'trunk-up':
+        return this.fabric.input({ kind: 'trunk-up', peer: notice.peer, roles: notice.roles });
+      case 'trunk-cost':
+        return this.fabric.input({ kind: 'trunk-cost', peer: notice.peer, cost: notice.cost });
+      case 'vlans-shared':
+        return this.vlans.share(notice.peer, notice.vlans);
+      case 'trunk-down':
+        this.vlans.share(notice.peer, []);
+        return this.fabric.input({ kind: 'trunk-down', peer: notice.peer });
+      case 'trunk-back':
+        return this.vlans.greetPeer(notice.peer);
+      case 'trunk-stream':
+        return this.fabric.input({ kind: 'trunk-again', peer: notice.peer });
+      case 'body':
+        return this.#bodyHeard(notice);
+      case 'log':
+    }
+  }
+
+  #bodyHeard({ peer, channel, body }: BodyHeard): void {
+    if (channel !== 'trace') {
+      this.fabric.input({ kind: 'heard', peer, channel, body });
     }
   }
 
@@ -177,6 +191,7 @@ export class Dataplane {
     await this.leaveVlans();
     clearInterval(this.#timer);
     clearImmediate(this.#greeting);
+    this.fabric.stop();
     this.#pump.stop();
     if (!(await this.#supervisor.stop(STOP_DEADLINE_MS))) {
       this.#options.log({
@@ -194,8 +209,8 @@ export class Dataplane {
   #poll(): void {
     this.#checkClock();
     this.#trunkLink.pollAccepted();
+    this.relay.poll(monotonicMs(), this.fabric);
     this.vlans.poll();
-    this.routes.poll();
     this.#quiescence.poll();
   }
 
@@ -219,42 +234,6 @@ export class Dataplane {
     while (this.#quiescence.waiting > 0) {
       this.#quiescence.releaseAll();
     }
-  }
-
-  // ── Events ───────────────────────────────────────────────────────────────────────────────────────────
-
-  #eventSink(): EventSink {
-    return {
-      link: (lane, payload) => {
-        this.#trunkLink.probeReceived(lane, payload);
-      },
-      control: (epoch, _trunk, control, payload) => {
-        this.#control(epoch, control, payload);
-      },
-      stationSeen: (vlan, macLow, macHigh) => {
-        this.vlans.findBySlot(vlan)?.input({ kind: 'station-seen', mac: macFromWords(macLow, macHigh) });
-      },
-      senderUnknown: (epoch, leafLane) => {
-        const found = this.vlans.findByEpoch(epoch);
-        found?.host.input({ kind: 'sender-unknown', epoch: found.epoch, leaf: leafLane & LEAF_MASK });
-      },
-      carrier: (_lane, trunk, payload) => {
-        this.#trunkLink.carrierDatagram(trunk, payload);
-      },
-      // Only where a VLAN snoops, which none does yet.
-      snooped: () => {},
-      groupSeen: () => {},
-    };
-  }
-
-  #control(epoch: number, control: number, { bytes, offset, length }: EventPayload): void {
-    const found = this.vlans.findByEpoch(epoch);
-    found?.host.input({
-      kind: 'control',
-      epoch: found.epoch,
-      control: { kind: controlKind(control), flags: controlFlags(control), class: controlClass(control) },
-      payload: bytes.slice(offset, offset + length),
-    });
   }
 
   // ── Workers ──────────────────────────────────────────────────────────────────────────────────────────
@@ -319,7 +298,7 @@ export class Dataplane {
       workerCount,
       tokenPeriodSeconds,
       deriveTokens: engine === 'native' ? deriveTokensNatively : undefined,
-      routes: this.routes,
+      fabric: this.fabric,
       writers: this.#writers,
       injector: this.#injector,
       taps: this.#createTaps(),
@@ -336,14 +315,38 @@ export class Dataplane {
     });
   }
 
-  #createRoutes(): RouteLink {
-    return new RouteLink({
-      ports: createRoutePorts(),
+  #createRelay(): RelayLink {
+    return new RelayLink({
+      config: this.#options.relay,
+      writers: this.#writers,
+      trunks: () => this.vlans.trunks(),
+      log: (peer, message) => {
+        this.#options.log({ level: 'warn', code: 'loop-guard', message: `${peer} ${message}` });
+      },
+    });
+  }
+
+  #createFabric(): FabricLink {
+    const { enabled: isRelay, total } = this.#options.relay;
+    return new FabricLink({
+      options: { isRelay, foreignSegmentsMax: total.segments },
+      ports: {
+        ...createRoutePorts(),
+        mayCarry: (peer, segment) => this.relay.mayCarry(peer, segment),
+        release: (peer, segment) => {
+          this.relay.release(peer, segment);
+        },
+      },
+      writers: this.#writers,
       drops: this.#drops,
       nowMs: monotonicMs,
       unixOffsetMs: () => this.#unixOffsetMs,
-      send: (peer, body) => {
-        this.#trunkLink.sendBody(peer, 'routes', body);
+      send: (peer, channel, body) => {
+        this.#trunkLink.sendBody(peer, channel, body);
+      },
+      trunkOf: (peer) => this.vlans.trunkOf(peer)?.slot,
+      changed: (segment) => {
+        this.vlans.fabricChanged(segment);
       },
     });
   }
@@ -371,8 +374,17 @@ export class Dataplane {
       trunks: this.#writers.trunks,
       injector: this.#injector,
       drops: this.#drops,
-      trunkChanged: (peer, slot) => {
-        this.vlans.trunkChanged(peer, slot);
+      trunkChanged: (peer, trunk) => {
+        const isNew = trunk !== undefined && this.vlans.trunkOf(peer)?.slot !== trunk.slot;
+        this.vlans.trunkChanged(peer, trunk);
+        if (isNew) {
+          this.relay.trunkAdded(trunk.slot);
+        }
+        if (trunk === undefined) {
+          this.fabric.input({ kind: 'trunk-down', peer });
+        } else if (trunk.carrier !== undefined) {
+          this.fabric.input({ kind: 'trunk-size', peer, datagramMtuBytes: trunk.datagramMtuBytes });
+        }
       },
       laneUsed: () => {
         this.#laneUsed();

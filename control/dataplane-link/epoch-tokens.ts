@@ -9,15 +9,18 @@
 import type { EpochId } from '../membership/epoch.ts';
 import { macNumber } from '../membership/station-claims.ts';
 import type { TokenSecrets } from '../token/token.ts';
-import type { SegmentKeys } from '../vlan/epoch-keys.ts';
+import type { EpochKeys } from '../vlan/epoch-keys.ts';
 import type { TokenDeriver } from './station-tokens.ts';
 import type { TokenTable } from './token-table.ts';
 import { VlanTokens } from './vlan-tokens.ts';
 
+/** Of an epoch's secrets, those that it takes to receive and to announce. */
+export type ReceivedSecrets = TokenSecrets & Pick<EpochKeys, 'segment' | 'controlKey'>;
+
 /** An epoch as tokens have it. */
 export interface ReceivedEpoch {
   readonly slot: number;
-  readonly secrets: TokenSecrets & { readonly segment: SegmentKeys };
+  readonly secrets: ReceivedSecrets;
   /** The UTC day whose periods are its; undefined: all. */
   readonly day: number | undefined;
 }
@@ -25,7 +28,7 @@ export interface ReceivedEpoch {
 /** Routes that are received under an epoch, 16 bytes each. */
 export interface ReceivedRoutes {
   readonly id: EpochId;
-  readonly segment: SegmentKeys;
+  readonly secrets: ReceivedSecrets;
   readonly routes: readonly Uint8Array[];
 }
 
@@ -63,7 +66,7 @@ export class EpochTokens {
   received(): readonly ReceivedRoutes[] {
     return [...this.#epochs].map(([id, { epoch, tokens }]) => ({
       id,
-      segment: epoch.secrets.segment,
+      secrets: epoch.secrets,
       routes: tokens.routes(),
     }));
   }

@@ -1,8 +1,9 @@
 /**
- * Which peers share which of our VLANs, and which of them have a trunk.
+ * Which peers share which of our VLANs, and which of them have a trunk, by which carrier.
  *
  * Main thread only; no I/O.
  */
+import type { Carrier } from '../trunk/trunk-port.ts';
 
 /** What a peer shares now compared with before. */
 export interface NeighbourChange {
@@ -13,10 +14,19 @@ export interface NeighbourChange {
   readonly grown: boolean;
 }
 
+/** A peer's own trunk. */
+export interface TrunkWay {
+  readonly slot: number;
+  /** Undefined: nothing gets through now. */
+  readonly carrier: Carrier | undefined;
+  /** Largest link datagram that it takes. */
+  readonly datagramMtuBytes: number;
+}
+
 /** See the file's head. */
 export class Neighbours {
   readonly #peersOf = new Map<string, Set<string>>();
-  readonly #trunks = new Map<string, number>();
+  readonly #trunks = new Map<string, TrunkWay>();
 
   /** Peers that share a VLAN. */
   of(vlan: string): readonly string[] {
@@ -28,16 +38,21 @@ export class Neighbours {
     return [...this.#peersOf].filter(([, peers]) => peers.has(peer)).map(([vlan]) => vlan);
   }
 
-  /** The trunk slot of a peer. */
-  trunkOf(peer: string): number | undefined {
+  /** The trunk of a peer. */
+  trunkOf(peer: string): TrunkWay | undefined {
     return this.#trunks.get(peer);
   }
 
-  setTrunk(peer: string, slot: number | undefined): void {
-    if (slot === undefined) {
+  /** Slots of all trunks, by peer. */
+  trunks(): ReadonlyMap<string, number> {
+    return new Map([...this.#trunks].map(([peer, { slot }]) => [peer, slot]));
+  }
+
+  setTrunk(peer: string, trunk: TrunkWay | undefined): void {
+    if (trunk === undefined) {
       this.#trunks.delete(peer);
     } else {
-      this.#trunks.set(peer, slot);
+      this.#trunks.set(peer, trunk);
     }
   }
 

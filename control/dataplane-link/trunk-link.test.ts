@@ -58,7 +58,7 @@ class World {
       trunks: writers.trunks,
       injector: new Injector(this.arenas, (worker) => this.woken.push(worker), this.drops),
       drops: this.drops,
-      trunkChanged: (peer, slot) => this.slots.set(peer, slot),
+      trunkChanged: (peer, trunk) => this.slots.set(peer, trunk?.slot),
       laneUsed: () => undefined,
     });
     this.link.attach({

@@ -30,6 +30,7 @@ import type { EventPayload } from './event-pump.ts';
 import type { Injector } from './injector.ts';
 import { createLaneEntry, hasNewSource, type LaneEntry, newStats, type TrunkEntry } from './lane-entry.ts';
 import type { LaneTable } from './lane-table.ts';
+import type { TrunkWay } from './neighbours.ts';
 import { carrierNumber, type TrunkTable } from './trunk-table.ts';
 
 const RECEIVER_AT = 4;
@@ -47,8 +48,8 @@ export interface TrunkLinkParts {
   readonly injector: Injector;
   /** Drops on the main thread, f64 by drop code. */
   readonly drops: Float64Array;
-  /** The trunk slot of a peer came, went or changed. */
-  trunkChanged(peer: PeerIdText, slot: number | undefined): void;
+  /** The trunk of a peer came, went, or changed its carrier or size; called from inside `perform`. */
+  trunkChanged(peer: PeerIdText, trunk: TrunkWay | undefined): void;
   /** A lane carries frames from now; called from inside `perform`. */
   laneUsed(): void;
 }
@@ -227,7 +228,7 @@ export class TrunkLink implements TrunkDataplane {
     const entry: TrunkEntry = { id, peer, slot, carrier: undefined, lanes: new Set() };
     this.#trunks.set(id, entry);
     this.#trunkBySlot.set(slot, entry);
-    this.#parts.trunkChanged(peer, slot);
+    this.#parts.trunkChanged(peer, { slot, carrier: undefined, datagramMtuBytes: 0 });
   }
 
   #setTrunk(id: TrunkId, carrier: Carrier | undefined, datagramMtuBytes: number): void {
@@ -237,6 +238,7 @@ export class TrunkLink implements TrunkDataplane {
       // Lanes first: with the new carrier's size goes a lane that takes it.
       this.#publishLanes(trunk);
       this.#parts.trunks.setCarrier(trunk.slot, carrier, datagramMtuBytes);
+      this.#parts.trunkChanged(trunk.peer, { slot: trunk.slot, carrier, datagramMtuBytes });
     }
   }
 

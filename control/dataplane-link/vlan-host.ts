@@ -21,11 +21,16 @@ import type {
 import type { TapInterface, TapLink, TapRequest } from './tap-link.ts';
 import type { VlanLink } from './vlan-link.ts';
 
+/** Those who come together are greeted together. */
+const GREETING_MS = 100;
+
 /** What others want to know of a VLAN. */
 export type VlanNotice = Extract<MembershipEffect, { readonly kind: 'member-up' | 'member-down' | 'notice' }>;
 
 /** What a host is made of. */
 export interface VlanHostParts {
+  /** This node's PeerId, text form. */
+  readonly self: string;
   readonly link: VlanLink;
   readonly taps: TapLink;
   readonly options: MembershipOptions;
@@ -42,12 +47,16 @@ export class VlanHost {
   readonly #machine: MembershipMachine;
   #timer: NodeJS.Timeout | undefined;
   #tap: { readonly device: TapInterface; readonly request: TapRequest } | undefined;
+  /** Who else announces in our segments. */
+  #announcers: ReadonlySet<string> = new Set();
+  #greeting: NodeJS.Timeout | undefined;
   #left = false;
   #counted = { 'control-invalid': 0, 'announcement-invalid': 0 };
 
   constructor(parts: VlanHostParts) {
     this.#parts = parts;
     this.#machine = new MembershipMachine(parts.options, parts.ports, parts.nowMs());
+    parts.link.routes.identify({ peer: parts.self, agreementKey: this.#machine.agreementKey });
   }
 
   /** The VLAN's slot in the tables. */
@@ -144,10 +153,32 @@ export class VlanHost {
     this.#parts.link.routes.tell();
   }
 
-  /** Trunks came or went, or changed their slot. */
+  /** Trunks came, went or changed their carrier. */
   trunksChanged(): void {
-    this.#parts.link.trunksChanged();
+    this.#parts.link.waysChanged();
     this.#parts.link.routes.tell();
+  }
+
+  /** A segment of ours has other ways. @returns false when it is none of ours */
+  fabricChanged(segment: string): boolean {
+    if (!this.#parts.link.routes.has(segment)) {
+      return false;
+    }
+    this.#parts.link.waysChanged();
+    this.#greetNewcomers();
+    return true;
+  }
+
+  /** Whoever has begun to announce may not have heard us yet. */
+  #greetNewcomers(): void {
+    const known = this.#announcers;
+    this.#announcers = this.#parts.link.routes.announcers();
+    if (this.#greeting === undefined && [...this.#announcers].some((nonce) => !known.has(nonce))) {
+      this.#greeting = setTimeout(() => {
+        this.#greeting = undefined;
+        this.input({ kind: 'neighbour' });
+      }, GREETING_MS);
+    }
   }
 
   /** Looks after what time does to the tables; call it a few times a second. */
@@ -179,6 +210,7 @@ export class VlanHost {
     this.input({ kind: 'leave' });
     this.#left = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#greeting);
     await this.detach();
     this.#parts.link.close();
   }

@@ -128,7 +128,7 @@ test('a member that is removed gets nothing any more, and nothing of it is opene
 
 test('a neighbour that has the id but is not in the group is never flooded to', () => {
   const pair = new PrivatePair().meet();
-  pair.a.trunks.set(STRANGER, 9);
+  pair.a.connect(STRANGER, 9);
   pair.a.link.setNeighbours([pair.b.peer, STRANGER]);
   pair.run(20_000);
 

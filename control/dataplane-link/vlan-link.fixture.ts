@@ -37,9 +37,9 @@ import { MembershipMachine } from '../membership/membership-machine.ts';
 import type { MembershipInput, VlanKind } from '../membership/membership-port.ts';
 import { createNodePorts } from '../membership/node-ports.ts';
 import { broadcastToken, stationToken, type TokenSecrets } from '../token/token.ts';
-import type { SegmentKeys } from '../vlan/epoch-keys.ts';
 import { privateKeyFromRaw, rawPublicKey } from '../vlan/raw-keys.ts';
 import { Injector } from './injector.ts';
+import type { TrunkWay } from './neighbours.ts';
 import { Quiescence } from './quiescence.ts';
 import { macWords } from './station-table.ts';
 import { createTableWriters, type TableWriters } from './table-writers.ts';
@@ -59,7 +59,7 @@ export class Node {
   readonly link: VlanLink;
   readonly machine: MembershipMachine;
   readonly drops = new Float64Array(DROP_CODES.length);
-  readonly trunks = new Map<string, number>();
+  readonly trunks = new Map<string, TrunkWay>();
   /** Control datagrams to it under tokens that it does not receive. */
   unknownTokens = 0;
   /** How many routes neighbours were told of, each time. */
@@ -82,10 +82,13 @@ export class Node {
       injector: new Injector(this.arenas, () => undefined, this.drops),
       workerCount: WORKERS,
       deriveTokens: undefined,
-      routes: {
-        announce: (_segment: SegmentKeys, routes: readonly Uint8Array[]) =>
+      fabric: {
+        announce: ({ routes }: { readonly routes: readonly Uint8Array[] }) =>
           this.announced.push(routes.length),
         forget: () => this.announced.push(0),
+        waysOf: () => [],
+        pathTo: () => undefined,
+        announcers: () => [],
       },
       drops: this.drops,
       trunkOf: (peer: string) => this.trunks.get(peer),
@@ -105,6 +108,12 @@ export class Node {
       unixOffsetMs: clock.unixOffsetMs,
     };
     this.machine = new MembershipMachine(options, createNodePorts(seed, link), clock.nowMs);
+    link.routes.identify({ peer: this.peer, agreementKey: this.machine.agreementKey });
+  }
+
+  /** A trunk of its own to a peer. */
+  connect(peer: string, slot: number): void {
+    this.trunks.set(peer, { slot, carrier: 'udp', datagramMtuBytes: 1_400 });
   }
 
   input(input: MembershipInput): void {
@@ -177,7 +186,7 @@ export class Pair {
       [this.a, this.b, MAC.a],
       [this.b, this.a, MAC.b],
     ] as const) {
-      node.trunks.set(other.peer, 7);
+      node.connect(other.peer, 7);
       node.input({ kind: 'start' });
       node.link.setNeighbours([other.peer]);
       node.input({ kind: 'neighbour' });

@@ -11,7 +11,7 @@
  * @see docs/protocol.md, "Shared tables"
  */
 import { DROP, type DropName } from '../../dataplane/base/drop-code.ts';
-import { INITIAL_HOPS, KIND_CONTROL, NONE } from '../../dataplane/shm/layout.ts';
+import { KIND_CONTROL, NONE } from '../../dataplane/shm/layout.ts';
 import { controlWord } from '../../dataplane/wire/link-datagram.ts';
 import type { Epoch, EpochId } from '../membership/epoch.ts';
 import type {
@@ -22,22 +22,25 @@ import type {
   OpenSender,
   SaltId,
   SendControl,
-  UseSalt,
   VlanKind,
 } from '../membership/membership-port.ts';
+import { broadcastToken, TOKEN_BYTES } from '../token/token.ts';
 import { utcDay } from '../vlan/open-epoch.ts';
 import { EpochTokens } from './epoch-tokens.ts';
-import { FloodSet } from './flood-set.ts';
+import type { FabricOutlet } from './fabric-link.ts';
 import type { Injector } from './injector.ts';
-import type { RouteOutlet } from './route-link.ts';
+import type { TrunkWay } from './neighbours.ts';
 import type { TokenDeriver } from './station-tokens.ts';
 import type { TableWriters } from './table-writers.ts';
-import { GROUP, TxKeys } from './tx-keys.ts';
+import { TxKeys } from './tx-keys.ts';
+import { VlanFlood } from './vlan-flood.ts';
+import { VlanKeys } from './vlan-keys.ts';
 import { VlanRoutes } from './vlan-routes.ts';
 import { VlanSalts } from './vlan-salts.ts';
 import { VlanSenders } from './vlan-senders.ts';
 import { type StationRoute, VlanStations } from './vlan-stations.ts';
 import { sendingPeriod } from './vlan-tokens.ts';
+import { VlanWays } from './vlan-ways.ts';
 
 const TWO_31 = 2 ** 31;
 
@@ -56,12 +59,12 @@ export interface VlanLinkParts {
   readonly tokenPeriodSeconds: number;
   readonly movingHosts: MovingHosts;
   readonly deriveTokens: TokenDeriver | undefined;
-  /** Where neighbours are told what is received. */
-  readonly routes: RouteOutlet;
+  /** Where neighbours are told what is received, and which ways there are. */
+  readonly fabric: FabricOutlet;
   /** Drops on the main thread, f64 by drop code. */
   readonly drops: Float64Array;
-  /** The trunk slot of a peer, if there is a trunk. */
-  trunkOf(peer: string): number | undefined;
+  /** A peer's own trunk, if there is one. */
+  trunkOf(peer: string): TrunkWay | undefined;
   /** CLOCK_MONOTONIC in milliseconds. */
   nowMs(): number;
   unixMs(): number;
@@ -82,9 +85,11 @@ export class VlanLink {
   /** Members that what goes to them alone is sealed for under a later epoch than the rest. */
   readonly #ahead = new Map<MemberId, EpochId>();
   readonly #salts: VlanSalts;
+  readonly #keys: VlanKeys;
   readonly #senders: VlanSenders;
   readonly #stations: VlanStations;
-  readonly #floodSet: FloodSet;
+  readonly #flood: VlanFlood;
+  readonly #ways: VlanWays;
   #sealing: EpochId = -1;
   #sendingPeriod = -1;
 
@@ -102,19 +107,32 @@ export class VlanLink {
   private constructor(parts: VlanLinkParts, slot: number) {
     this.slot = slot;
     this.#parts = parts;
-    const { kind, writers } = parts;
-    this.#floodSet = new FloodSet({ vlan: slot, kind, writers, trunkOf: (peer) => parts.trunkOf(peer) });
+    const { writers, fabric } = parts;
+    this.#flood = new VlanFlood({ ...parts, vlan: slot });
+    this.#ways = new VlanWays(parts);
     this.#tokens = new EpochTokens(parts.writers.tokens, parts.tokenPeriodSeconds, parts.deriveTokens);
-    this.routes = new VlanRoutes(parts.routes, this.#tokens, this.#floodSet);
+    this.routes = new VlanRoutes(fabric, this.#tokens, this.#flood);
     this.#txKeys = new TxKeys(parts.writers.frameKeys, parts.cipher);
     this.#salts = new VlanSalts(parts.writers.salts);
+    this.#keys = new VlanKeys({
+      txKeys: this.#txKeys,
+      salts: this.#salts,
+      workerCount: parts.workerCount,
+      epochs: writers.epochs,
+      slotOf: (epoch) => this.#epochs.get(epoch)?.slot,
+      pairsChanged: (member, epoch) => {
+        if (epoch === this.#epochTo(member)) {
+          this.#stations.routeMember(member);
+        }
+      },
+    });
     this.#senders = new VlanSenders(parts.writers.senders, parts.writers.frameKeys, parts.cipher);
     this.#stations = new VlanStations({
       vlan: slot,
       table: parts.writers.stations,
       tokens: this.#tokens,
       nowMs: () => parts.nowMs(),
-      routeTo: (peer, member) => this.#routeTo(peer, member),
+      routeTo: (member) => this.#routeTo(member),
       full: () => {
         this.#drop('station-limit');
       },
@@ -142,13 +160,13 @@ export class VlanLink {
 
   /** The peers that share this VLAN. Call it too when a trunk of theirs came or went. */
   setNeighbours(peers: readonly string[]): void {
-    this.#floodSet.setNeighbours(peers);
-    this.#stations.routeAll();
+    this.#flood.setSharing(peers);
+    this.waysChanged();
   }
 
-  /** A peer's trunk came or went. */
-  trunksChanged(): void {
-    this.#floodSet.update();
+  /** Trunks came, went or changed their carrier, or the fabric has other ways. */
+  waysChanged(): void {
+    this.#refreshFlood();
     this.#stations.routeAll();
   }
 
@@ -160,6 +178,7 @@ export class VlanLink {
     if (period !== this.#sendingPeriod && this.#epochs.size > 0) {
       this.#sendingPeriod = period;
       this.#rollTokens(unixMs);
+      this.#refreshFlood();
     }
   }
 
@@ -195,15 +214,16 @@ export class VlanLink {
       case 'remove-epoch':
         return this.#removeEpoch(effect.epoch);
       case 'set-roster':
-        return this.#floodSet.setRoster(effect.peers);
+        this.#flood.setRoster(effect.peers);
+        return this.waysChanged();
       case 'add-salt':
         return this.#salts.add(effect);
       case 'use-salt':
-        return this.#useSalt(effect);
+        return this.#keys.useSalt(effect);
       case 'remove-salt':
         return this.#removeSalt(effect.salt);
       case 'add-pair-keys':
-        return this.#addPairKeys(effect.member, effect.keys);
+        return this.#keys.addPairs(effect.member, effect.keys);
       case 'remove-pair-keys':
         this.#txKeys.removeMember(effect.member);
         return;
@@ -220,10 +240,14 @@ export class VlanLink {
       case 'send-control':
         return this.#sendControl(effect);
       case 'member-up':
-        return this.#stations.addMember(effect.member, effect.peer);
+        this.#ways.add(effect);
+        this.#stations.addMember(effect.member);
+        return this.#refreshFlood();
       case 'member-down':
         this.#ahead.delete(effect.member);
-        return this.#stations.removeMember(effect.member);
+        this.#ways.remove(effect.member);
+        this.#stations.removeMember(effect.member);
+        return this.#refreshFlood();
       case 'notice':
         return;
     }
@@ -231,7 +255,7 @@ export class VlanLink {
 
   /** Takes back what the machine's leaving has left. */
   close(): void {
-    this.setNeighbours([]);
+    this.#flood.close();
     this.#tokens.clear();
     this.routes.tell();
     this.#txKeys.clear();
@@ -285,8 +309,10 @@ export class VlanLink {
     if (id === this.#sealing) {
       this.#sealing = -1;
       this.#parts.writers.vlans.setTxEpoch(this.slot, NONE);
+      this.#flood.update(undefined);
     }
     this.#epochs.delete(id);
+    this.#ways.forget(id);
     this.#tokens.remove(id);
     this.#parts.writers.epochs.remove(epoch.slot);
   }
@@ -309,23 +335,6 @@ export class VlanLink {
     return this.#ahead.get(member) ?? this.#sealing;
   }
 
-  #useSalt(effect: UseSalt): void {
-    const salt = this.#salts.find(effect.salt);
-    const epoch = salt === undefined ? undefined : this.#epochs.get(salt.epoch);
-    if (salt === undefined || epoch === undefined) {
-      return;
-    }
-    const keyed = (key: Uint8Array): Map<number, { key: Uint8Array; salt: number }> =>
-      new Map([[salt.worker, { key, salt: salt.slot }]]);
-    for (const { member, key } of effect.pairKeys) {
-      this.#putPairKeys(member, salt.epoch, keyed(key));
-    }
-    const first = this.#txKeys.put(GROUP, salt.epoch, keyed(effect.groupKey));
-    for (let worker = 0; worker < this.#parts.workerCount; worker++) {
-      this.#parts.writers.epochs.setGroupKey(epoch.slot, worker, first === undefined ? NONE : first + worker);
-    }
-  }
-
   #removeSalt(id: SaltId): void {
     const salt = this.#salts.find(id);
     // No key that a worker can reach may name a salt whose slot another one is going to take.
@@ -333,32 +342,6 @@ export class VlanLink {
       this.#stations.finish();
     }
     this.#salts.remove(id);
-  }
-
-  #addPairKeys(member: MemberId, keys: readonly { readonly salt: SaltId; readonly key: Uint8Array }[]): void {
-    const byEpoch = new Map<EpochId, Map<number, { key: Uint8Array; salt: number }>>();
-    for (const { salt: id, key } of keys) {
-      const salt = this.#salts.find(id);
-      if (salt !== undefined) {
-        const workers = byEpoch.get(salt.epoch) ?? new Map<number, { key: Uint8Array; salt: number }>();
-        workers.set(salt.worker, { key, salt: salt.slot });
-        byEpoch.set(salt.epoch, workers);
-      }
-    }
-    for (const [epoch, workers] of byEpoch) {
-      this.#putPairKeys(member, epoch, workers);
-    }
-  }
-
-  #putPairKeys(
-    member: MemberId,
-    epoch: EpochId,
-    keys: ReadonlyMap<number, { readonly key: Uint8Array; readonly salt: number }>,
-  ): void {
-    this.#txKeys.put(member, epoch, keys);
-    if (epoch === this.#epochTo(member)) {
-      this.#stations.routeMember(member);
-    }
   }
 
   #openSender(effect: OpenSender): void {
@@ -369,25 +352,37 @@ export class VlanLink {
   }
 
   /** How frames reach a member's stations now; undefined while no epoch is sealed under. */
-  #routeTo(peer: string, member: MemberId): StationRoute | undefined {
+  #routeTo(member: MemberId): StationRoute | undefined {
     const id = this.#epochTo(member);
     const epoch = this.#epochs.get(id);
     if (epoch === undefined) {
       return undefined;
     }
     return {
-      trunk: this.#parts.trunkOf(peer) ?? NONE,
+      ...this.#ways.to(member, epoch.secrets),
       pairKeys: this.#txKeys.find(member, id) ?? NONE,
       epoch: epoch.slot,
     };
   }
 
+  #refreshFlood(): void {
+    const epoch = this.#epochs.get(this.#sealing)?.secrets;
+    this.#flood.update(
+      epoch && {
+        segmentId: epoch.segment.id,
+        broadcastToken: broadcastToken(epoch, this.#periodIn(epoch, this.#parts.unixMs())),
+        members: this.#ways.announcers(epoch),
+      },
+    );
+  }
+
   // ── Control ──────────────────────────────────────────────────────────────────────────────────────────
 
   #sendControl({ payload, class: frameClass }: SendControl): void {
-    if (this.#floodSet.slot !== NONE) {
-      const control = controlWord(KIND_CONTROL, 0, INITIAL_HOPS, frameClass);
-      this.#parts.injector.sealed(this.#parts.anyWorker(), { set: this.#floodSet.slot }, control, payload);
+    const ways = this.#flood.controlWays(payload.subarray(0, TOKEN_BYTES));
+    if (ways !== undefined) {
+      const control = controlWord(KIND_CONTROL, 0, ways.hops, frameClass);
+      this.#parts.injector.sealed(this.#parts.anyWorker(), { set: ways.set }, control, payload);
     }
   }
 

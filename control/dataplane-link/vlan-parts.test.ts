@@ -45,8 +45,9 @@ test('neighbours change by what a peer shares now, and a new one is told apart',
   assert.deepEqual(neighbours.setShared('p', ['two']), [{ vlan: 'one', peers: [], grown: false }]);
   assert.deepEqual(neighbours.setShared('p', ['two']), []);
   assert.deepEqual(neighbours.sharedWith('p'), ['two']);
-  neighbours.setTrunk('p', 4);
-  assert.equal(neighbours.trunkOf('p'), 4);
+  const trunk = { slot: 4, carrier: undefined, datagramMtuBytes: 0 };
+  neighbours.setTrunk('p', trunk);
+  assert.equal(neighbours.trunkOf('p'), trunk);
   neighbours.setTrunk('p', undefined);
   assert.equal(neighbours.trunkOf('p'), undefined);
 });

@@ -19,9 +19,9 @@ import type {
   VlanPolicy,
   VlanRequest,
 } from './dataplane-options.ts';
+import type { FabricOutlet } from './fabric-link.ts';
 import type { Injector } from './injector.ts';
-import { Neighbours } from './neighbours.ts';
-import type { RouteOutlet } from './route-link.ts';
+import { Neighbours, type TrunkWay } from './neighbours.ts';
 import type { TokenDeriver } from './station-tokens.ts';
 import type { TableWriters } from './table-writers.ts';
 import { interfaceMac, type TapInterface, type TapLink, type TapRequest } from './tap-link.ts';
@@ -42,8 +42,8 @@ export interface VlanSetParts {
   readonly tokenPeriodSeconds: number;
   /** The addon's, where the native engine runs. */
   readonly deriveTokens: TokenDeriver | undefined;
-  /** Where neighbours are told which tokens are received. */
-  readonly routes: RouteOutlet;
+  /** Where neighbours are told which tokens are received, and which ways there are. */
+  readonly fabric: FabricOutlet;
   /** Drops on the main thread, f64 by drop code. */
   readonly drops: Float64Array;
   /** CLOCK_MONOTONIC in milliseconds. */
@@ -171,9 +171,28 @@ export class VlanSet {
     }
   }
 
-  /** A peer's trunk came, went, or got another slot. */
-  trunkChanged(peer: string, slot: number | undefined): void {
-    this.#neighbours.setTrunk(peer, slot);
+  /** Slots of all trunks, by peer. */
+  trunks(): ReadonlyMap<string, number> {
+    return this.#neighbours.trunks();
+  }
+
+  /** A peer's own trunk. */
+  trunkOf(peer: string): TrunkWay | undefined {
+    return this.#neighbours.trunkOf(peer);
+  }
+
+  /** A segment has other ways. */
+  fabricChanged(segment: string): void {
+    for (const host of this.#vlans.values()) {
+      if (host.fabricChanged(segment)) {
+        return;
+      }
+    }
+  }
+
+  /** A peer's trunk came, went, or has another carrier. */
+  trunkChanged(peer: string, trunk: TrunkWay | undefined): void {
+    this.#neighbours.setTrunk(peer, trunk);
     for (const host of this.#vlans.values()) {
       host.trunksChanged();
     }
@@ -236,7 +255,7 @@ export class VlanSet {
         tokenPeriodSeconds,
         movingHosts,
         deriveTokens: this.#parts.deriveTokens,
-        routes: this.#parts.routes,
+        fabric: this.#parts.fabric,
         drops: this.#parts.drops,
         trunkOf: (peer) => this.#neighbours.trunkOf(peer),
         nowMs: () => this.#parts.nowMs(),
@@ -260,6 +279,7 @@ export class VlanSet {
       unixOffsetMs: this.#parts.unixOffsetMs(),
     };
     return new VlanHost({
+      self: identity.peerId,
       link,
       options,
       taps: this.#parts.taps,

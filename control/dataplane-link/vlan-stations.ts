@@ -23,6 +23,8 @@ export interface StationRoute {
   readonly pairKeys: number;
   /** Epoch slot. */
   readonly epoch: number;
+  /** Largest link datagram that reaches the member, as far as it was told; the trunk may take less. */
+  readonly pathMtuBytes: number;
 }
 
 /** What the stations need of their VLAN. */
@@ -33,15 +35,16 @@ export interface StationHost {
   readonly tokens: Pick<EpochTokens, 'addStation' | 'removeStation'>;
   /** CLOCK_MONOTONIC in milliseconds. */
   nowMs(): number;
-  routeTo(peer: string, member: MemberId): StationRoute | undefined;
+  routeTo(member: MemberId): StationRoute | undefined;
   /** A station found no room. */
   full(): void;
 }
 
 interface MemberEntry {
   readonly id: MemberId;
-  readonly peer: string;
   readonly stations: Map<number, Uint8Array>;
+  /** What all its stations were given last. */
+  route: StationRoute | undefined;
 }
 
 /** See the file's head. */
@@ -64,8 +67,8 @@ export class VlanStations {
     return this.#own.size + this.#holders.size;
   }
 
-  addMember(id: MemberId, peer: string): void {
-    this.#members.set(id, { id, peer, stations: new Map() });
+  addMember(id: MemberId): void {
+    this.#members.set(id, { id, stations: new Map(), route: undefined });
   }
 
   /** Its stations were removed before. */
@@ -105,14 +108,20 @@ export class VlanStations {
   routeMember(id: MemberId): void {
     const member = this.#members.get(id);
     if (member !== undefined) {
+      member.route = this.#host.routeTo(member.id);
       this.#route(member, member.stations.values());
     }
   }
 
-  /** Every member's trunk may have changed. */
+  /** Every member's way may have changed. */
   routeAll(): void {
     for (const member of this.#members.values()) {
-      this.#route(member, member.stations.values());
+      const { route } = member;
+      const now = this.#host.routeTo(member.id);
+      if (now !== undefined && (route === undefined || !isSameRoute(route, now))) {
+        member.route = now;
+        this.#route(member, member.stations.values());
+      }
     }
   }
 
@@ -161,7 +170,7 @@ export class VlanStations {
   }
 
   #route(member: MemberEntry, stations: Iterable<Uint8Array>): void {
-    const route = this.#host.routeTo(member.peer, member.id);
+    const route = this.#host.routeTo(member.id);
     if (route === undefined) {
       return;
     }
@@ -172,4 +181,13 @@ export class VlanStations {
       }
     }
   }
+}
+
+function isSameRoute(a: StationRoute, b: StationRoute): boolean {
+  return (
+    a.trunk === b.trunk &&
+    a.pairKeys === b.pairKeys &&
+    a.epoch === b.epoch &&
+    a.pathMtuBytes === b.pathMtuBytes
+  );
 }

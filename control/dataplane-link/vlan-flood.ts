@@ -1,0 +1,151 @@
+/**
+ * Where one VLAN's floods go from here: to each member by its own trunk, or along the tree of the sealing epoch.
+ *
+ *   replicate  every live member has a `udp` trunk to us, 16 of them at most, and nobody else announces in the segment:
+ *              one copy each, with one hop, so that nobody passes it on
+ *   tree       the ports that lead to somebody who wants the broadcast token, with all hops
+ *
+ * Until a new segment's ways are known, neighbours in the VLAN are sent to, with one hop.
+ *
+ * Main thread only.
+ */
+import { INITIAL_HOPS, NONE } from '../../dataplane/shm/layout.ts';
+import type { VlanKind } from '../membership/membership-port.ts';
+import type { FabricOutlet, TokenWay } from './fabric-link.ts';
+import type { TrunkWay } from './neighbours.ts';
+import type { TableWriters } from './table-writers.ts';
+import { PATH_ANY } from './vlan-ways.ts';
+
+/** Beyond it, the tree costs the sender less than the others gain. */
+const REPLICATED_MEMBERS_MAX = 16;
+/** Hops of what nobody is to pass on. */
+export const DIRECT_HOPS = 1;
+
+/** What a flood is made of. */
+export interface VlanFloodParts {
+  /** The VLAN's slot. */
+  readonly vlan: number;
+  readonly kind: VlanKind;
+  readonly writers: Pick<TableWriters, 'sets' | 'vlans'>;
+  readonly fabric: Pick<FabricOutlet, 'waysOf' | 'announcers'>;
+  /** A peer's own trunk, if there is one. */
+  trunkOf(peer: string): TrunkWay | undefined;
+}
+
+/** The epoch that is sealed under, as floods see it. */
+export interface FloodEpoch {
+  readonly segmentId: Uint8Array;
+  /** Of the period that is sent under. */
+  readonly broadcastToken: Uint8Array;
+  /** Nonces of the live members in the segment, in hexadecimal, by PeerId. */
+  readonly members: ReadonlyMap<string, string>;
+}
+
+interface Ways {
+  readonly hops: number;
+  readonly ways: readonly TokenWay[];
+}
+
+/** See the file's head. */
+export class VlanFlood {
+  readonly #parts: VlanFloodParts;
+  #sharing: readonly string[] = [];
+  /** Undefined: whoever shares the VLAN. */
+  #roster: ReadonlySet<string> | undefined;
+  #slot = NONE;
+  #told = '';
+  /** What control datagrams went by last; kept until they go by another. */
+  #controlSet = NONE;
+  /** Rises whenever `neighbours` may have changed. */
+  changes = 0;
+
+  constructor(parts: VlanFloodParts) {
+    this.#parts = parts;
+    this.#roster = parts.kind === 'private' ? new Set() : undefined;
+  }
+
+  /** Peers with a trunk to us that are in the VLAN. */
+  get neighbours(): readonly string[] {
+    return this.#sharing.filter(
+      (peer) => (this.#roster?.has(peer) ?? true) && this.#parts.trunkOf(peer) !== undefined,
+    );
+  }
+
+  /** The peers that share the VLAN. */
+  setSharing(peers: readonly string[]): void {
+    this.#sharing = peers;
+    this.changes++;
+  }
+
+  /** Who is in the VLAN. */
+  setRoster(peers: ReadonlySet<string>): void {
+    this.#roster = peers;
+    this.changes++;
+  }
+
+  /** Ways, members or the epoch have changed. @param epoch - undefined: nothing is sealed */
+  update(epoch: FloodEpoch | undefined): void {
+    const { hops, ways } = this.#ways(epoch);
+    const pathBytes = ways.reduce((least, way) => Math.min(least, way.pathMtuBytes), PATH_ANY);
+    const told = JSON.stringify([hops, pathBytes, ways.map(({ trunk }) => trunk).toSorted((a, b) => a - b)]);
+    if (told === this.#told) return;
+    this.#told = told;
+    const { sets, vlans } = this.#parts.writers;
+    const old = this.#slot;
+    this.#slot = ways.length === 0 ? NONE : (sets.intern(ways.map(({ trunk }) => trunk)) ?? NONE);
+    vlans.setFlood(this.#parts.vlan, { set: this.#slot, hops, pathBytes });
+    if (old !== NONE) sets.release(old);
+  }
+
+  /**
+   * The set by which the members' own messages go under a token.
+   *
+   * @returns undefined when there is nobody to send to
+   */
+  controlWays(token: Uint8Array): { readonly set: number; readonly hops: number } | undefined {
+    const tree = this.#parts.fabric.waysOf(token);
+    const ways = tree.length > 0 ? { hops: INITIAL_HOPS, ways: tree } : this.#neighbourWays();
+    const { sets } = this.#parts.writers;
+    const set = ways.ways.length === 0 ? undefined : sets.intern(ways.ways.map(({ trunk }) => trunk));
+    if (this.#controlSet !== NONE) sets.release(this.#controlSet);
+    this.#controlSet = set ?? NONE;
+    return set === undefined ? undefined : { set, hops: ways.hops };
+  }
+
+  /** Gives its sets back. */
+  close(): void {
+    this.#sharing = [];
+    this.update(undefined);
+    if (this.#controlSet !== NONE) this.#parts.writers.sets.release(this.#controlSet);
+    this.#controlSet = NONE;
+  }
+
+  #ways(epoch: FloodEpoch | undefined): Ways {
+    if (epoch === undefined) return { hops: DIRECT_HOPS, ways: [] };
+    const direct = this.#replicated(epoch);
+    if (direct !== undefined) return { hops: DIRECT_HOPS, ways: direct };
+    const tree = this.#parts.fabric.waysOf(epoch.broadcastToken);
+    return tree.length > 0 ? { hops: INITIAL_HOPS, ways: tree } : this.#neighbourWays();
+  }
+
+  /** The members' own trunks, if they are enough. */
+  #replicated({ segmentId, members }: FloodEpoch): readonly TokenWay[] | undefined {
+    if (members.size === 0 || members.size > REPLICATED_MEMBERS_MAX) return undefined;
+    const ways: TokenWay[] = [];
+    for (const peer of members.keys()) {
+      const trunk = this.#parts.trunkOf(peer);
+      if (trunk?.carrier !== 'udp') return undefined;
+      ways.push({ trunk: trunk.slot, pathMtuBytes: PATH_ANY });
+    }
+    const known = new Set(members.values());
+    return this.#parts.fabric.announcers(segmentId).every((nonce) => known.has(nonce)) ? ways : undefined;
+  }
+
+  #neighbourWays(): Ways {
+    const ways = this.neighbours.flatMap((peer) => {
+      const trunk = this.#parts.trunkOf(peer);
+      return trunk === undefined ? [] : { trunk: trunk.slot, pathMtuBytes: PATH_ANY };
+    });
+    return { hops: DIRECT_HOPS, ways };
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * By which trunk each member of one VLAN is reached.
+ *
+ *   its own trunk by `udp`  ─▶  the neighbour behind whom it announces tokens  ─▶  its own trunk by `stream`
+ *
+ * A member announces under a name (nonce) that all members can derive from its key of this start; so its way is found
+ * once for all its stations.
+ *
+ * Main thread only; no I/O.
+ */
+import { NONE } from '../../dataplane/shm/layout.ts';
+import type { Epoch, EpochId } from '../membership/epoch.ts';
+import type { MemberId, MemberUp } from '../membership/membership-port.ts';
+import { keyOf } from '../token/route-message.ts';
+import { routeNonce } from '../token/token.ts';
+import type { FabricOutlet, TokenWay } from './fabric-link.ts';
+import type { TrunkWay } from './neighbours.ts';
+
+/** Nothing but the trunk limits it. */
+export const PATH_ANY = 65_535;
+/** No way at all. */
+const NO_WAY: TokenWay = { trunk: NONE, pathMtuBytes: PATH_ANY };
+
+/** What ways are found by. */
+export interface VlanWaysParts {
+  readonly fabric: Pick<FabricOutlet, 'pathTo'>;
+  /** A peer's own trunk, if there is one. */
+  trunkOf(peer: string): TrunkWay | undefined;
+}
+
+interface Known {
+  readonly peer: string;
+  readonly agreementKey: Uint8Array;
+  readonly nonces: Map<EpochId, Uint8Array>;
+}
+
+/** See the file's head. */
+export class VlanWays {
+  readonly #parts: VlanWaysParts;
+  readonly #members = new Map<MemberId, Known>();
+
+  constructor(parts: VlanWaysParts) {
+    this.#parts = parts;
+  }
+
+  add({ member, peer, agreementKey }: MemberUp): void {
+    this.#members.set(member, { peer, agreementKey, nonces: new Map() });
+  }
+
+  remove(member: MemberId): void {
+    this.#members.delete(member);
+  }
+
+  /** An epoch is gone. */
+  forget(epoch: EpochId): void {
+    for (const { nonces } of this.#members.values()) nonces.delete(epoch);
+  }
+
+  /** Live members by PeerId, each with the name under which it announces in an epoch, in hexadecimal. */
+  announcers(epoch: Epoch): ReadonlyMap<string, string> {
+    return new Map([...this.#members.values()].map((known) => [known.peer, keyOf(nonceIn(known, epoch))]));
+  }
+
+  /** The way to a member under an epoch; its trunk is NONE when there is none. */
+  to(member: MemberId, epoch: Epoch): TokenWay {
+    const known = this.#members.get(member);
+    if (known === undefined) return NO_WAY;
+    const trunk = this.#parts.trunkOf(known.peer);
+    const own = trunk === undefined ? NO_WAY : { trunk: trunk.slot, pathMtuBytes: PATH_ANY };
+    if (trunk?.carrier === 'udp') return own;
+    return this.#parts.fabric.pathTo(epoch.segment.id, nonceIn(known, epoch)) ?? own;
+  }
+}
+
+function nonceIn({ agreementKey, nonces }: Known, epoch: Epoch): Uint8Array {
+  const nonce = nonces.get(epoch.id) ?? routeNonce(epoch.controlKey, agreementKey);
+  nonces.set(epoch.id, nonce);
+  return nonce;
+}
