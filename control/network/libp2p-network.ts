@@ -36,9 +36,9 @@ import {
 import { Dialler } from './dialler.ts';
 import type { GuardedConnections } from './guarded-connections.ts';
 import { Libp2pMessageStreams } from './libp2p-message-streams.ts';
-import { type CreatedNode, createNode, type NetworkOptions } from './libp2p-node.ts';
+import { type CreatedNode, createNode, type NetworkOptions, type TransportManager } from './libp2p-node.ts';
 import type { MessageStreams } from './message-streams.ts';
-import { parseAddress } from './multiaddrs.ts';
+import { expandedAddresses, parseAddress } from './multiaddrs.ts';
 import { NetworkError } from './network-error.ts';
 import { CLOSED_UNSAID, noteEnd, type Refusals } from './refusals.ts';
 import { CarrierChannel, type Channel, ControlChannel } from './stream-channel.ts';
@@ -94,6 +94,7 @@ export class Libp2pNetwork implements TrunkNetwork {
   readonly #refusals: Refusals;
   readonly #circuits: Circuits;
   readonly #dialler: Dialler;
+  readonly #transports: TransportManager;
   readonly #messageStreams: Libp2pMessageStreams;
   readonly #pulse = new ConnectionPulse(monotonicMs);
   /** Connections that the trunk machine has given up, while message streams go over them. */
@@ -111,7 +112,8 @@ export class Libp2pNetwork implements TrunkNetwork {
     const { node, guarded, limit, refusals, circuits, warnings } = created;
     this.#node = node;
     this.#circuits = circuits;
-    this.#dialler = new Dialler(node, refusals, created.dialAddress);
+    this.#dialler = new Dialler(node, refusals, created.transportManager.dial.bind(created.transportManager));
+    this.#transports = created.transportManager;
     this.warnings = warnings;
     this.#listen = listen;
     this.peerId = node.peerId.toString();
@@ -180,11 +182,7 @@ export class Libp2pNetwork implements TrunkNetwork {
 
   /** @returns the addresses that the node listens on, ports resolved, and its circuits, without its own `/p2p/` part */
   listenAddresses(): string[] {
-    const own = this.#node.getMultiaddrs().filter((address) => transportOf(address) !== 'circuit');
-    return [
-      ...own.map((address) => address.toString().replace(/\/p2p\/[^/]+$/, '')),
-      ...this.#circuits.addresses(),
-    ];
+    return [...expandedAddresses(this.#transports.getAddrs()), ...this.#circuits.addresses()];
   }
 
   perform(effect: Exclude<NetworkEffect, BindCarrier>): void {

@@ -9,6 +9,7 @@ import { yamux } from '@chainsafe/libp2p-yamux';
 import { privateKeyFromRaw } from '@libp2p/crypto/keys';
 import type { ConnectionGater, PeerId } from '@libp2p/interface';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
+import type { Multiaddr } from '@multiformats/multiaddr';
 import { createLibp2p, type Libp2p, type Libp2pOptions } from 'libp2p';
 import { invariant } from '../../dataplane/base/invariant.ts';
 import { monotonicMs } from '../monotonic-clock.ts';
@@ -40,6 +41,14 @@ export interface NetworkOptions {
 /** libp2p's `services`, by the names under which the node has them; each takes the components that it needs. */
 export type ServiceFactories = Readonly<Record<string, (components: never) => unknown>>;
 
+/** What is used of libp2p's transport manager, which the node itself does not show. */
+export interface TransportManager {
+  /** Dials one address, now, whatever the dial queue is at. */
+  readonly dial: DialAddress;
+  /** Where the transports listen, wildcards as they are. */
+  readonly getAddrs: () => Multiaddr[];
+}
+
 /** What {@link createNode} made. */
 export interface CreatedNode {
   readonly node: Libp2p;
@@ -48,7 +57,7 @@ export interface CreatedNode {
   readonly limit: ConnectionLimit;
   readonly refusals: Refusals;
   readonly circuits: Circuits;
-  readonly dialAddress: DialAddress;
+  readonly transportManager: TransportManager;
   /** What does not work on this machine, for the log. */
   readonly warnings: readonly string[];
 }
@@ -90,9 +99,9 @@ export async function createNode(options: NetworkOptions): Promise<CreatedNode> 
   const { relay } = options;
   const server =
     relay === undefined ? {} : circuits.serverFactories({ ...relay, reservationsMax: connectionsMax });
-  let dialAddress: DialAddress | undefined;
-  const dialling = (components: { readonly transportManager: { readonly dial: DialAddress } }): object => {
-    dialAddress = (address, dialOptions) => components.transportManager.dial(address, dialOptions);
+  let transportManager: TransportManager | undefined;
+  const managing = (components: { readonly transportManager: TransportManager }): object => {
+    transportManager = components.transportManager;
     return {};
   };
   const node: Libp2p = await createLibp2p({
@@ -120,12 +129,12 @@ export async function createNode(options: NetworkOptions): Promise<CreatedNode> 
       inboundConnectionThreshold: INBOUND_PER_SECOND_MAX,
       maxIncomingPendingConnections: INBOUND_PENDING_MAX,
     },
-    services: { ...options.services, ...server, dialling } as NonNullable<Libp2pOptions['services']>,
+    services: { ...options.services, ...server, managing } as NonNullable<Libp2pOptions['services']>,
     connectionMonitor: { enabled: false },
   });
   await gate?.attach(node);
   if (gate !== undefined) gate.onKeys = () => refusals.clear();
   circuits.attach(node);
-  invariant(dialAddress !== undefined, 'libp2p makes its services with the node');
-  return { node, gate, guarded, limit, refusals, circuits, dialAddress, warnings: missing };
+  invariant(transportManager !== undefined, 'libp2p makes its services with the node');
+  return { node, gate, guarded, limit, refusals, circuits, transportManager, warnings: missing };
 }

@@ -3,6 +3,7 @@
  *
  * Main thread; pure.
  */
+import { networkInterfaces } from 'node:os';
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
 import type { PeerIdText } from '../trunk/trunk-port.ts';
 import { NetworkError } from './network-error.ts';
@@ -31,4 +32,30 @@ export function namedAddress(address: string, peer: PeerIdText): Multiaddr | und
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Where a machine can be reached that listens at these: a wildcard stands for each address of its family.
+ *
+ * libp2p's own list leaves out global addresses until another node has confirmed them, which here nobody does.
+ *
+ * @param interfaces - test seam; the default asks the system
+ */
+export function expandedAddresses(
+  listening: readonly Multiaddr[],
+  interfaces: ReturnType<typeof networkInterfaces> = networkInterfaces(),
+): string[] {
+  const own = Object.values(interfaces).flatMap((addresses) => addresses ?? []);
+  const expanded = listening.flatMap((address) => {
+    const text = address.toString();
+    const wildcard = /^\/(?:ip4\/0\.0\.0\.0|ip6\/::)\//.exec(text)?.[0];
+    const family = wildcard?.startsWith('/ip6') === true ? 'IPv6' : 'IPv4';
+    const isIp6 = family === 'IPv6';
+    return wildcard === undefined
+      ? [text]
+      : own
+          .filter((one) => one.family === family && !(isIp6 && one.scopeid !== 0))
+          .map((one) => `/${isIp6 ? 'ip6' : 'ip4'}/${one.address}/${text.slice(wildcard.length)}`);
+  });
+  return [...new Set(expanded)];
 }
