@@ -7,7 +7,7 @@ import { TokenBucket } from '../limit/token-bucket.ts';
 import type { Metric } from './feasible-distances.ts';
 import type { RootClaim } from './root-claim.ts';
 import { TREE_LIMIT, TREE_TIMING } from './tree-limits.ts';
-import type { PortWord } from './tree-message.ts';
+import type { PortWord, TreeAnnounce } from './tree-message.ts';
 
 /** A way to a root. */
 export interface Way extends Metric {
@@ -20,6 +20,8 @@ export interface Way extends Metric {
 export interface EdgeWord {
   readonly port: PortWord;
   readonly joinNumber: number;
+  /** The last announcement of this node that it had heard then. */
+  readonly heard: number;
   readonly root: string | undefined;
   readonly metric: Metric | undefined;
 }
@@ -40,7 +42,7 @@ export interface SentRequest {
   readonly intervalMs: number;
 }
 
-export const NO_WORD: EdgeWord = { port: 'nothing', joinNumber: 0, root: undefined, metric: undefined };
+const NO_WORD: EdgeWord = { port: 'nothing', joinNumber: 0, heard: 0, root: undefined, metric: undefined };
 
 /** See the file's head. */
 export class Neighbour {
@@ -50,7 +52,7 @@ export class Neighbour {
   readonly requests = new TokenBucket(TREE_LIMIT.requestsPerPeer);
   cost: number;
   way: Way | undefined;
-  word = NO_WORD;
+  word: EdgeWord = NO_WORD;
   sent: SentWord | undefined;
   /** Whether it said anything on this stream. */
   isHeard = false;
@@ -60,6 +62,12 @@ export class Neighbour {
   isAsked = false;
   /** Of this node's join, or 0. */
   joinNumber = 0;
+  /** The number of the last announcement to it that was a join, or of any before it was a neighbour. */
+  lastJoinWord: number;
+  /** The number of its last announcement; 0: none. */
+  heardNumber = 0;
+  /** The number of its join that it was asked to say again. */
+  #joinAskedFor = 0;
   requested: SentRequest | undefined;
   /** Joins that it did not accept, one after the other. */
   failures = 0;
@@ -69,9 +77,11 @@ export class Neighbour {
   askAtMs = Number.POSITIVE_INFINITY;
   staleAtMs = Number.POSITIVE_INFINITY;
 
-  constructor(peer: string, cost: number) {
+  /** @param lastNumber - of this node's announcements, to whomever */
+  constructor(peer: string, cost: number, lastNumber: number) {
     this.peer = peer;
     this.cost = cost;
+    this.lastJoinWord = lastNumber;
   }
 
   /** Whether frames may go over its trunk at all. */
@@ -101,12 +111,19 @@ export class Neighbour {
     this.staleAtMs = nowMs + TREE_TIMING.againMs;
   }
 
-  /** It says something. @param isFresh - and wants to be told all */
-  hear(isFresh: boolean): void {
+  /** It says something. */
+  hear({ isFresh, number }: TreeAnnounce): void {
     this.isHeard = true;
     this.hasLeft = false;
     this.staleAtMs = Number.POSITIVE_INFINITY;
     this.sent = isFresh ? undefined : this.sent;
+    this.heardNumber = number;
+  }
+
+  /** It joined before it had heard of this node's own last join there: it is to say it again, once. */
+  askForJoin(): void {
+    this.isAsked ||= this.#joinAskedFor !== this.heardNumber;
+    this.#joinAskedFor = this.heardNumber;
   }
 
   /** It says goodbye. */

@@ -1,7 +1,7 @@
 /**
  * Times and limits of the spanning tree in one place, each with its reason. Main thread; constants only.
  *
- * An idle pair of nodes shall send less than 200 bytes a second in all: a refresh is 152 bytes down each edge.
+ * An idle pair of nodes shall send less than 200 bytes a second in all: a refresh is 164 bytes down each edge.
  */
 export const TREE_TIMING = {
   /** A root that vanished without a word is followed no longer than this, plus the slack. */

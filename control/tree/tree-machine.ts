@@ -10,9 +10,9 @@
  * Why there is no loop, at no moment. A node takes as parent only a neighbour whose distance is better than all that it
  * told itself for that root (feasible-distances.ts), so what nodes told falls from child to parent along every way, and no
  * way comes back. A frame crosses an edge only when both ends have opened it: the parent for as long as it follows the root
- * under which the child joined, and the child from when it hears the accept with the number of its present join. So both
- * ends follow one root, each node has one parent, and the open edges of all nodes are trees. Messages that are late or lost
- * leave an edge open on one side, which is shut.
+ * under which the child joined (tree-edges.ts), and the child from when it hears the accept with the number of its present
+ * join. So both ends follow one root, each node has one parent, and the open edges of all nodes are trees. Messages that are
+ * late or lost leave an edge open on one side, which is shut. docs/adr/0014 has it step by step.
  *
  * Main thread. It decides nothing about who is a neighbour here, and sends frames nowhere.
  */
@@ -20,12 +20,13 @@ import { sameBytes } from '../../dataplane/base/same-bytes.ts';
 import { hash128 } from '../vlan/hash.ts';
 import { ClaimBook } from './claim-book.ts';
 import { FeasibleDistances, isBetter } from './feasible-distances.ts';
-import { Neighbour, type SentWord } from './neighbour.ts';
+import { Neighbour } from './neighbour.ts';
 import { OwnClaim } from './own-claim.ts';
 import { OwnWay } from './own-way.ts';
 import { ParentChooser } from './parent-chooser.ts';
 import { type RootClaim, rootBytesOf } from './root-claim.ts';
 import { SequenceRequests, type WantedSequence } from './sequence-requests.ts';
+import { TreeEdges } from './tree-edges.ts';
 import { TREE_LIMIT } from './tree-limits.ts';
 import {
   decodeTreeMessage,
@@ -40,9 +41,7 @@ import {
   type TreeInput,
   type TreeNow,
   type TreeOptions,
-  type TreePortStatus,
   type TreePorts,
-  type TreeRole,
   type TreeSend,
   type TreeStatus,
 } from './tree-port.ts';
@@ -61,6 +60,7 @@ export class TreeMachine {
   readonly #ownWay = new OwnWay(this.#distances);
   readonly #requests = new SequenceRequests();
   readonly #chooser: ParentChooser;
+  readonly #edges: TreeEdges;
   readonly #speaker: TreeSpeaker;
   readonly #neighbours = new Map<string, Neighbour>();
   /** Of the former epoch's machine: edges that were open, and blocks that go on. */
@@ -92,6 +92,7 @@ export class TreeMachine {
       counters: this.counters,
       isFavoured: (peer, nowMs) => nowMs < (this.#favourUntilMs ?? 0) && this.#formerPorts.has(peer),
     });
+    this.#edges = new TreeEdges(this.#chooser, this.#ownWay);
   }
 
   /** Whether this node has a way to a root, or is one. */
@@ -118,6 +119,7 @@ export class TreeMachine {
     if (this.#favourUntilMs === undefined) {
       this.#favourUntilMs = now.nowMs + FAVOUR_MS;
       this.#chooser.startNumbersAt(Math.floor(now.unixMs));
+      this.#speaker.startNumbersAt(Math.floor(now.unixMs));
     }
     const sends = this.#take(input, now);
     return [...this.#settle(now), ...sends];
@@ -166,22 +168,8 @@ export class TreeMachine {
       distance: way?.distance,
       hops: way?.hops,
       parent: this.#chooser.parent?.peer,
-      ports: [...this.#neighbours.values()].map((neighbour) => this.#portStatus(neighbour)),
+      ports: [...this.#neighbours.values()].map((neighbour) => this.#edges.status(neighbour)),
     };
-  }
-
-  #portStatus(neighbour: Neighbour): TreePortStatus {
-    const { peer, cost, way } = neighbour;
-    const isForwarding = this.#openPorts.includes(peer);
-    const role = this.#roleOf(neighbour);
-    return { peer, role, isForwarding, cost, distance: way?.distance, hops: way?.hops };
-  }
-
-  #roleOf(neighbour: Neighbour): TreeRole {
-    if (!neighbour.isOpen) return 'blocked';
-    if (neighbour === this.#chooser.base) return 'root';
-    if (this.#accepts(neighbour)) return 'designated';
-    return this.#chooser.isAlternate(neighbour) ? 'alternate' : 'none';
   }
 
   #take(input: TreeInput, now: TreeNow): TreeSend[] {
@@ -212,7 +200,7 @@ export class TreeMachine {
     } else if (this.#neighbours.size >= TREE_LIMIT.peers) {
       this.counters.peersRefused++;
     } else {
-      const neighbour = new Neighbour(peer, cost);
+      const neighbour = new Neighbour(peer, cost, this.#speaker.lastNumber);
       neighbour.block(this.#formerBlocks.get(peer) ?? 0);
       this.#neighbours.set(peer, neighbour);
     }
@@ -246,8 +234,8 @@ export class TreeMachine {
   }
 
   #takeAnnounce(neighbour: Neighbour, message: TreeAnnounce, now: TreeNow): void {
-    neighbour.hear(message.isFresh);
-    const { told, port, joinNumber } = message;
+    neighbour.hear(message);
+    const { told, port, joinNumber, heard } = message;
     const claim = told && this.#claimOf(neighbour, told, now);
     if (told === undefined || claim === undefined) {
       neighbour.forgetWords();
@@ -256,7 +244,7 @@ export class TreeMachine {
     const before = neighbour.way;
     const way = { claim, sequence: told.sequence, distance: told.distance, hops: told.hops };
     neighbour.way = way;
-    neighbour.word = { port, joinNumber, root: claim.root, metric: way };
+    neighbour.word = { port, joinNumber, heard, root: claim.root, metric: way };
     if (before?.claim.root !== claim.root || isBetter(way, before) || isBetter(before, way)) {
       neighbour.hastenRequest(now.nowMs);
     }
@@ -326,38 +314,9 @@ export class TreeMachine {
     }
   }
 
-  /** Whether this node is the neighbour's parent: it joined under the root that is followed here, and stands behind. */
-  #accepts(neighbour: Neighbour): boolean {
-    const { way } = this.#ownWay;
-    const { port, root, metric } = neighbour.word;
-    return (
-      port === 'join' &&
-      metric !== undefined &&
-      way !== undefined &&
-      root === way.claim.root &&
-      isBetter(way, metric) &&
-      neighbour.isOpen &&
-      neighbour !== this.#chooser.parent &&
-      neighbour !== this.#chooser.next
-    );
-  }
-
-  #wordFor(neighbour: Neighbour): SentWord {
-    const { way } = this.#ownWay;
-    if (neighbour === this.#chooser.parent || neighbour === this.#chooser.next) {
-      return { way, port: 'join', joinNumber: neighbour.joinNumber };
-    }
-    if (!neighbour.isOpen) {
-      return { way, port: 'closed', joinNumber: 0 };
-    }
-    return this.#accepts(neighbour)
-      ? { way, port: 'accept', joinNumber: neighbour.word.joinNumber }
-      : { way, port: 'nothing', joinNumber: 0 };
-  }
-
   #tellAll(): TreeSend[] {
     return [...this.#neighbours.values()].flatMap((neighbour) => {
-      const send = this.#speaker.tell(neighbour, this.#wordFor(neighbour));
+      const send = this.#speaker.tell(neighbour, this.#edges.wordFor(neighbour));
       return send === undefined ? [] : [send];
     });
   }
@@ -386,9 +345,8 @@ export class TreeMachine {
   }
 
   #openAndShut(): TreeEffect[] {
-    const { parent } = this.#chooser;
     const ports = [...this.#neighbours.values()]
-      .filter((neighbour) => neighbour === parent || this.#accepts(neighbour))
+      .filter((neighbour) => this.#edges.isOpen(neighbour))
       .map(({ peer }) => peer);
     const isSame =
       ports.length === this.#openPorts.length &&

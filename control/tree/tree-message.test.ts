@@ -26,6 +26,8 @@ function announce(isWhole: boolean): TreeAnnounce {
   };
   return {
     kind: 'announce',
+    number: 2 ** 41 + 1,
+    heard: 2 ** 41 + 2,
     port: 'accept',
     joinNumber: 0xfedcba98,
     isFresh: true,
@@ -41,9 +43,9 @@ function announce(isWhole: boolean): TreeAnnounce {
 }
 
 const MESSAGES: readonly [name: string, message: TreeMessage, sizeBytes: number][] = [
-  ['an announcement with its claim', announce(true), 152],
-  ['an announcement that refers to a claim', announce(false), 50],
-  ['an announcement of no way', { ...announce(false), port: 'nothing', isFresh: false, told: undefined }, 22],
+  ['an announcement with its claim', announce(true), 164],
+  ['an announcement that refers to a claim', announce(false), 62],
+  ['an announcement of no way', { ...announce(false), port: 'nothing', isFresh: false, told: undefined }, 34],
   [
     'a request',
     { kind: 'request', root: rootName(ROOT_BYTES), rootBytes: ROOT_BYTES, sequence: 2 ** 47 },

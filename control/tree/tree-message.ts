@@ -2,8 +2,9 @@
  * The bytes by which neighbours agree on a segment's tree: what `Tree` of the trunk stream carries.
  *
  *   type u8 │ segment id 16 │
- *     1 announce   flags u8 │ join number u32 │ root: distance u32 │ hops u8 │ root 17 │ sequence u48
- *                                             │ whole: segment key 32 │ expiry u48, Unix ms │ signature 64
+ *     1 announce   flags u8 │ number u48 │ heard u48 │ join number u32
+ *                  │ root: distance u32 │ hops u8 │ root 17 │ sequence u48
+ *                  │ whole: segment key 32 │ expiry u48, Unix ms │ signature 64
  *     2 request    root 17 │ sequence u48
  *     3 goodbye
  *   flags   bits 0‥1 port: 0 nothing, 1 join, 2 accept, 3 closed │ bit 2 fresh │ bit 3 root │ bit 4 whole
@@ -30,7 +31,7 @@ const FLAG_ROOT = 8;
 const FLAG_WHOLE = 16;
 const FLAGS = 31;
 const PORTS = ['nothing', 'join', 'accept', 'closed'] as const;
-const ANNOUNCE_BYTES_MAX = HEAD_BYTES + 1 + 4 + 5 + ROOT_BYTES + 6 + KEY_BYTES + 6 + SIGNATURE_BYTES;
+const ANNOUNCE_BYTES_MAX = HEAD_BYTES + 1 + 12 + 4 + 5 + ROOT_BYTES + 6 + KEY_BYTES + 6 + SIGNATURE_BYTES;
 
 /** What the sender wants of the edge between it and the receiver. */
 export type PortWord = (typeof PORTS)[number];
@@ -54,6 +55,10 @@ export interface ToldRoot {
 /** All that a neighbour has to say to this one now. */
 export interface TreeAnnounce {
   readonly kind: 'announce';
+  /** Of this announcement: rises with each of the sender, over its restarts too. */
+  readonly number: number;
+  /** Of the last announcement of the receiver that the sender has heard; 0: none. */
+  readonly heard: number;
   readonly port: PortWord;
   /** The child's number of this join; the parent's accept repeats it. 0 for the other words. */
   readonly joinNumber: number;
@@ -112,9 +117,12 @@ function writeHead(writer: ByteWriter, type: number, segmentId: Uint8Array): voi
   writer.bytes(segmentId, SEGMENT_ID_BYTES);
 }
 
-function writeAnnounce(writer: ByteWriter, { port, joinNumber, isFresh, told }: TreeAnnounce): void {
+function writeAnnounce(writer: ByteWriter, announce: TreeAnnounce): void {
+  const { number, heard, port, joinNumber, isFresh, told } = announce;
   const rootFlags = told === undefined ? 0 : FLAG_ROOT | (told.claim === undefined ? 0 : FLAG_WHOLE);
   writer.u8(PORTS.indexOf(port) | (isFresh ? FLAG_FRESH : 0) | rootFlags);
+  writer.u48(number);
+  writer.u48(heard);
   writer.u32(joinNumber);
   if (told === undefined) {
     return;
@@ -153,12 +161,16 @@ function readMessage(reader: ByteReader, type: number | undefined): TreeMessage 
 
 function readAnnounce(reader: ByteReader): TreeAnnounce | undefined {
   const flags = reader.u8();
+  const number = reader.u48();
+  const heard = reader.u48();
   const joinNumber = reader.u32();
   if (flags > FLAGS || ((flags & FLAG_WHOLE) !== 0 && (flags & FLAG_ROOT) === 0)) {
     return undefined;
   }
   return {
     kind: 'announce',
+    number,
+    heard,
     port: PORTS[flags & PORT_MASK] ?? 'nothing',
     joinNumber,
     isFresh: (flags & FLAG_FRESH) !== 0,

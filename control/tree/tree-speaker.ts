@@ -14,10 +14,17 @@ import type { TreeCounters, TreeSend } from './tree-port.ts';
 export class TreeSpeaker {
   readonly #segmentId: Uint8Array;
   readonly #counters: TreeCounters;
+  /** Of the last announcement to anybody. */
+  lastNumber = 0;
 
   constructor(segmentId: Uint8Array, counters: TreeCounters) {
     this.#segmentId = segmentId;
     this.#counters = counters;
+  }
+
+  /** Numbers of announcements rise over this node's lives. */
+  startNumbersAt(number: number): void {
+    this.lastNumber = number;
   }
 
   /** A message as it is. */
@@ -39,7 +46,10 @@ export class TreeSpeaker {
     neighbour.sent = word;
     neighbour.isAsked = false;
     const { port, joinNumber } = word;
-    return this.send(neighbour, { kind: 'announce', port, joinNumber, isFresh, told });
+    const number = ++this.lastNumber;
+    const heard = neighbour.heardNumber;
+    neighbour.lastJoinWord = port === 'join' ? number : neighbour.lastJoinWord;
+    return this.send(neighbour, { kind: 'announce', number, heard, port, joinNumber, isFresh, told });
   }
 }
 
