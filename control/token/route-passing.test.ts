@@ -169,7 +169,23 @@ test('a port that stops takes with it what it led to, all the way', () => {
   assert.deepEqual(tree.node('c').leadsTo(token('a')), []);
 });
 
-test('so does a trunk that ends, an epoch that is forgotten, and a segment that is carried no more', () => {
+test('a port that comes back leads nowhere until its neighbour says so', () => {
+  const tree = new Tree('a-R', 'R-S', 'S-b');
+  tree.set('R-S', false);
+  const [r, s] = [tree.node('R'), tree.node('S')];
+  r.ports(EPOCH, tree.node('a'), s);
+  assert.deepEqual(r.leadsTo(token('b')), []);
+  tree.settle();
+  assert.deepEqual(r.leadsTo(token('b')), [], 'S does not forward to R yet');
+  s.ports(EPOCH, r, tree.node('b'));
+  tree.settle();
+  assert.deepEqual(r.leadsTo(token('b')), ['S']);
+  assert.deepEqual(s.leadsTo(token('a')), [], 'what R said was too early');
+  tree.run(ROUTE_TIMING.pullDelayMs);
+  assert.deepEqual(tree.node('b').leadsTo(token('a')), ['S'], 'so it is asked');
+});
+
+test('a trunk that ends takes it, too, and an epoch that is forgotten, and a segment that is carried no more', () => {
   const leadsToB = (tree: Tree): readonly string[] => tree.node('a').leadsTo(token('b'));
   const cut = new Tree('a-R', 'R-S', 'S-b');
   assert.deepEqual(leadsToB(cut.cut('S-b')), []);
