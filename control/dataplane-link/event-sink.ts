@@ -1,7 +1,8 @@
 /**
  * What workers tell the main thread, handed to the one whom it concerns.
  *
- *   probes, stream datagrams ─▶ TrunkLink        members' control, sources on TAPs, unknown senders ─▶ the VLAN
+ *   probes, stream datagrams ─▶ TrunkLink
+ *   members' control, sources and groups on TAPs, what hosts say of groups, unknown senders ─▶ the VLAN
  *
  * Main thread only.
  */
@@ -35,11 +36,14 @@ export function createEventSink(vlans: VlanSet, trunkLink: TrunkLink): EventSink
       const found = vlans.findByEpoch(epoch);
       found?.host.input({ kind: 'sender-unknown', epoch: found.epoch, leaf: leafLane & LEAF_MASK });
     },
+    snooped: (vlan, { bytes, offset, length }) => {
+      vlans.findBySlot(vlan)?.snooped(bytes.subarray(offset, offset + length));
+    },
+    groupSeen: (vlan, macLow, macHigh) => {
+      vlans.findBySlot(vlan)?.groupSeen(macFromWords(macLow, macHigh));
+    },
     carrier: (_lane, trunk, payload) => {
       trunkLink.carrierDatagram(trunk, payload);
     },
-    // Only where a VLAN snoops, which none does yet.
-    snooped: () => {},
-    groupSeen: () => {},
   };
 }

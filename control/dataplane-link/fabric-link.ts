@@ -67,6 +67,8 @@ export interface FabricOutlet {
   forget(segmentId: Uint8Array): void;
   /** By which trunks a token's frames go from here. */
   waysOf(token: Uint8Array): readonly TokenWay[];
+  /** Who has announced a token, by whatever neighbour: nonces in hexadecimal. */
+  wantedBy(token: Uint8Array): readonly string[];
   /** By which trunk one announcer of a segment is reached. @param nonce - 16 bytes */
   pathTo(segmentId: Uint8Array, nonce: Uint8Array): TokenWay | undefined;
   /** Who else announces in a segment: nonces in hexadecimal. */
@@ -127,6 +129,10 @@ export class FabricLink implements FabricOutlet {
       const trunk = this.#parts.trunkOf(peer);
       return trunk === undefined ? [] : { trunk, pathMtuBytes };
     });
+  }
+
+  wantedBy(token: Uint8Array): readonly string[] {
+    return this.#machine.routes.wantedBy(token);
   }
 
   pathTo(segmentId: Uint8Array, nonce: Uint8Array): TokenWay | undefined {

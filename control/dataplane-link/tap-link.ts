@@ -10,6 +10,7 @@
 import { type InterfaceAddress, RouteNetlink } from '../../dataplane/io/rtnetlink.ts';
 import { closeTapQueues, openTapDevice, type TapDevice } from '../../dataplane/io/tap-device.ts';
 import { LIMIT } from '../../dataplane/shm/layout.ts';
+import type { MulticastMode } from '../multicast/multicast-mode.ts';
 import { keyedHash } from '../vlan/hash.ts';
 import type { Quiescence } from './quiescence.ts';
 
@@ -35,6 +36,7 @@ export interface TapRequest {
   readonly mtuBytes: number;
   /** 6 bytes. */
   readonly mac: Uint8Array;
+  readonly multicast: MulticastMode;
 }
 
 /** An interface that is there. */

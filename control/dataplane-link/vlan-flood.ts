@@ -14,6 +14,7 @@ import type { VlanKind } from '../membership/membership-port.ts';
 import type { FabricOutlet, TokenWay } from './fabric-link.ts';
 import type { TrunkWay } from './neighbours.ts';
 import type { TableWriters } from './table-writers.ts';
+import type { GroupWays } from './vlan-groups.ts';
 import { PATH_ANY } from './vlan-ways.ts';
 
 /** Beyond it, the tree costs the sender less than the others gain. */
@@ -27,7 +28,7 @@ export interface VlanFloodParts {
   readonly vlan: number;
   readonly kind: VlanKind;
   readonly writers: Pick<TableWriters, 'sets' | 'vlans'>;
-  readonly fabric: Pick<FabricOutlet, 'waysOf' | 'announcers'>;
+  readonly fabric: Pick<FabricOutlet, 'waysOf' | 'announcers' | 'wantedBy'>;
   /** A peer's own trunk, if there is one. */
   trunkOf(peer: string): TrunkWay | undefined;
 }
@@ -44,6 +45,8 @@ export interface FloodEpoch {
 interface Ways {
   readonly hops: number;
   readonly ways: readonly TokenWay[];
+  /** Undefined: it is not known who wants what. */
+  readonly by: 'members' | 'tree' | undefined;
 }
 
 /** See the file's head. */
@@ -54,6 +57,8 @@ export class VlanFlood {
   #roster: ReadonlySet<string> | undefined;
   #slot = NONE;
   #told = '';
+  #epoch: FloodEpoch | undefined;
+  #by: Ways['by'];
   /** What control datagrams went by last; kept until they go by another. */
   #controlSet = NONE;
   /** Rises whenever `neighbours` may have changed. */
@@ -85,7 +90,9 @@ export class VlanFlood {
 
   /** Ways, members or the epoch have changed. @param epoch - undefined: nothing is sealed */
   update(epoch: FloodEpoch | undefined): void {
-    const { hops, ways } = this.#ways(epoch);
+    const { hops, ways, by } = this.#ways(epoch);
+    this.#epoch = epoch;
+    this.#by = by;
     const pathBytes = ways.reduce((least, way) => Math.min(least, way.pathMtuBytes), PATH_ANY);
     const told = JSON.stringify([hops, pathBytes, ways.map(({ trunk }) => trunk).toSorted((a, b) => a - b)]);
     if (told === this.#told) return;
@@ -112,6 +119,23 @@ export class VlanFlood {
     return set === undefined ? undefined : { set, hops: ways.hops };
   }
 
+  /**
+   * By which trunks the frames of a multicast group go, of those that the VLAN is flooded to. A member that has announced
+   * nothing yet may want it.
+   *
+   * @param token - the group's, of the epoch and period that are sent under
+   * @returns undefined while it is not known who wants what
+   */
+  groupWays(token: Uint8Array): GroupWays | undefined {
+    if (this.#by === undefined || this.#epoch === undefined) return undefined;
+    if (this.#by === 'tree') return groupWays(INITIAL_HOPS, this.#parts.fabric.waysOf(token));
+    const { fabric } = this.#parts;
+    const wanting = new Set(fabric.wantedBy(token));
+    const heard = new Set(fabric.announcers(this.#epoch.segmentId));
+    const peers = [...this.#epoch.members].filter(([, nonce]) => wanting.has(nonce) || !heard.has(nonce));
+    return groupWays(DIRECT_HOPS, this.#trunksOf(peers.map(([peer]) => peer)));
+  }
+
   /** Gives its sets back. */
   close(): void {
     this.#sharing = [];
@@ -121,11 +145,11 @@ export class VlanFlood {
   }
 
   #ways(epoch: FloodEpoch | undefined): Ways {
-    if (epoch === undefined) return { hops: DIRECT_HOPS, ways: [] };
+    if (epoch === undefined) return { hops: DIRECT_HOPS, ways: [], by: undefined };
     const direct = this.#replicated(epoch);
-    if (direct !== undefined) return { hops: DIRECT_HOPS, ways: direct };
+    if (direct !== undefined) return { hops: DIRECT_HOPS, ways: direct, by: 'members' };
     const tree = this.#parts.fabric.waysOf(epoch.broadcastToken);
-    return tree.length > 0 ? { hops: INITIAL_HOPS, ways: tree } : this.#neighbourWays();
+    return tree.length > 0 ? { hops: INITIAL_HOPS, ways: tree, by: 'tree' } : this.#neighbourWays();
   }
 
   /** The members' own trunks, if they are enough. */
@@ -142,10 +166,21 @@ export class VlanFlood {
   }
 
   #neighbourWays(): Ways {
-    const ways = this.neighbours.flatMap((peer) => {
+    return { hops: DIRECT_HOPS, ways: this.#trunksOf(this.neighbours), by: undefined };
+  }
+
+  #trunksOf(peers: readonly string[]): TokenWay[] {
+    return peers.flatMap((peer) => {
       const trunk = this.#parts.trunkOf(peer);
       return trunk === undefined ? [] : { trunk: trunk.slot, pathMtuBytes: PATH_ANY };
     });
-    return { hops: DIRECT_HOPS, ways };
   }
+}
+
+function groupWays(hops: number, ways: readonly TokenWay[]): GroupWays {
+  return {
+    hops,
+    trunks: ways.map(({ trunk }) => trunk),
+    pathMtuBytes: ways.reduce((least, way) => Math.min(least, way.pathMtuBytes), PATH_ANY),
+  };
 }

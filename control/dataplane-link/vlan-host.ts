@@ -119,6 +119,7 @@ export class VlanHost {
     this.#parts.link.setMtu(request.mtuBytes);
     const device = this.#parts.taps.open(this.slot, request);
     this.#tap = { device, request };
+    this.#parts.link.multicast.attach(request.mac, request.multicast);
     this.input({ kind: 'interface-mac', mac: request.mac });
     return device;
   }
@@ -128,8 +129,22 @@ export class VlanHost {
     if (this.#tap !== undefined) {
       this.#parts.taps.change(this.#tap.request, request);
       this.#parts.link.setMtu(request.mtuBytes);
+      if (this.#tap.request.multicast !== request.multicast) {
+        this.#parts.link.multicast.attach(request.mac, request.multicast);
+      }
       this.#tap = { device: this.#tap.device, request };
     }
+  }
+
+  /** A host on our interface has said something of groups. @param frame - valid during the call only */
+  snooped(frame: Uint8Array): void {
+    this.#parts.link.multicast.snooping.snooped(frame);
+    this.#parts.link.routes.tell();
+  }
+
+  /** A host on our interface has sent to a group of which workers know nothing. */
+  groupSeen(mac: Uint8Array): void {
+    this.#parts.link.multicast.groups.seen(mac);
   }
 
   /** Removes the interface, if there is one; @returns when it is gone */
@@ -137,6 +152,7 @@ export class VlanHost {
     const tap = this.#tap;
     if (tap !== undefined) {
       this.#tap = undefined;
+      this.#parts.link.multicast.snooping.detach();
       if (!this.#left) {
         this.input({ kind: 'interface-mac', mac: undefined });
       }

@@ -87,6 +87,7 @@ export class Node {
           this.announced.push(routes.length),
         forget: () => this.announced.push(0),
         waysOf: () => [],
+        wantedBy: () => [],
         pathTo: () => undefined,
         announcers: () => [],
       },

@@ -18,23 +18,18 @@ import type {
   AddEpoch,
   MemberId,
   MembershipEffect,
-  MovingHosts,
   OpenSender,
   SaltId,
   SendControl,
-  VlanKind,
 } from '../membership/membership-port.ts';
 import { broadcastToken, TOKEN_BYTES } from '../token/token.ts';
 import { utcDay } from '../vlan/open-epoch.ts';
 import { EpochTokens } from './epoch-tokens.ts';
-import type { FabricOutlet } from './fabric-link.ts';
-import type { Injector } from './injector.ts';
-import type { TrunkWay } from './neighbours.ts';
-import type { TokenDeriver } from './station-tokens.ts';
-import type { TableWriters } from './table-writers.ts';
 import { TxKeys } from './tx-keys.ts';
 import { VlanFlood } from './vlan-flood.ts';
 import { VlanKeys } from './vlan-keys.ts';
+import type { VlanLinkParts } from './vlan-link-parts.ts';
+import { VlanMulticast } from './vlan-multicast.ts';
 import { VlanRoutes } from './vlan-routes.ts';
 import { VlanSalts } from './vlan-salts.ts';
 import { VlanSenders } from './vlan-senders.ts';
@@ -49,35 +44,13 @@ interface EpochEntry {
   readonly secrets: Epoch;
 }
 
-/** What a VLAN's link works on. */
-export interface VlanLinkParts {
-  readonly kind: VlanKind;
-  readonly writers: TableWriters;
-  readonly injector: Injector;
-  readonly workerCount: number;
-  readonly cipher: number;
-  readonly tokenPeriodSeconds: number;
-  readonly movingHosts: MovingHosts;
-  readonly deriveTokens: TokenDeriver | undefined;
-  /** Where neighbours are told what is received, and which ways there are. */
-  readonly fabric: FabricOutlet;
-  /** Drops on the main thread, f64 by drop code. */
-  readonly drops: Float64Array;
-  /** A peer's own trunk, if there is one. */
-  trunkOf(peer: string): TrunkWay | undefined;
-  /** CLOCK_MONOTONIC in milliseconds. */
-  nowMs(): number;
-  unixMs(): number;
-  /** A worker that runs, to seal on its lanes. */
-  anyWorker(): number;
-}
-
 /** See the file's head. */
 export class VlanLink {
   /** The VLAN's slot. */
   readonly slot: number;
   /** What neighbours are told of it. */
   readonly routes: VlanRoutes;
+  readonly multicast: VlanMulticast;
   readonly #parts: VlanLinkParts;
   readonly #tokens: EpochTokens;
   readonly #txKeys: TxKeys;
@@ -112,6 +85,15 @@ export class VlanLink {
     this.#ways = new VlanWays(parts);
     this.#tokens = new EpochTokens(parts.writers.tokens, parts.tokenPeriodSeconds, parts.deriveTokens);
     this.routes = new VlanRoutes(fabric, this.#tokens, this.#flood);
+    this.multicast = new VlanMulticast({
+      vlan: slot,
+      writers,
+      injector: parts.injector,
+      tokens: this.#tokens,
+      flood: this.#flood,
+      sending: () => this.#sending(),
+      nowMs: () => parts.nowMs(),
+    });
     this.#txKeys = new TxKeys(parts.writers.frameKeys, parts.cipher);
     this.#salts = new VlanSalts(parts.writers.salts);
     this.#keys = new VlanKeys({
@@ -173,6 +155,7 @@ export class VlanLink {
   /** Time has passed: another token period may have begun, or pending work goes on. */
   roll(): void {
     this.#stations.step();
+    this.multicast.poll();
     const unixMs = this.#parts.unixMs();
     const period = this.#periodIn(this.#epochs.get(this.#sealing)?.secrets, unixMs);
     if (period !== this.#sendingPeriod && this.#epochs.size > 0) {
@@ -255,6 +238,7 @@ export class VlanLink {
 
   /** Takes back what the machine's leaving has left. */
   close(): void {
+    this.multicast.groups.close();
     this.#flood.close();
     this.#tokens.clear();
     this.routes.tell();
@@ -365,15 +349,22 @@ export class VlanLink {
     };
   }
 
+  /** What is sealed under now. */
+  #sending(): { readonly secrets: Epoch; readonly period: number } | undefined {
+    const secrets = this.#epochs.get(this.#sealing)?.secrets;
+    return secrets && { secrets, period: this.#periodIn(secrets, this.#parts.unixMs()) };
+  }
+
   #refreshFlood(): void {
-    const epoch = this.#epochs.get(this.#sealing)?.secrets;
+    const now = this.#sending();
     this.#flood.update(
-      epoch && {
-        segmentId: epoch.segment.id,
-        broadcastToken: broadcastToken(epoch, this.#periodIn(epoch, this.#parts.unixMs())),
-        members: this.#ways.announcers(epoch),
+      now && {
+        segmentId: now.secrets.segment.id,
+        broadcastToken: broadcastToken(now.secrets, now.period),
+        members: this.#ways.announcers(now.secrets),
       },
     );
+    this.multicast.groups.changed();
   }
 
   // ── Control ──────────────────────────────────────────────────────────────────────────────────────────

@@ -304,6 +304,7 @@ export class VlanSet {
       name: attachment.interface,
       addresses: attachment.addresses,
       mtuBytes: attachment.mtuBytes,
+      multicast: attachment.multicast,
       mac: interfaceMac(this.#parts.identity.nodeSecret, vlanId),
     };
   }
