@@ -300,7 +300,11 @@ class World {
     const dice = simulation.random();
     const edge = this.pick(this.edges);
     if (dice < 0.3) {
-      (edge.isUp ? this.down : this.up).call(this, edge);
+      if (edge.isUp) {
+        this.down(edge);
+      } else {
+        this.up(edge);
+      }
       this.grow();
     } else if (dice < 0.5) {
       this.grow();
