@@ -53,7 +53,7 @@ export class CarriedSegment {
     for (const effect of effects) {
       if (effect.kind === 'ports') this.ports = effect.ports;
     }
-    if (this.tree.status().root !== undefined) this.rootlessSinceMs = Number.POSITIVE_INFINITY;
+    if (this.tree.hasRoot) this.rootlessSinceMs = Number.POSITIVE_INFINITY;
     else this.rootlessSinceMs = Math.min(this.rootlessSinceMs, now.nowMs);
     return effects;
   }
