@@ -31,7 +31,7 @@ export interface TrunkReport {
 }
 
 /** How a peer became known. */
-export type PeerSource = 'config' | 'mdns' | 'dht' | 'presence' | 'invite' | 'trunk';
+export type PeerSource = 'config' | 'mdns' | 'dht' | 'presence' | 'fabric' | 'invite' | 'trunk';
 
 /** A peer that the daemon knows, with or without a trunk. */
 export interface PeerReport extends TrunkReport {

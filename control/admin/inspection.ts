@@ -73,8 +73,11 @@ export interface TopologyTrunk {
 /** One trunk in a segment's tree. */
 export interface TopologyPort {
   readonly peer: string;
-  /** `root`: towards the root; `designated`: away from it; `alternate`: takes over from the root port. */
-  readonly role: 'root' | 'designated' | 'alternate' | 'backup' | 'none';
+  /**
+   * `root`: towards the root; `designated`: away from it; `alternate`: takes over from the root port; `blocked`: closed
+   * by the loop guard, or for want of a carrier.
+   */
+  readonly role: 'root' | 'designated' | 'alternate' | 'blocked' | 'none';
   readonly forwarding: boolean;
   readonly cost: number | null;
   /** How many members announced themselves through it. */
@@ -93,7 +96,7 @@ export interface TopologySegment {
   readonly own: boolean;
   /** Number of the VLAN's epoch; null for a foreign segment. */
   readonly epoch: number | null;
-  /** `self`, a PeerId where it is known, else what the root calls itself, shortened; null before there is one. */
+  /** `self`, or what the root calls itself, shortened; null before there is one. */
   readonly root: string | null;
   /** The sum of the costs to the root; null while there is no way. */
   readonly distance: number | null;
