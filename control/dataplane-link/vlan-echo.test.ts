@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { NONE } from '../../dataplane/shm/layout.ts';
+import { INITIAL_HOPS, NONE } from '../../dataplane/shm/layout.ts';
 import { controlClass, controlFlags, controlHops, controlKind } from '../../dataplane/wire/link-datagram.ts';
 import { openEcho } from '../echo/echo-outlet.ts';
 import { stationToken } from '../token/token.ts';
@@ -48,7 +48,7 @@ test('an echo goes out by the trunk of its station, and opens there', () => {
   const [one] = sent;
   assert.deepEqual([one?.worker, one?.destination], [1, { trunk: 3 }]);
   assert.deepEqual([controlKind(one!.control), controlFlags(one!.control)], [4, 0]);
-  assert.equal(controlHops(one!.control), 16);
+  assert.equal(controlHops(one!.control), INITIAL_HOPS);
   const header = { kind: 4, flags: 0, class: controlClass(one!.control) };
   assert.deepEqual(openEcho(keys, one!.payload, header), { leaf: 77, body });
   assert.deepEqual(one!.payload.subarray(0, 16), token);

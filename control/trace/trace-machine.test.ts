@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { INITIAL_HOPS } from '../../dataplane/shm/layout.ts';
 import type { TraceHop, TraceLink, TraceSummary } from '../admin/inspection.ts';
 import { TraceMachine } from './trace-machine.ts';
 import {
@@ -194,13 +195,13 @@ test('a question that goes in a circle ends', () => {
 
 test('a question goes as far as a frame does', () => {
   const world = new Line();
-  const name = (node: number): string => `n${'x'.repeat(node)}`;
-  for (let node = 0; node < 30; node++) {
+  const name = (node: number): string => `n${'x'.repeat(node % 50)}${Math.floor(node / 50) + 1}`;
+  for (let node = 0; node < INITIAL_HOPS + 5; node++) {
     world.add(name(node), { links: { [name(node + 1)]: UDP }, next: name(node + 1) });
   }
   world.trace(name(0), name(1));
   assert.equal(world.summary?.outcome, 'hop-limit');
-  assert.equal(world.hops.length, 17);
+  assert.equal(world.hops.length, 1 + INITIAL_HOPS);
 });
 
 test('a trace that is stopped is over', () => {
