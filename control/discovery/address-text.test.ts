@@ -65,3 +65,23 @@ test('no text makes it throw, and of many addresses a few are taken', () => {
   const many = Array.from({ length: 1_000 }, (_, index) => `/ip4/192.0.2.1/tcp/${index + 1}`);
   assert.equal(usableAddresses(many, PEER, NO_LOOPBACK).length, 8);
 });
+
+test('circuits are taken through a relay that can be dialled or is known by name, and lead to the peer alone', () => {
+  const relay = '12D3KooWBvKQGA9cfRhFTdWrZYp4zzRZ1bJYFsPa3HrGYkoHLiV2';
+  const open = { loopback: false };
+  const way = `/ip4/192.0.2.1/tcp/7946/p2p/${relay}/p2p-circuit`;
+  assert.equal(usableAddress(way, PEER, open), way);
+  assert.equal(usableAddress(`${way}/p2p/${PEER}`, PEER, open), way);
+  assert.equal(usableAddress(`/p2p/${relay}/p2p-circuit`, PEER, open), `/p2p/${relay}/p2p-circuit`);
+  for (const text of [
+    `${way}/p2p/${relay}`,
+    `/p2p/${PEER}/p2p-circuit`,
+    `/ip4/127.0.0.1/tcp/7946/p2p/${relay}/p2p-circuit`,
+    `/ip4/192.0.2.1/tcp/7946/p2p/nobody/p2p-circuit`,
+    `${way}${way}`,
+    `${way}/p2p-circuit`,
+    '/p2p-circuit',
+  ]) {
+    assert.equal(usableAddress(text, PEER, open), undefined, text);
+  }
+});

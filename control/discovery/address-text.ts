@@ -2,6 +2,7 @@
  * Multiaddrs that others name: which of them are looked at, and which would lead nowhere or where they must not.
  *
  *   /ip4|ip6|dns|dns4|dns6/HOST/tcp/PORT[/ws]    /ip4|…/HOST/udp/PORT/quic-v1    [/p2p/PEERID]
+ *   [one of these]/p2p/RELAY/p2p-circuit          [/p2p/PEERID]
  *
  * Main thread, pure; text alone, nothing is resolved. Must never throw for text that came from a peer.
  */
@@ -12,6 +13,9 @@ export const ADDRESS_MAX_CHARACTERS = 160;
 /** Addresses that are taken of one source's word, and how many are looked at for them: a machine has a few. */
 export const ADDRESSES_PER_SOURCE_MAX = 8;
 const LOOKED_AT_MAX = 32;
+
+/** A relay's own address or none, its PeerId, and perhaps the PeerId behind it. */
+const CIRCUIT = /^(.*)\/p2p\/([1-9A-HJ-NP-Za-km-z]{40,64})\/p2p-circuit(?:\/p2p\/([^/]*))?$/;
 
 const FORM =
   /^\/(?:(ip4|ip6)\/([0-9a-fA-F.:]{2,45})|(?:dns[46]?)\/[A-Za-z0-9](?:[A-Za-z0-9.-]{0,98}[A-Za-z0-9])?)\/(?:tcp\/(\d{1,5})(?:\/ws)?|udp\/(\d{1,5})\/quic-v1)$/;
@@ -27,8 +31,12 @@ export function usableAddress(
   peer: string,
   options: { readonly loopback: boolean },
 ): string | undefined {
-  if (text.length > ADDRESS_MAX_CHARACTERS + peer.length) {
+  if (text.length > ADDRESS_MAX_CHARACTERS + 2 * peer.length) {
     return undefined;
+  }
+  const circuit = CIRCUIT.exec(text);
+  if (circuit !== null) {
+    return usableCircuit(circuit, peer, options);
   }
   const named = /\/p2p\/([^/]*)$/.exec(text)?.[1];
   if (named !== undefined && named !== peer) {
@@ -41,6 +49,17 @@ export function usableAddress(
     return undefined;
   }
   return parts[1] === undefined || isUsableIp(parts[1], parts[2] ?? '', options.loopback) ? bare : undefined;
+}
+
+/** Through a relay, which may be known by its name alone. */
+function usableCircuit(
+  [, way = '', relay = '', named]: readonly string[],
+  peer: string,
+  options: { readonly loopback: boolean },
+): string | undefined {
+  const isWay = way === '' || usableAddress(way, relay, options) === way;
+  const isNamed = named === undefined || named === peer;
+  return isWay && isNamed && relay !== peer ? `${way}/p2p/${relay}/p2p-circuit` : undefined;
 }
 
 /** Those of the addresses that can be dialled, the first few. */

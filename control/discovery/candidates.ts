@@ -10,10 +10,18 @@
 import type { PeerIdText } from '../trunk/trunk-port.ts';
 import { pairChance } from './chance.ts';
 import type { DiscoveryConfig } from './discovery-config.ts';
-import type { DiscoverySource, VlanKey } from './discovery-port.ts';
+import type { DiscoverySource, FoundPeer, VlanKey } from './discovery-port.ts';
 
 /** By worth, the best first. */
-const SOURCES: readonly DiscoverySource[] = ['config', 'trunk', 'presence', 'invite', 'mdns', 'dht'];
+const SOURCES: readonly DiscoverySource[] = [
+  'config',
+  'trunk',
+  'presence',
+  'fabric',
+  'invite',
+  'mdns',
+  'dht',
+];
 /** VLANs that are remembered of one candidate: as many as a node may have. */
 const VLANS_MAX = 256;
 /** Looked at to find who leaves: enough to find a bad one, few enough for a flood. */
@@ -40,6 +48,8 @@ export interface Candidate {
   trunkSinceMs: number;
   /** A trunk to it has shown a shared VLAN. */
   isProven: boolean;
+  /** The fabric forwards by its trunk. */
+  isTreePeer: boolean;
   /** In the set that the trunk machine keeps. */
   isChosen: boolean;
   chosenSinceMs: number;
@@ -105,6 +115,21 @@ export class CandidateTable {
     }
     this.all.set(sight.peer, candidate);
     return candidate;
+  }
+
+  /** The config's peers, whole: their owner's own words, not held to what strangers' addresses are. */
+  configure(peers: readonly FoundPeer[], nowMs: number): void {
+    const named = new Set(peers.map(({ peer }) => peer));
+    for (const candidate of [...this.all.values()]) {
+      if (!named.has(candidate.peer)) {
+        this.unsee(candidate, 'config');
+      }
+    }
+    for (const { peer, addresses } of peers) {
+      if (peer !== this.#self) {
+        this.see({ peer, source: 'config', addresses, vlan: undefined }, nowMs);
+      }
+    }
   }
 
   /** A source's word does not count any more. Forgets the candidate when it was the last. */
@@ -283,6 +308,7 @@ function newCandidate(peer: PeerIdText, chance: number, nowMs: number): Candidat
     hasTrunk: false,
     trunkSinceMs: 0,
     isProven: false,
+    isTreePeer: false,
     isChosen: false,
     chosenSinceMs: 0,
     failures: 0,

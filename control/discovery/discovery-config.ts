@@ -80,11 +80,13 @@ export const DEFAULT_DISCOVERY_CONFIG: DiscoveryConfig = {
   dht: true,
   candidatesMax: 4_096,
   addressesMax: 16,
-  quotas: { config: 1_024, trunk: 1_024, presence: 2_048, invite: 256, mdns: 512, dht: 1_024 },
+  quotas: { config: 1_024, trunk: 1_024, presence: 2_048, fabric: 1_024, invite: 256, mdns: 512, dht: 1_024 },
   sourceLifeMs: {
     config: Number.POSITIVE_INFINITY,
     trunk: DAY_MS,
     presence: 2 * HOUR_MS,
+    // The fabric says when one is gone.
+    fabric: Number.POSITIVE_INFINITY,
     invite: 7 * DAY_MS,
     mdns: HOUR_MS,
     dht: 3 * HOUR_MS,

@@ -11,6 +11,7 @@ import { verifySignature } from '../membership/node-ports.ts';
 import { monotonicMs } from '../monotonic-clock.ts';
 import { bootstrapPeers } from '../network/bootstrap-peers.ts';
 import type { MessageStreams } from '../network/message-streams.ts';
+import { RELAY_ROLE } from '../trunk/relay-choice.ts';
 import type { PeerIdText, NoticeEffect as TrunkNotice } from '../trunk/trunk-port.ts';
 import type { TrunkStatus } from '../trunk/trunk-status.ts';
 import { privateKeyFromRaw } from '../vlan/raw-keys.ts';
@@ -125,8 +126,10 @@ export class DiscoveryDriver {
 
   /** Whatever the trunk driver tells. */
   trunkNotice(notice: TrunkNotice): void {
-    if (notice.kind === 'trunk-up' || notice.kind === 'trunk-down') {
-      this.#input({ kind: notice.kind, peer: notice.peer });
+    if (notice.kind === 'trunk-up') {
+      this.#input({ kind: 'trunk-up', peer: notice.peer, isRelay: notice.roles.includes(RELAY_ROLE) });
+    } else if (notice.kind === 'trunk-down') {
+      this.#input({ kind: 'trunk-down', peer: notice.peer });
     } else if (notice.kind === 'vlans-shared') {
       this.#input({ kind: 'shared', peer: notice.peer, vlans: notice.vlans });
     }
@@ -141,6 +144,16 @@ export class DiscoveryDriver {
         this.#input({ kind: 'path', peer, rttMs, lossRatio });
       }
     }
+  }
+
+  /** Members of a VLAN that live, as the fabric knows them, whole, at each change: trunks to them are tried. */
+  setMembers(vlanId: Uint8Array, peers: readonly PeerIdText[]): void {
+    this.#input({ kind: 'members', vlan: bytesToHex(vlanId), peers });
+  }
+
+  /** Peers by whose trunks the fabric forwards, whole, at each change: their trunks are kept before others. */
+  setTreePeers(peers: readonly PeerIdText[]): void {
+    this.#input({ kind: 'tree-peers', peers });
   }
 
   /** Addresses in an invite. */

@@ -94,7 +94,7 @@ class Bench {
   }
 
   trunk(index: number, vlans: readonly Uint8Array[] = [VLAN]): void {
-    this.input({ kind: 'trunk-up', peer: peerOf(index) });
+    this.input({ kind: 'trunk-up', peer: peerOf(index), isRelay: false });
     this.input({ kind: 'shared', peer: peerOf(index), vlans });
   }
 

@@ -26,10 +26,12 @@ import type {
   HeardInput,
   PeerInput,
   SharedInput,
+  TrunkUpInput,
   VlanKey,
   VlansInput,
 } from './discovery-port.ts';
 import { discoveryRows } from './discovery-rows.ts';
+import { FabricPeers } from './fabric-peers.ts';
 import { dueHeartbeats, heartbeatAnswered, heartbeatFailed } from './heartbeats.ts';
 import { type LookupContext, Lookups } from './lookups.ts';
 import { NetworkWatch } from './network-watch.ts';
@@ -44,6 +46,7 @@ export class DiscoveryMachine {
   readonly #ports: DiscoveryPorts;
   readonly #config: DiscoveryConfig;
   readonly #table: CandidateTable;
+  readonly #fabric: FabricPeers;
   readonly #lookups = new Lookups();
   readonly #books: PresenceBooks;
   readonly #network: NetworkWatch;
@@ -72,6 +75,7 @@ export class DiscoveryMachine {
     this.#ports = ports;
     this.#config = { ...DEFAULT_DISCOVERY_CONFIG, ...config };
     this.#table = new CandidateTable(this.#config, ports.self, this.#random);
+    this.#fabric = new FabricPeers(this.#table);
     this.#books = new PresenceBooks({
       ports,
       config: this.#config,
@@ -127,7 +131,7 @@ export class DiscoveryMachine {
     return this.#counters;
   }
 
-  /** @returns how much it remembers, for tests of bounded memory */
+  /** @returns how much it remembers, for tests */
   sizes(): { readonly candidates: number; readonly presences: number; readonly warm: number } {
     return { candidates: this.#table.all.size, presences: this.#books.size(), warm: this.#warm.size };
   }
@@ -149,6 +153,16 @@ export class DiscoveryMachine {
         for (const found of input.peers.slice(0, PEERS_PER_ANSWER_MAX)) {
           this.#see(found, input.source, input.vlan);
         }
+        return;
+      case 'members':
+        for (const peer of this.#vlans.has(input.vlan) ? this.#fabric.setMembers(input) : []) {
+          this.#see({ peer, addresses: [] }, 'fabric', input.vlan);
+        }
+        this.#changed();
+        return;
+      case 'tree-peers':
+        this.#fabric.setTreePeers(input);
+        this.#changed();
         return;
       case 'looked-up':
         this.#lookups.lookedUp(input.vlan, input.contacted, this.#lookupContext());
@@ -175,7 +189,7 @@ export class DiscoveryMachine {
 
   #dispatchPeer(input: PeerInput): void {
     if (input.kind === 'trunk-up') {
-      this.#trunkUp(input.peer);
+      this.#trunkUp(input);
       return;
     }
     const candidate = this.#table.all.get(input.peer);
@@ -202,21 +216,8 @@ export class DiscoveryMachine {
     }
   }
 
-  // ── What this node is told of itself ─────────────────────────────────────────────────────────────────
-
   #configure({ peers, unnamed }: ConfiguredInput): void {
-    const named = new Set(peers.map(({ peer }) => peer));
-    for (const candidate of [...this.#table.all.values()]) {
-      if (!named.has(candidate.peer)) {
-        this.#table.unsee(candidate, 'config');
-      }
-    }
-    for (const { peer, addresses } of peers) {
-      // Its owner's own words: not held to what strangers' addresses are.
-      if (peer !== this.#ports.self) {
-        this.#table.see({ peer, source: 'config', addresses, vlan: undefined }, this.#nowMs);
-      }
-    }
+    this.#table.configure(peers, this.#nowMs);
     this.#unnamed = unnamed;
     this.#decideAtMs = this.#nowMs;
   }
@@ -232,7 +233,9 @@ export class DiscoveryMachine {
       new Map([...this.#vlans].map(([key, { id }]) => [key, id])),
       this.#lookupContext(),
     );
-    this.#table.keepVlans(new Set(this.#vlans.keys()), this.#nowMs);
+    const keys = new Set(this.#vlans.keys());
+    this.#table.keepVlans(keys, this.#nowMs);
+    this.#fabric.keepVlans(keys);
     this.#changed();
   }
 
@@ -245,24 +248,19 @@ export class DiscoveryMachine {
     this.#changed();
   }
 
-  // ── What it is told of others ────────────────────────────────────────────────────────────────────────
-
   #see({ peer, addresses }: FoundPeer, source: DiscoverySource, vlan: VlanKey | undefined): void {
     if (peer === this.#ports.self || (vlan !== undefined && !this.#vlans.has(vlan))) {
       return;
     }
     const usable = usableAddresses(addresses, peer, { loopback: this.#takesLoopback });
-    if (usable.length === 0 && source !== 'presence') {
+    if (usable.length === 0 && source !== 'presence' && source !== 'fabric') {
       this.#count('discoveryPeersRefused');
       return;
     }
     const isNew = !this.#table.all.has(peer);
     const candidate = this.#table.see({ peer, source, addresses: usable, vlan }, this.#nowMs);
-    if (candidate === undefined) {
-      this.#count('discoveryPeersRefused');
-    } else if (isNew) {
-      this.#count('discoveryPeersFound');
-    }
+    if (candidate === undefined) this.#count('discoveryPeersRefused');
+    else if (isNew) this.#count('discoveryPeersFound');
     this.#changed();
   }
 
@@ -276,7 +274,8 @@ export class DiscoveryMachine {
     }
   }
 
-  #trunkUp(peer: PeerIdText): void {
+  #trunkUp({ peer, isRelay }: TrunkUpInput): void {
+    this.#fabric.trunkUp(peer, isRelay);
     const known = this.#table.all.get(peer);
     const addresses = known === undefined ? [] : addressesOf(known, ADDRESSES_PER_SOURCE_MAX);
     const candidate = this.#table.see({ peer, source: 'trunk', addresses, vlan: undefined }, this.#nowMs);
@@ -292,6 +291,7 @@ export class DiscoveryMachine {
 
   #trunkDown(candidate: Candidate): void {
     candidate.hasTrunk = false;
+    this.#fabric.trunkDown(candidate.peer);
     candidate.chosenSinceMs = this.#nowMs;
     this.#countTrunks();
     if (!candidate.isProven) {
@@ -309,8 +309,6 @@ export class DiscoveryMachine {
     }
     this.#changed();
   }
-
-  // ── What follows ─────────────────────────────────────────────────────────────────────────────────────
 
   #settle(): void {
     if (this.#decideAtMs <= this.#nowMs) {
@@ -334,6 +332,7 @@ export class DiscoveryMachine {
       nowMs,
       unnamedCount: this.#unnamed.length,
       hasVlans: this.#vlans.size > 0,
+      hasRelay: this.#fabric.hasRelay,
     };
     const full = chooseFull(this.#table.all.values(), context, this.#swaps);
     this.#warm = new Set(chooseWarm(this.#table.all.values(), context));
@@ -357,10 +356,11 @@ export class DiscoveryMachine {
   }
 
   #beat(): void {
-    const due = this.#network.isOnline ? dueHeartbeats(this.#warm, this.#lookupContext()) : [];
-    for (const heartbeat of due) {
-      this.#count('discoveryHeartbeats');
-      this.#emit(heartbeat);
+    if (this.#network.isOnline) {
+      for (const heartbeat of dueHeartbeats(this.#warm, this.#lookupContext())) {
+        this.#count('discoveryHeartbeats');
+        this.#emit(heartbeat);
+      }
     }
   }
 

@@ -11,9 +11,9 @@ import type { PeerIdText } from '../trunk/trunk-port.ts';
 
 /**
  * Where a candidate is known from. `presence` is signed by the peer itself; `trunk` means that a trunk to it was up,
- * whoever dialled; what `mdns` and `dht` say is anybody's word until a trunk has shown whom it reaches.
+ * whoever dialled; `fabric` that it has spoken in a VLAN of ours through others, which says nothing of where it is; what `mdns` and `dht` say is anybody's word until a trunk has shown whom it reaches.
  */
-export type DiscoverySource = 'config' | 'trunk' | 'presence' | 'invite' | 'mdns' | 'dht';
+export type DiscoverySource = 'config' | 'trunk' | 'presence' | 'fabric' | 'invite' | 'mdns' | 'dht';
 
 /** `full`: a trunk is kept, or being tried. `warm`: a heartbeat now and then. `known`: neither. */
 export type PeerStanding = 'full' | 'warm' | 'known';
@@ -87,10 +87,23 @@ export interface ProvidedInput {
 export interface TrunkUpInput {
   readonly kind: 'trunk-up';
   readonly peer: PeerIdText;
+  /** Others may be reached through it. */
+  readonly isRelay: boolean;
 }
 export interface TrunkDownInput {
   readonly kind: 'trunk-down';
   readonly peer: PeerIdText;
+}
+/** Members of a VLAN that live, as the fabric knows them, whole. */
+export interface MembersInput {
+  readonly kind: 'members';
+  readonly vlan: VlanKey;
+  readonly peers: readonly PeerIdText[];
+}
+/** Peers by whose trunks the fabric forwards, whole: they are kept before others. */
+export interface TreePeersInput {
+  readonly kind: 'tree-peers';
+  readonly peers: readonly PeerIdText[];
 }
 /** The VLANs that the peer of a trunk shares, whole. */
 export interface SharedInput {
@@ -156,6 +169,8 @@ export type DiscoveryInput =
   | VlansInput
   | AddressesInput
   | FoundInput
+  | MembersInput
+  | TreePeersInput
   | LookedUpInput
   | ProvidedInput
   | NeighbourUpInput

@@ -13,6 +13,9 @@ import type { DiscoveryConfig } from './discovery-config.ts';
 
 const HOUR_MS = 3_600_000;
 
+/** More than all else together: what is forwarded by it would have to find another way. */
+const TREE_SCORE = 2_000;
+
 /** What a choice is made from. */
 export interface ChoiceContext {
   readonly config: DiscoveryConfig;
@@ -21,6 +24,8 @@ export interface ChoiceContext {
   readonly unnamedCount: number;
   /** Whether candidates of which no VLAN is known are tried: a node in no VLAN needs nobody. */
   readonly hasVlans: boolean;
+  /** Whether a trunk leads to a relay, through which peers may be reached whose addresses nobody knows. */
+  readonly hasRelay: boolean;
 }
 
 /** Remembers when a place last changed hands. */
@@ -85,6 +90,7 @@ export function scoreOf(candidate: Candidate, { nowMs }: Pick<ChoiceContext, 'no
   const vlans = Math.min(8, vlansOf(candidate).size);
   const ageHours = Math.min(10, (nowMs - candidate.knownSinceMs) / HOUR_MS);
   return (
+    (candidate.isTreePeer ? TREE_SCORE : 0) +
     vlans * (isProven ? 100 : 60) +
     (candidate.sources.has('presence') ? 20 : 0) +
     candidate.chance * 30 +
@@ -143,7 +149,10 @@ function settleFailures(all: readonly Candidate[], { config, nowMs }: ChoiceCont
       candidate.retryAtMs = nowMs + delayMs;
     }
     const isStranger =
-      candidate.hasTrunk && candidate.shared.size === 0 && nowMs - candidate.trunkSinceMs >= config.graceMs;
+      candidate.hasTrunk &&
+      !candidate.isTreePeer &&
+      candidate.shared.size === 0 &&
+      nowMs - candidate.trunkSinceMs >= config.graceMs;
     if (isStranger && nowMs >= candidate.leftAloneUntilMs) {
       candidate.leftAloneUntilMs = nowMs + config.strangerMs;
     }
@@ -151,7 +160,8 @@ function settleFailures(all: readonly Candidate[], { config, nowMs }: ChoiceCont
 }
 
 function isEligible(candidate: Candidate, context: ChoiceContext): boolean {
-  const mayShare = vlansOf(candidate).size > 0 || (context.hasVlans && !candidate.isProven);
+  const mayShare =
+    candidate.isTreePeer || vlansOf(candidate).size > 0 || (context.hasVlans && !candidate.isProven);
   return mayShare && context.nowMs >= candidate.leftAloneUntilMs;
 }
 
@@ -160,8 +170,9 @@ function isAwaited(candidate: Candidate, { config, nowMs }: ChoiceContext): bool
   return candidate.isChosen && nowMs < patienceEndMs(candidate, config);
 }
 
-function isReady(candidate: Candidate, { nowMs }: ChoiceContext): boolean {
-  return nowMs >= candidate.retryAtMs && hasAddress(candidate);
+function isReady(candidate: Candidate, { nowMs, hasRelay }: ChoiceContext): boolean {
+  const hasWay = hasAddress(candidate) || (hasRelay && candidate.sources.has('fabric'));
+  return nowMs >= candidate.retryAtMs && hasWay;
 }
 
 function swap(

@@ -240,11 +240,8 @@ export class Libp2pNetwork implements TrunkNetwork {
     if (connection === undefined) {
       return;
     }
-    if (this.#messageStreams.uses(connection)) {
-      this.#unwanted.add(connection);
-      return;
-    }
-    closeConnection(connection);
+    if (this.#messageStreams.uses(connection)) this.#unwanted.add(connection);
+    else closeConnection(connection);
   }
 
   /** Looks after a while whether anybody needs a connection which the trunk machine does not, and closes it if not. */

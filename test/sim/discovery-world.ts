@@ -288,7 +288,7 @@ export class DiscoveryWorld {
       [node, other],
       [other, node],
     ] as const) {
-      this.input(end, { kind: 'trunk-up', peer: far.peer });
+      this.input(end, { kind: 'trunk-up', peer: far.peer, isRelay: false });
       this.sim.after(50, () => {
         if (!end.trunks.has(far)) return;
         const vlans = shared(end, far);

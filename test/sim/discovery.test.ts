@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bytesToHex } from '@noble/hashes/utils.js';
-import type { FoundPeer } from '../../control/discovery/discovery-port.ts';
+import type { DiscoverySource, FoundPeer } from '../../control/discovery/discovery-port.ts';
 import { presenceKeyOf, sealPresences, signPresence } from '../../control/discovery/presence.ts';
 import { formatPeerId } from '../../control/identity/peer-id.ts';
 import { DiscoveryWorld, type SimPeer } from './discovery-world.ts';
@@ -172,10 +172,8 @@ test('the same seed gives the same run', () => {
   assert.equal(run(), run());
 });
 
-function quotasOf(
-  count: number,
-): Record<'config' | 'trunk' | 'presence' | 'invite' | 'mdns' | 'dht', number> {
-  return { config: 16, trunk: count, presence: count, invite: count, mdns: count, dht: count };
+function quotasOf(count: number): Record<DiscoverySource, number> {
+  return { config: 16, trunk: count, presence: count, fabric: count, invite: count, mdns: count, dht: count };
 }
 
 function rowOf(node: SimPeer, other: SimPeer): { readonly addresses: readonly string[] } | undefined {
