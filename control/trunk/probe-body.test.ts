@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { fuzz } from '../../test/fuzz/probe-body.ts';
-import { decodeProbeBody, encodeProbeBody, type ProbeBody } from './probe-body.ts';
+import { decodeProbeBody, encodeProbeBody, observingBytes, type ProbeBody } from './probe-body.ts';
 
 const probe: fc.Arbitrary<ProbeBody> = fc.record(
   {
@@ -28,4 +28,21 @@ test('short bodies and unknown operations are refused, and random bytes never th
   assert.equal(decodeProbeBody(new Uint8Array(31).fill(1)), undefined);
   assert.equal(decodeProbeBody(new Uint8Array(32)), undefined);
   fc.assert(fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => fuzz(bytes)));
+});
+
+test('an answer carries the observed address when there is room, an ask never', () => {
+  const base = { sequence: 7, unixMs: 0, challenge: new Uint8Array(16).fill(1) };
+  for (const ip of ['198.51.100.7', '2001:db8::7']) {
+    const observed = { ip, port: 40_000 };
+    const roomBytes = observingBytes(ip);
+    const answer = encodeProbeBody({ ...base, operation: 'answer', observed }, roomBytes);
+    assert.deepEqual(decodeProbeBody(answer)?.observed, observed);
+    const short = encodeProbeBody({ ...base, operation: 'answer', observed }, roomBytes - 1);
+    assert.equal(decodeProbeBody(short)?.observed, undefined);
+    const ask = Uint8Array.from(answer);
+    ask[0] = 1;
+    assert.equal(decodeProbeBody(ask)?.observed, undefined);
+    answer.fill(0, -2);
+    assert.equal(decodeProbeBody(answer)?.observed, undefined, 'port 0');
+  }
 });

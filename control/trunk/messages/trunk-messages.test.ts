@@ -61,6 +61,20 @@ const message: fc.Arbitrary<TrunkMessage> = fc.oneof(
     body: fc.uint8Array({ minLength: 1, maxLength: 300 }),
   }),
   fc.record({
+    kind: fc.constant('candidates' as const),
+    isAnswer: fc.boolean(),
+    lanes: fc.uniqueArray(
+      fc.record({
+        lane: fc.nat(15),
+        addresses: fc.array(fc.record({ ip: fc.ipV4(), port: fc.integer({ min: 1, max: 65_535 }) }), {
+          maxLength: 8,
+        }),
+      }),
+      { maxLength: 16, selector: ({ lane }) => lane },
+    ),
+    paddingBytes: fc.nat(2_000),
+  }),
+  fc.record({
     kind: fc.constant('bye' as const),
     code: fc.constantFrom('going-away' as const, 'malformed-message' as const),
     detail: fc.constant('a sentence'),
@@ -155,4 +169,25 @@ test("a peer's Bye cannot write control characters into our log", () => {
   assert.ok(result.ok && result.message.kind === 'bye');
   assert.equal(result.message.code, 'rejected');
   assert.equal(result.message.detail, 'a?[2J?b');
+});
+
+test('candidates beyond their limits are refused', () => {
+  const address = { ip: '192.0.2.1', port: 53 };
+  const refused = (lanes: { lane: number; addresses: { ip: string; port: number }[] }[]): boolean =>
+    !decodeTrunkMessage(encodeTrunkMessage({ kind: 'candidates', isAnswer: false, lanes, paddingBytes: 0 }))
+      .ok;
+  assert.ok(!refused([{ lane: 15, addresses: Array<typeof address>(8).fill(address) }]));
+  assert.ok(refused([{ lane: 0, addresses: Array<typeof address>(9).fill(address) }]));
+  assert.ok(refused([{ lane: 16, addresses: [] }]));
+  assert.ok(refused([{ lane: 0, addresses: [{ ...address, port: 0 }] }]));
+  assert.ok(refused([0, 0].map((lane) => ({ lane, addresses: [] }))));
+  assert.ok(refused(Array.from({ length: 17 }, (_, lane) => ({ lane, addresses: [] }))));
+  const oddIp = TrunkCodec.encode({
+    candidates: {
+      isAnswer: false,
+      lanes: [{ lane: 0, addresses: [{ ip: new Uint8Array(5), port: 53 }] }],
+      padding: new Uint8Array(),
+    },
+  });
+  assert.equal(decodeTrunkMessage(oddIp).ok, false);
 });
