@@ -19,6 +19,7 @@ import { DEFAULT_SUITE } from './membership/group/mls/suites.ts';
 import { DhtServices } from './network/dht-services.ts';
 import { createNetwork } from './network/libp2p-network.ts';
 import { PeertapNode } from './node.ts';
+import { RelayPolicy } from './relay/relay-policy.ts';
 import { Swarm } from './swarm/swarm.ts';
 import { type IdOfKey, selectNewest, validateEnvelope } from './vlan/envelope.ts';
 import { VlanRegistry } from './vlan/vlan-registry.ts';
@@ -87,6 +88,8 @@ async function startParts(
   if (engine.reason !== null) logger.warn({ engine: engine.name }, engine.reason);
   const dataplane = openDataplane(config, identity, engine.name, logger);
   onStop(() => dataplane.stop());
+  // Circuits know no segments: rules by peer and for all are theirs.
+  const relayPolicy = new RelayPolicy(config.relay);
   let vlanOfKey: IdOfKey = () => undefined;
   const finder = new DhtServices({
     ...config.discovery,
@@ -100,6 +103,9 @@ async function startParts(
       privateKey: identity.privateKey,
       listen: config.listen.libp2p,
       trunksMax: config.connectionLimit,
+      ...(config.relay.enabled && {
+        relay: { mayRelay: (peer) => relayPolicy.decide(peer, '') === 'allow' },
+      }),
       swarm,
       services: finder.factories,
     }),

@@ -32,6 +32,7 @@ export interface DataplaneAtWork
     | 'leaveVlans'
   > {
   readonly vlans: VlansAtWork;
+  readonly fabric: Pick<Dataplane['fabric'], 'forwardingPeers'>;
 }
 
 /** libp2p as a node drives it. */

@@ -71,7 +71,15 @@ class ListedVlans implements VlansAtWork {
 }
 
 function atWork(interfaceName: string | undefined): VlanAtWork {
-  return { interfaceName, members: [], stations: 0, counters: COUNTERS, setGroupEpoch: () => undefined };
+  const vlanId = new Uint8Array(16);
+  return {
+    vlanId,
+    interfaceName,
+    members: [],
+    stations: 0,
+    counters: COUNTERS,
+    setGroupEpoch: () => undefined,
+  };
 }
 
 const root = mkdtempSync(join(tmpdir(), 'peertap-node-'));
@@ -136,6 +144,7 @@ async function createNode(config: Config): Promise<{ node: PeertapNode; registry
 function createDataplane(): DataplaneAtWork {
   return {
     vlans,
+    fabric: { forwardingPeers: () => new Set() },
     trunkDataplane: {
       workerCount: 1,
       attach: () => undefined,

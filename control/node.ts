@@ -25,14 +25,15 @@ import type {
 } from './admin/daemon-control.ts';
 import type { Config } from './config/config.ts';
 import { DiscoveryDriver } from './discovery/discovery-driver.ts';
+import { FabricNews } from './discovery/fabric-news.ts';
 import { EventLoopWatch } from './event-loop-watch.ts';
 import { ExchangeHub } from './exchange/exchange-hub.ts';
-import { RELAY_ROLE } from './fabric/fabric-machine.ts';
 import { monotonicMs } from './monotonic-clock.ts';
 import { localAddresses } from './network/local-addresses.ts';
 import type { NodeParts } from './node-parts.ts';
 import { daemonStatus, peerReports } from './node-report.ts';
 import { clockCorrection } from './trunk/peer-clocks.ts';
+import { RELAY_ROLE } from './trunk/relay-choice.ts';
 import { TrunkDriver } from './trunk/trunk-driver.ts';
 import type { NoticeEffect } from './trunk/trunk-port.ts';
 import { formatVlanId } from './vlan/vlan-id.ts';
@@ -54,6 +55,7 @@ export class PeertapNode implements DaemonControl {
   readonly #driver: TrunkDriver;
   readonly #hub: ExchangeHub;
   readonly #discovery: DiscoveryDriver;
+  readonly #news: FabricNews;
   readonly #directory: DirectoryDriver;
   readonly #vlans: VlanService;
   readonly #acts: VlanActs;
@@ -87,6 +89,7 @@ export class PeertapNode implements DaemonControl {
       nowMs: monotonicMs,
     });
     this.#discovery = this.#createDiscovery();
+    this.#news = new FabricNews(this.#discovery);
     this.#directory = this.#createDirectory();
     const vlanParts = this.#vlanParts();
     this.#vlans = new VlanService(vlanParts, this.#vlanListener());
@@ -352,6 +355,7 @@ export class PeertapNode implements DaemonControl {
     this.#parts.dataplane.setClockCorrection(clockCorrection(this.#driver.clockOffsetsMs()));
     this.#parts.swarm.tick();
     this.#discovery.trunkStatus(this.#driver.status());
+    this.#news.look(this.#parts.dataplane.vlans.all(), this.#parts.dataplane.fabric.forwardingPeers());
   }
 
   #warnOfRestart(config: Config): void {

@@ -111,6 +111,11 @@ export class FabricLink implements FabricOutlet {
     return this.#machine.status();
   }
 
+  /** Neighbours by whose trunks something is forwarded. */
+  forwardingPeers(): ReadonlySet<string> {
+    return this.#machine.forwardingPeers();
+  }
+
   /** The slot of a segment that is carried; for totals. */
   slotOf(segment: string): number | undefined {
     return this.#segments.get(segment)?.slot;

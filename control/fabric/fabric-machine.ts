@@ -18,6 +18,7 @@ import type { RouteInput } from '../token/route-port.ts';
 import { TokenRoutes } from '../token/token-routes.ts';
 import { encodeTreeMessage, treeSegmentKeyOf, treeSegmentOf } from '../tree/tree-message.ts';
 import type { TreeCounters, TreeInput, TreeOptions } from '../tree/tree-port.ts';
+import { RELAY_ROLE } from '../trunk/relay-choice.ts';
 import { CarriedSegment } from './carried-segment.ts';
 import type {
   FabricEffect,
@@ -29,8 +30,6 @@ import type {
   FabricSegmentStatus,
 } from './fabric-port.ts';
 
-/** A neighbour's role of one who carries segments of others. */
-export const RELAY_ROLE = 'relay';
 /** Members without a rank of their own: those that a policy names come before, and those that it puts last behind. */
 const DEFAULT_RANK = 128;
 /** Nothing gets through. */
@@ -88,6 +87,11 @@ export class FabricMachine {
       if (segment.isForeign) dueMs = Math.min(dueMs, segment.rootlessSinceMs + ROOTLESS_MS);
     }
     return dueMs;
+  }
+
+  /** Neighbours by whose trunks something is forwarded. */
+  forwardingPeers(): ReadonlySet<string> {
+    return new Set([...this.#segments.values()].flatMap(({ ports }) => ports));
   }
 
   /** What neighbours said of trees and was refused. */

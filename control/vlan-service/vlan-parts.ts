@@ -14,7 +14,7 @@ import type { NodeSelf } from './private-vlan.ts';
 /** A VLAN at work in the data plane. */
 export type VlanAtWork = Pick<
   VlanHost,
-  'interfaceName' | 'members' | 'stations' | 'counters' | 'setGroupEpoch'
+  'vlanId' | 'interfaceName' | 'members' | 'stations' | 'counters' | 'setGroupEpoch'
 >;
 
 /** The VLANs that the data plane takes part in. */

@@ -69,6 +69,7 @@ class NotedVlans implements VlansAtWork {
 
   #host(id: string): VlanAtWork {
     return {
+      vlanId: new Uint8Array(16),
       interfaceName: this.requests.get(id)?.attachment?.interface,
       members: [],
       stations: 0,
