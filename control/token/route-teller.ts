@@ -27,8 +27,8 @@ import type { Announcer, RouteStore } from './route-store.ts';
 export interface TellerParts {
   readonly store: RouteStore;
   readonly segments: ReadonlyMap<string, RouteSegment>;
-  /** How large a datagram the trunk to a neighbour takes. */
-  trunkBytes(peer: string): number;
+  /** How large a datagram the trunk to a neighbour takes, where it is known. */
+  readonly trunkBytes: ReadonlyMap<string, number>;
 }
 
 /** See the file's head. */
@@ -162,7 +162,7 @@ export class RouteTeller {
     }
     const pathMtuBytes = Math.max(
       PATH_MTU_LEAST,
-      Math.min(way.pathMtuBytes, this.#parts.trunkBytes(way.peer)),
+      Math.min(way.pathMtuBytes, this.#parts.trunkBytes.get(way.peer) ?? PATH_MTU_ANY),
     );
     return { pathMtuBytes, hops: way.hops + 1 };
   }

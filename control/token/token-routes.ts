@@ -10,12 +10,12 @@
 import { hash128 } from '../vlan/hash.ts';
 import { RouteAnnouncer, type RouteNow, type RouteSend } from './route-announcer.ts';
 import { RouteChanges } from './route-changes.ts';
+import { RouteChores } from './route-chores.ts';
 import { newRouteCounters, RouteIntake } from './route-intake.ts';
 import { ROUTE_LIMIT } from './route-limits.ts';
-import { keyOf, PATH_MTU_ANY } from './route-message.ts';
+import { RouteLookup } from './route-lookup.ts';
+import { keyOf } from './route-message.ts';
 import type {
-  AnnouncerPath,
-  AnnouncerReport,
   CarryInput,
   PartnersInput,
   PortsInput,
@@ -23,8 +23,6 @@ import type {
   RouteEffect,
   RouteInput,
   RoutePorts,
-  RouteStatus,
-  TokenRoute,
   TrunkSizeInput,
   WantInput,
 } from './route-port.ts';
@@ -33,23 +31,38 @@ import { RouteSegment, without } from './route-segment.ts';
 import { type Announcer, RouteStore } from './route-store.ts';
 import { RouteTeller } from './route-teller.ts';
 
+/** Announcers that are looked at in one turn for what concerns all segments of a neighbour: about 2 ms. */
+const ANNOUNCERS_A_TURN = 512;
+
 /** See the file's head. */
-export class TokenRoutes {
+export class TokenRoutes extends RouteLookup {
   readonly counters: RouteCounters = newRouteCounters();
   readonly #ports: RoutePorts;
-  readonly #segments = new Map<string, RouteSegment>();
-  readonly #trunkBytes = new Map<string, number>();
-  readonly #store = new RouteStore();
+  readonly #segments: Map<string, RouteSegment>;
+  /** Our own sets. */
+  readonly #own = new Set<RouteAnnouncer>();
+  #carried = 0;
+  readonly #trunkBytes: Map<string, number>;
+  readonly #chores = new RouteChores();
+  readonly #store: RouteStore;
   readonly #pulls = new RoutePulls();
   readonly #changes = new RouteChanges();
   readonly #teller: RouteTeller;
   readonly #intake: RouteIntake;
 
   constructor(ports: RoutePorts) {
-    const [store, pulls, changes, counters] = [this.#store, this.#pulls, this.#changes, this.counters];
-    const segments = this.#segments;
+    const [store, segments, trunkBytes] = [
+      new RouteStore(),
+      new Map<string, RouteSegment>(),
+      new Map<string, number>(),
+    ];
+    super({ store, segments, trunkBytes });
+    const [pulls, changes, counters] = [this.#pulls, this.#changes, this.counters];
     this.#ports = ports;
-    this.#teller = new RouteTeller({ store, segments, trunkBytes: (peer) => this.#bytesOf(peer) });
+    this.#store = store;
+    this.#segments = segments;
+    this.#trunkBytes = trunkBytes;
+    this.#teller = new RouteTeller({ store, segments, trunkBytes });
     this.#intake = new RouteIntake({
       ports,
       store,
@@ -61,84 +74,9 @@ export class TokenRoutes {
     });
   }
 
-  /** Tokens that others want, once for each who does. */
-  get live(): number {
-    return this.#store.live;
-  }
-
-  /**
-   * The forwarding ports that lead to a token.
-   *
-   * @param token - 16 bytes, or its hexadecimal form
-   */
-  routesOf(token: Uint8Array | string): readonly TokenRoute[] {
-    const bytes = new Map<string, number>();
-    for (const announcer of this.#store.wanting(typeof token === 'string' ? token : keyOf(token))) {
-      const forwarding = this.#segments.get(announcer.segment)?.forwarding;
-      for (const [peer, { pathMtuBytes }] of announcer.ways) {
-        if (forwarding?.has(peer) === true) {
-          bytes.set(peer, Math.min(bytes.get(peer) ?? this.#bytesOf(peer), pathMtuBytes));
-        }
-      }
-    }
-    return [...bytes].map(([peer, pathMtuBytes]) => ({ peer, pathMtuBytes }));
-  }
-
-  /**
-   * Who wants a token, by whatever way they were heard: by a trunk beside the tree, too.
-   *
-   * @param token - 16 bytes
-   * @returns nonces, in hexadecimal
-   */
-  wantedBy(token: Uint8Array): readonly string[] {
-    return [...this.#store.wanting(keyOf(token))].flatMap(({ key, ways }) => (ways.size > 0 ? key : []));
-  }
-
-  /** The way to an announcer: by the tree, else by a trunk to itself. */
-  pathOf(segmentId: Uint8Array, nonce: Uint8Array): AnnouncerPath | undefined {
-    const segment = this.#segments.get(keyOf(segmentId));
-    const announcer = segment && this.#store.of(segment.key).get(keyOf(nonce));
-    return announcer && this.#pathTo(segment, announcer);
-  }
-
-  /** Who wants tokens in a segment, and can be reached. */
-  announcers(segmentId: Uint8Array): readonly AnnouncerReport[] {
-    const segment = this.#segments.get(keyOf(segmentId));
-    if (segment === undefined) {
-      return [];
-    }
-    return [...this.#store.of(segment.key).values()].flatMap((announcer) => {
-      const path = this.#pathTo(segment, announcer);
-      return path === undefined ? [] : { nonce: announcer.key, tokens: announcer.tokens.size, ...path };
-    });
-  }
-
-  /** Whether a neighbour has said that it leads to one who wants a token. */
-  isRouted(peer: string, token: Uint8Array): boolean {
-    return [...this.#store.wanting(keyOf(token))].some(({ ways }) => ways.has(peer));
-  }
-
-  /** What is known, for people. */
-  status(): RouteStatus {
-    const peers = new Set([...this.#segments.values()].flatMap(({ partners }) => [...partners]));
-    return {
-      segments: [...this.#segments.values()].map((segment) => {
-        const reachable = this.announcers(segment.id);
-        return {
-          segment: segment.key,
-          isOwn: segment.own !== undefined,
-          partners: [...segment.partners],
-          ports: [...segment.forwarding],
-          announcers: reachable.length,
-          tokens: reachable.reduce((sum, { tokens }) => sum + tokens, 0),
-        };
-      }),
-      neighbours: [...peers].map((peer) => ({ peer, ...this.#store.countsOf(peer) })),
-    };
-  }
-
   handle(input: RouteInput, now: RouteNow): RouteEffect[] {
     const sends = this.#take(input, now);
+    this.#work();
     sends.push(...this.#teller.flush(), ...this.#pulls.take(now.nowMs));
     this.counters.pullsSent = this.#pulls.sent;
     return [...this.#changes.take(), ...sends];
@@ -151,10 +89,10 @@ export class TokenRoutes {
       this.#store.dormantDueMs,
       this.#store.nextExpiryUnixMs - now.unixMs + now.nowMs,
     );
-    for (const { own } of this.#segments.values()) {
-      dueMs = Math.min(dueMs, own?.dueMs ?? dueMs);
+    for (const own of this.#own) {
+      dueMs = Math.min(dueMs, own.dueMs);
     }
-    return dueMs;
+    return this.#chores.isEmpty ? dueMs : now.nowMs;
   }
 
   #take(input: RouteInput, now: RouteNow): RouteSend[] {
@@ -187,14 +125,14 @@ export class TokenRoutes {
   // ── Segments ─────────────────────────────────────────────────────────────────────────────────────────
 
   #want({ segment: keys, nonce, routes }: WantInput, now: RouteNow): RouteSend[] {
-    const own = [...this.#segments.values()].filter((known) => known.own !== undefined).length;
     const segment = this.#segments.get(keyOf(keys.id)) ?? new RouteSegment(keys.id);
     if (segment.own === undefined) {
-      if (own >= ROUTE_LIMIT.segments) {
+      if (this.#own.size >= ROUTE_LIMIT.segments) {
         this.counters.segmentsRefused++;
         return [];
       }
       segment.own = new RouteAnnouncer(this.#ports, keys, nonce);
+      this.#own.add(segment.own);
       segment.own.setPeers([...segment.partners], now);
       this.#segments.set(segment.key, segment);
     }
@@ -204,11 +142,11 @@ export class TokenRoutes {
   #carry({ segmentKey }: CarryInput): RouteSend[] {
     const id = hash128(segmentKey);
     const segment = this.#segments.get(keyOf(id)) ?? new RouteSegment(id);
-    const carried = [...this.#segments.values()].filter(({ isCarried }) => isCarried).length;
-    if (!segment.isCarried && carried >= ROUTE_LIMIT.carriedSegments) {
+    if (!segment.isCarried && this.#carried >= ROUTE_LIMIT.carriedSegments) {
       this.counters.segmentsRefused++;
       return [];
     }
+    this.#carried += segment.isCarried ? 0 : 1;
     segment.isCarried = true;
     this.#segments.set(segment.key, segment);
     return [];
@@ -220,8 +158,14 @@ export class TokenRoutes {
     if (segment === undefined) {
       return [];
     }
-    segment.own = what === 'own' ? undefined : segment.own;
-    segment.isCarried = what === 'carried' ? false : segment.isCarried;
+    if (what === 'own' && segment.own !== undefined) {
+      this.#own.delete(segment.own);
+      segment.own = undefined;
+    }
+    if (what === 'carried' && segment.isCarried) {
+      this.#carried--;
+      segment.isCarried = false;
+    }
     for (const peer of segment.partners) {
       this.#teller.list(segment, peer);
     }
@@ -320,25 +264,44 @@ export class TokenRoutes {
       return [];
     }
     this.#trunkBytes.set(peer, datagramMtuBytes);
-    for (const segment of this.#segments.values()) {
-      if (segment.partners.has(peer)) {
-        for (const announcer of this.#store.of(segment.key).values()) {
-          this.#portChanged(announcer, peer);
-        }
-      }
-    }
+    this.#chores.add('resized', peer, this.#segmentsOf(peer));
     return [];
   }
 
   /** Both say where they lead; what was lost shows by that, and is asked for. */
   #again(peer: string, now: RouteNow): RouteSend[] {
-    for (const segment of this.#segments.values()) {
-      if (segment.partners.has(peer)) {
+    const segments = this.#segmentsOf(peer);
+    for (const segment of segments) {
+      this.#pulls.wantList(peer, segment.id, now.nowMs);
+    }
+    this.#chores.add('again', peer, segments);
+    return [];
+  }
+
+  #segmentsOf(peer: string): readonly RouteSegment[] {
+    return [...this.#segments.values()].filter(({ partners }) => partners.has(peer));
+  }
+
+  /** What concerns all segments of a neighbour, a few of them at a time. */
+  #work(): void {
+    let left = ANNOUNCERS_A_TURN;
+    for (const { kind, peer, segment } of this.#chores.take()) {
+      const announcers = this.#store.of(segment.key);
+      if (this.#segments.get(segment.key) !== segment) {
+        continue; // forgotten meanwhile
+      }
+      if (kind === 'again') {
         this.#teller.list(segment, peer);
-        this.#pulls.wantList(peer, segment.id, now.nowMs);
+      } else {
+        for (const announcer of announcers.values()) {
+          this.#portChanged(announcer, peer);
+        }
+      }
+      left -= 1 + announcers.size;
+      if (left <= 0) {
+        return;
       }
     }
-    return [];
   }
 
   #trunkDown(peer: string, now: RouteNow): RouteSend[] {
@@ -351,6 +314,7 @@ export class TokenRoutes {
         segment.own?.remove(peer);
       }
     }
+    this.#chores.forgetPeer(peer);
     this.#pulls.forgetPeer(peer);
     this.#trunkBytes.delete(peer);
     this.#intake.forgetPeer(peer);
@@ -364,7 +328,7 @@ export class TokenRoutes {
       this.#remove(announcer, now);
     }
     this.#store.dropDormant(now.nowMs);
-    return [...this.#segments.values()].flatMap(({ own }) => own?.tick(now) ?? []);
+    return [...this.#own].flatMap((own) => own.tick(now));
   }
 
   #remove(announcer: Announcer, now: RouteNow): void {
@@ -376,15 +340,5 @@ export class TokenRoutes {
     }
     this.#store.remove(announcer);
     this.#teller.touch(announcer);
-  }
-
-  #pathTo(segment: RouteSegment, announcer: Announcer): AnnouncerPath | undefined {
-    const way = segment.wayTo(announcer);
-    return way && { ...way, pathMtuBytes: Math.min(way.pathMtuBytes, this.#bytesOf(way.peer)) };
-  }
-
-  /** As long as nobody has said how much a trunk takes, nothing limits it here. */
-  #bytesOf(peer: string): number {
-    return this.#trunkBytes.get(peer) ?? PATH_MTU_ANY;
   }
 }

@@ -5,20 +5,14 @@
  * leads the right way and no other, with the size of the path; and nothing is said for ever.
  */
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import type { RouteNow } from '../../control/token/route-announcer.ts';
 import { encodePaths, keyOf, PATH_MTU_ANY, withHead } from '../../control/token/route-message.ts';
-import type { RouteInput } from '../../control/token/route-port.ts';
 import { forwardingToken } from '../../control/token/token.ts';
-import { TokenRoutes } from '../../control/token/token-routes.ts';
-import { deriveEpochKeys } from '../../control/vlan/epoch-keys.ts';
+import { PassNode, type PassWorld, routeOf, SEGMENT } from './pass-node.ts';
 import { Simulation } from './simulation.ts';
 
 const SEEDS = process.env['PEERTAP_SEED'] === undefined ? 12 : 1;
 const FIRST_SEED = Number(process.env['PEERTAP_SEED'] ?? 1);
-const UNIX_MS = 1_778_400_000_000;
-const { segment: SEGMENT } = deriveEpochKeys(new Uint8Array(32).fill(3));
 /** Values of routes that anybody may want; 0: every member does. */
 const ROUTES = 12;
 const TOKENS = Array.from({ length: ROUTES }, (_, value) => forwardingToken(SEGMENT.id, routeOf(value)));
@@ -30,86 +24,6 @@ const SETTLED_MS = 3_000;
 /** What one change may make a tree say, for each node and announcer; what goes in circles says more. */
 const MESSAGES_A_CHANGE = 40;
 
-function routeOf(value: number): Uint8Array {
-  return new Uint8Array(16).fill(value);
-}
-
-function signature(key: Uint8Array, bytes: Uint8Array): Uint8Array {
-  return createHash('sha512').update(key).update(bytes).digest();
-}
-
-/** Signatures of the right size that cost little: whether they hold is all that counts here. */
-const PORTS = {
-  sign: (_seed: Uint8Array, bytes: Uint8Array): Uint8Array => signature(SEGMENT.publicKey, bytes),
-  verify: (key: Uint8Array, bytes: Uint8Array, given: Uint8Array): boolean =>
-    Buffer.compare(signature(key, bytes), given) === 0,
-};
-
-class PassNode {
-  readonly name: string;
-  readonly isMember: boolean;
-  readonly #world: World;
-  machine = new TokenRoutes(PORTS);
-  nonce: Uint8Array = new Uint8Array(16);
-  wanted: number[] = [];
-  /** Neighbours and ports, as this node knows them at the moment. */
-  readonly partners = new Set<string>();
-  ports: readonly string[] = [];
-  #timer = Number.POSITIVE_INFINITY;
-
-  constructor(world: World, name: string, isMember: boolean) {
-    this.#world = world;
-    this.name = name;
-    this.isMember = isMember;
-  }
-
-  now(): RouteNow {
-    const { nowMs } = this.#world.simulation;
-    return { nowMs, unixMs: nowMs + UNIX_MS };
-  }
-
-  handle(input: RouteInput): void {
-    for (const effect of this.machine.handle(input, this.now())) {
-      if (effect.kind === 'send') {
-        this.#world.send(this, effect.peer, effect.bytes);
-      }
-    }
-    const dueMs = this.machine.nextTimeoutMs(this.now());
-    if (dueMs < this.#timer) {
-      this.#timer = dueMs;
-      this.#world.simulation.after(dueMs - this.now().nowMs, () => {
-        this.#timer = Number.POSITIVE_INFINITY;
-        this.handle({ kind: 'tick' });
-      });
-    }
-  }
-
-  start(): void {
-    this.machine = new TokenRoutes(PORTS);
-    this.nonce = this.#world.simulation.bytes(16);
-    if (this.isMember) {
-      this.want([0, ...this.wanted]);
-    } else {
-      this.handle({ kind: 'carry', segmentKey: SEGMENT.publicKey });
-    }
-  }
-
-  want(values: readonly number[]): void {
-    this.wanted = [...new Set(values)].filter((value) => value > 0);
-    const routes = [0, ...this.wanted].map(routeOf);
-    this.handle({ kind: 'want', segment: SEGMENT, nonce: this.nonce, routes });
-  }
-
-  tellPartners(): void {
-    this.handle({ kind: 'partners', segmentId: SEGMENT.id, peers: [...this.partners] });
-  }
-
-  tellPorts(ports: readonly string[]): void {
-    this.ports = ports;
-    this.handle({ kind: 'ports', segmentId: SEGMENT.id, peers: ports });
-  }
-}
-
 interface Edge {
   readonly ends: readonly [PassNode, PassNode];
   readonly mtuBytes: number;
@@ -119,7 +33,7 @@ interface Edge {
   readonly clearMs: Map<string, number>;
 }
 
-class World {
+class World implements PassWorld {
   readonly simulation: Simulation;
   readonly nodes: PassNode[];
   readonly edges: Edge[] = [];
