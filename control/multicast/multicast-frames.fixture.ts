@@ -74,7 +74,7 @@ export function ipv4(protocol: number, message: Uint8Array, options: PacketOptio
   ]);
   header.set(u16(internetChecksum(header)), 10);
   const packet = Uint8Array.from([...header, ...message, ...new Array<number>(options.padding ?? 0).fill(0)]);
-  return ethernetFrame(0x0800, packet, { source: HOST_MAC, tags: options.tags ?? [] });
+  return framed(0x0800, packet, options.destination ?? '224.0.0.22', options);
 }
 
 /** An MLD message in IPv6 behind hop-by-hop options. */
@@ -95,7 +95,18 @@ export function mld(body: readonly number[], options: PacketOptions = {}): Uint8
     ...hopByHop,
     ...message,
   ];
-  return ethernetFrame(0x86dd, Uint8Array.from(packet), { source: HOST_MAC, tags: options.tags ?? [] });
+  return framed(0x86dd, Uint8Array.from(packet), options.destination ?? 'ff02::16', options);
+}
+
+/** To the address that the group's frames have. */
+function framed(
+  etherType: number,
+  packet: Uint8Array,
+  group: string,
+  { tags = [] }: PacketOptions,
+): Uint8Array {
+  const destination = new Uint8Array(Buffer.from(macOf(group), 'hex'));
+  return ethernetFrame(etherType, packet, { destination, source: HOST_MAC, tags });
 }
 
 /** One record of a v3 or MLDv2 report. */
