@@ -56,7 +56,7 @@ export class Neighbour {
   sent: SentWord | undefined;
   /** Whether it said anything on this stream. */
   isHeard = false;
-  /** It said goodbye: it is told nothing until it speaks again. */
+  /** It said goodbye: what it would be told now is for nobody. */
   hasLeft = false;
   /** It is to tell all anew. */
   isAsked = false;
@@ -129,8 +129,17 @@ export class Neighbour {
   /** It says goodbye. */
   leave(nowMs: number): void {
     this.restartStream(nowMs);
+    this.staleAtMs = Number.POSITIVE_INFINITY;
     this.forgetWords();
     this.hasLeft = true;
+  }
+
+  /** Its trunk has become cheaper or dearer. Who has said nothing yet may have found us out of reach: it is told again. */
+  setCost(cost: number): void {
+    if (!this.isHeard && this.cost === TREE_LIMIT.costInfinite) {
+      this.sent = undefined;
+    }
+    this.cost = cost;
   }
 
   /** The loop guard, or that of the former epoch, has shut it. */

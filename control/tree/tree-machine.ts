@@ -196,7 +196,7 @@ export class TreeMachine {
   #takePeer(peer: string, cost: number): void {
     const known = this.#neighbours.get(peer);
     if (known !== undefined) {
-      known.cost = cost;
+      known.setCost(cost);
     } else if (this.#neighbours.size >= TREE_LIMIT.peers) {
       this.counters.peersRefused++;
     } else {

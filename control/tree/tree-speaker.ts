@@ -1,8 +1,9 @@
 /**
  * What neighbours are told: to each its own announcement, whenever it says something that the one before did not.
  *
- * A claim goes to a neighbour once; after that, and when the neighbour has told of it itself, it is only referred to. A parent
- * is not told of each new sequence that came from it: it needs no way through its child.
+ * A claim goes to a neighbour once; after that, and when the neighbour has told of it itself, it is only referred to. Who has
+ * said nothing yet gets it each time: a relay may not carry the segment so far, and learns of it by that. A parent is not
+ * told of each new sequence that came from it: it needs no way through its child.
  *
  * Main thread; no clock of its own.
  */
@@ -37,8 +38,12 @@ export class TreeSpeaker {
 
   /** @returns an announcement when the neighbour does not know all of this yet */
   tell(neighbour: Neighbour, word: SentWord): TreeSend | undefined {
-    const isKnown = neighbour.sent !== undefined && !isNews(neighbour.sent, word);
-    if (neighbour.hasLeft || (isKnown && !neighbour.isAsked)) {
+    if (neighbour.hasLeft) {
+      neighbour.hasLeft = false;
+      neighbour.sent = word;
+      return undefined; // it is told what comes next, in case it comes back
+    }
+    if (neighbour.sent !== undefined && !isNews(neighbour.sent, word) && !neighbour.isAsked) {
       return undefined;
     }
     const told = word.way === undefined ? undefined : toldRoot(neighbour, word.way);
@@ -72,7 +77,7 @@ function toldRoot({ sent, way: heard, isHeard }: Neighbour, way: Way): ToldRoot 
   const { claim, distance, hops } = way;
   const has = (other: Way | undefined): boolean =>
     other?.claim.root === claim.root && other.sequence === claim.sequence;
-  const isKnown = has(sent?.way) || (isHeard && has(heard));
+  const isKnown = isHeard && (has(sent?.way) || has(heard));
   const { root, rootBytes, sequence } = claim;
   return { root, rootBytes, sequence, distance, hops, claim: isKnown ? undefined : claim };
 }

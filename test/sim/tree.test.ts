@@ -9,8 +9,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { disturb, growGraph, startAll } from './mesh-scenario.ts';
 import { forEachSeed, type Simulation } from './simulation.ts';
-import { disturb, growGraph, startAll } from './tree-scenario.ts';
 import { TreeWorld } from './tree-world.ts';
 
 const FILE = 'test/sim/tree.test.ts';

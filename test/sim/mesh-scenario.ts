@@ -1,8 +1,14 @@
 /**
- * Graphs and troubles for the tree's simulations, all decided by the seed.
+ * Graphs and troubles for the simulations of the tree and of the fabric, all decided by the seed.
  */
-import type { TreeWorld } from './tree-world.ts';
-import { type TreeNode, type Trunk } from './tree-world.ts';
+import { COST_INFINITE, type MeshNode, type MeshWorld, type Trunk } from './mesh-world.ts';
+import type { Simulation } from './simulation.ts';
+
+/** Any of the worlds. */
+type World<Node extends MeshNode, Message> = MeshWorld<Node, Message>;
+
+/** Up to it ways are short whatever is cut. */
+const SMALL_NODES = 50;
 
 /** How large, and who is what. */
 export interface GraphOptions {
@@ -13,7 +19,10 @@ export interface GraphOptions {
 }
 
 /** A random graph of degree 3 to 8, in one piece. */
-export function growGraph(world: TreeWorld, { nodes, relayShare, liars = 0 }: GraphOptions): void {
+export function growGraph<Node extends MeshNode, Message>(
+  world: World<Node, Message>,
+  { nodes, relayShare, liars = 0 }: GraphOptions,
+): void {
   const { simulation } = world;
   for (let index = 0; index < nodes; index++) {
     const isLiar = index > 0 && index <= liars;
@@ -35,11 +44,11 @@ export function growGraph(world: TreeWorld, { nodes, relayShare, liars = 0 }: Gr
 }
 
 /** Nodes and trunks come up within half a second. */
-export function startAll(world: TreeWorld): void {
+export function startAll<Node extends MeshNode, Message>(world: World<Node, Message>): void {
   const { simulation } = world;
   for (const node of world.nodes) {
     simulation.after(simulation.between(0, 300), () => {
-      if (node.machine === undefined && !node.isLiar) world.start(node);
+      if (!world.isRunning(node) && !node.isLiar) world.start(node);
     });
   }
   for (const trunk of world.trunks) {
@@ -51,7 +60,7 @@ export function startAll(world: TreeWorld): void {
 }
 
 /** One trouble, or the end of one. */
-export function disturb(world: TreeWorld): void {
+export function disturb<Node extends MeshNode, Message>(world: World<Node, Message>): void {
   const { simulation } = world;
   const trunk = pick(world, world.trunks);
   const node = pick(
@@ -67,7 +76,7 @@ export function disturb(world: TreeWorld): void {
   } else if (which < 0.42) {
     world.setCost(trunk, Math.ceil(simulation.between(1, 2_000)));
   } else if (which < 0.48) {
-    world.setCost(trunk, trunk.cost === 65_535 ? 100 : 65_535);
+    world.setCost(trunk, trunk.cost === COST_INFINITE ? 100 : COST_INFINITE);
   } else if (which < 0.58) {
     world.replaceStream(trunk);
   } else if (which < 0.68) {
@@ -83,18 +92,18 @@ export function disturb(world: TreeWorld): void {
   }
 }
 
-function toggle(world: TreeWorld, trunk: Trunk): void {
+function toggle<Node extends MeshNode, Message>(world: World<Node, Message>, trunk: Trunk<Node>): void {
   if (trunk.isUp) world.cut(trunk);
   else world.raise(trunk);
 }
 
 /** It dies, and comes back with its trunks after a while. */
-function restart(world: TreeWorld, node: TreeNode): void {
+function restart<Node extends MeshNode, Message>(world: World<Node, Message>, node: Node): void {
   const trunks = world.trunksAt(node).filter(({ isUp }) => isUp);
-  const wasThere = node.machine !== undefined;
+  const wasThere = world.isRunning(node);
   world.crash(node);
   world.simulation.after(world.simulation.between(0, 400), () => {
-    if (wasThere && node.machine === undefined) world.start(node);
+    if (wasThere && !world.isRunning(node)) world.start(node);
     for (const trunk of trunks) {
       world.raise(trunk);
     }
@@ -102,32 +111,52 @@ function restart(world: TreeWorld, node: TreeNode): void {
   world.simulation.runFor(400);
 }
 
-function leaveOrReturn(world: TreeWorld, node: TreeNode): void {
-  if (node.machine === undefined) world.start(node);
+function leaveOrReturn<Node extends MeshNode, Message>(world: World<Node, Message>, node: Node): void {
+  if (!world.isRunning(node)) world.start(node);
   else world.leave(node);
 }
 
 /** The loop guard's word, for so short that it is over before the rest. */
-function blockPort(world: TreeWorld, node: TreeNode): void {
+function blockPort<Node extends MeshNode, Message>(world: World<Node, Message>, node: Node): void {
   const trunk = pick(world, world.trunksAt(node));
   if (trunk !== undefined) {
     const peer = world.neighbourAt(node, trunk).name;
-    world.input(node, { kind: 'block', peer, untilMs: world.simulation.nowMs + 100 });
+    world.block(node, peer, world.simulation.nowMs + 100);
   }
 }
 
-/** Every trunk between two halves is cut. */
-function partOff(world: TreeWorld): void {
-  const half = new Set(world.nodes.filter(() => world.simulation.random() < 0.5));
+/**
+ * Every trunk between two parts is cut. In a large graph one part is a neighbourhood: random halves would leave so few trunks
+ * that ways get longer than a tree may be deep.
+ */
+function partOff<Node extends MeshNode, Message>(world: World<Node, Message>): void {
+  const { nodes, simulation } = world;
+  const part =
+    nodes.length > SMALL_NODES
+      ? neighbourhood(world, nodes.length * simulation.between(0.1, 0.9))
+      : new Set(nodes.filter(() => simulation.random() < 0.5));
   for (const trunk of world.trunks) {
-    if (half.has(trunk.ends[0]) !== half.has(trunk.ends[1])) {
+    if (part.has(trunk.ends[0]) !== part.has(trunk.ends[1])) {
       world.cut(trunk);
     }
   }
 }
 
+function neighbourhood<Node extends MeshNode, Message>(world: World<Node, Message>, size: number): Set<Node> {
+  const part = new Set<Node>();
+  const first = pick(world, world.nodes);
+  const queue = first === undefined ? [] : [first];
+  for (const node of queue) {
+    if (part.size >= size) break;
+    if (part.has(node)) continue;
+    part.add(node);
+    queue.push(...world.trunksAt(node).map((trunk) => world.neighbourAt(node, trunk)));
+  }
+  return part;
+}
+
 /** All trunks are there again, within a moment. */
-export function healAll(world: TreeWorld): void {
+export function healAll<Node extends MeshNode, Message>(world: World<Node, Message>): void {
   for (const trunk of world.trunks) {
     world.simulation.after(world.simulation.between(0, 100), () => {
       world.raise(trunk);
@@ -136,6 +165,9 @@ export function healAll(world: TreeWorld): void {
   world.simulation.runFor(100);
 }
 
-export function pick<Item>(world: TreeWorld, items: readonly Item[]): Item | undefined {
+export function pick<Item>(
+  world: { readonly simulation: Simulation },
+  items: readonly Item[],
+): Item | undefined {
   return items[Math.floor(world.simulation.random() * items.length)];
 }
