@@ -126,7 +126,7 @@ export class MembershipMachine {
     return this.#epochs.newest();
   }
 
-  /** Our X25519 key of this start, 32 bytes. */
+  /** Our X25519 key of this start. */
   get agreementKey(): Uint8Array {
     return this.#keys.agreementKey;
   }
@@ -134,10 +134,7 @@ export class MembershipMachine {
   /** Number of the newest live epoch in which a member announced itself. */
   #newestOf(member: Member): number {
     const epochs = [...member.streams.keys()].flatMap((id) => this.#epochs.find(id) ?? []);
-    const newest = epochs.reduce<Epoch | undefined>(
-      (best, epoch) => (best === undefined || epoch.id > best.id ? epoch : best),
-      undefined,
-    );
+    const [newest] = epochs.toSorted((a, b) => b.id - a.id);
     return newest?.number ?? 0;
   }
 
