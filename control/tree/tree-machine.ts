@@ -12,7 +12,7 @@
  * way comes back. A frame crosses an edge only when both ends have opened it: the parent for as long as it follows the root
  * under which the child joined (tree-edges.ts), and the child from when it hears the accept with the number of its present
  * join. So both ends follow one root, each node has one parent, and the open edges of all nodes are trees. Messages that are
- * late or lost leave an edge open on one side, which is shut. docs/adr/0014 has it step by step.
+ * late or lost leave an edge open on one side, which is shut. docs/adr/0014-loop-free-tree.md has it step by step.
  *
  * Main thread. It decides nothing about who is a neighbour here, and sends frames nowhere.
  */
