@@ -16,7 +16,6 @@
  * leaves no trace but a count. One whose token is found enters the window whatever becomes of it then.
  */
 import { DROP } from '../base/drop-code.ts';
-import { countDrop } from '../shm/arena.ts';
 import {
   ArenaHeader,
   ForwardSet,
@@ -114,7 +113,7 @@ function forwardByToken(context: StageContext, index: number, at: number, kind: 
   deliver(context, index, kind, entryAt);
 }
 
-/** Here, onwards, or both. What is delivered here with its last hop is counted where it would have gone on. */
+/** Here, onwards, or both. What is delivered here with its last hop is no loss: a sender may mean it for us alone. */
 function deliver(context: StageContext, index: number, kind: number, entryAt: number): void {
   const { memory, table } = context;
   const at = rxAt(index);
@@ -139,7 +138,6 @@ function deliver(context: StageContext, index: number, kind: number, entryAt: nu
     const isForUs = set === NONE && (flags & (TOKEN_LOCAL | TOKEN_CONTROL)) !== 0;
     return dropRx(context, at, isForUs ? DROP['kind-invalid'] : refusal);
   }
-  if (refusal === DROP['hops-exceeded']) countDrop(context.arena, refusal);
 }
 
 /** Members' control, and echoes to whatever is received here. */

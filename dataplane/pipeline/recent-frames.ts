@@ -78,7 +78,7 @@ function hashBytes(context: StageContext, offset: number, length: number): void 
   state[2] = v2 ^ 0xee;
   state[3] = v3;
   result[0] = finish();
-  state[1] = (state[1] as number) ^ 0xdd;
+  state[1] = state[1] ^ 0xdd;
   result[1] = finish();
 }
 

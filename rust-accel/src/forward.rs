@@ -78,7 +78,7 @@ fn decide(engine: &mut Engine, index: usize) -> Result<u32, u32> {
     deliver(engine, index, entry)
 }
 
-/// Here, onwards, or both. What is delivered here with its last hop is counted where it would have gone on.
+/// Here, onwards, or both. What is delivered here with its last hop is no loss: a sender may mean it for us alone.
 #[inline]
 fn deliver(engine: &mut Engine, index: usize, entry: Slot<'static>) -> Result<u32, u32> {
     let kind = engine.arena.batch.rx[index].control & 0xf;
@@ -97,22 +97,18 @@ fn deliver(engine: &mut Engine, index: usize, entry: Slot<'static>) -> Result<u3
         }
         engine.arena.batch.rx[index].set = set;
     }
-    let verdict = if flags & TOKEN_LOCAL != 0 && matches!(kind, KIND_FRAME | KIND_FRAGMENT) {
-        RX_LOCAL
+    if flags & TOKEN_LOCAL != 0 && matches!(kind, KIND_FRAME | KIND_FRAGMENT) {
+        Ok(RX_LOCAL)
     } else if for_main(flags, kind) {
         describe_control(engine, index);
-        RX_PUNTED
+        Ok(RX_PUNTED)
     } else if refusal == DROP_NONE {
-        return Ok(RX_FORWARDED);
+        Ok(RX_FORWARDED)
     } else if set == NONE && flags & (TOKEN_LOCAL | TOKEN_CONTROL) != 0 {
-        return Err(DROP_KIND_INVALID);
+        Err(DROP_KIND_INVALID)
     } else {
-        return Err(refusal);
-    };
-    if refusal == DROP_HOPS_EXCEEDED {
-        engine.arena.counters.drop(refusal);
+        Err(refusal)
     }
-    Ok(verdict)
 }
 
 /// Members' control, and echoes to whatever is received here.

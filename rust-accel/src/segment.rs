@@ -229,11 +229,7 @@ impl Laying {
         engine.plaintexts[self.laid] = plaintext;
         let frame = &engine.arena.batch.frames[self.frame];
         let datagram = &mut engine.arena.batch.tx[self.laid];
-        let pairwise = if frame.verdict == FRAME_UNICAST {
-            FLAG_PAIRWISE
-        } else {
-            0
-        };
+        let pairwise = if frame.verdict != FRAME_FLOOD { FLAG_PAIRWISE } else { 0 };
         let flags = checksum_flag | pairwise;
         let [leaf_lane, salt_low, salt_high] = self.sender;
         datagram.offset = self.cursor;

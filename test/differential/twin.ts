@@ -22,6 +22,7 @@ import {
   RX_PUNTED,
   RxDatagram,
   Seen,
+  Snooped,
   TapWrite,
   Train,
   TxDatagram,
@@ -257,10 +258,22 @@ export class Twin {
     for (let index = 0; index < this.headerField('seenCount'); index++) {
       this.compareStruct(Seen, ARENA.seen + index * Seen.size, Object.keys(Seen.at));
     }
+    this.compareSnooped();
     for (let index = 0; index < count; index++) {
       const at = ARENA.frames + index * FrameDescriptor.size;
       if (this.verdict(FrameDescriptor, at) === FRAME_DROPPED) continue;
       this.compareStruct(FrameDescriptor, at, Object.keys(FrameDescriptor.at));
+    }
+  }
+
+  private compareSnooped(): void {
+    this.compareHeader(['snoopedCount']);
+    for (let index = 0; index < this.headerField('snoopedCount'); index++) {
+      const at = ARENA.snooped + index * Snooped.size;
+      this.compareStruct(Snooped, at, Object.keys(Snooped.at));
+      const { buffer } = this.reference.node.arena;
+      const length = getField(buffer, Snooped, at, 'length');
+      this.compareBytes(getField(buffer, Snooped, at, 'offset'), length, `snooped frame ${index}`);
     }
   }
 
