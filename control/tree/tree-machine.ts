@@ -150,7 +150,7 @@ export class TreeMachine {
       .map((neighbour) => this.#speaker.send(neighbour, { kind: 'goodbye' }));
     const hadPorts = this.#openPorts.length > 0;
     this.#openPorts = [];
-    return hadPorts ? [{ kind: 'ports', ports: [] }, ...sends] : sends;
+    return hadPorts ? [...sends, { kind: 'ports', ports: [] }] : sends;
   }
 
   status(): TreeStatus {
@@ -291,7 +291,10 @@ export class TreeMachine {
     return [this.#speaker.send(base, request)];
   }
 
-  /** Everything that follows from what is known now. A port is shut before the neighbour hears why, and open before it may use it. */
+  /**
+   * Everything that follows from what is known now. The neighbour hears first that it is accepted: what others have to say along
+   * the tree comes to it when its port is open.
+   */
   #settle(now: TreeNow): TreeEffect[] {
     for (const neighbour of this.#neighbours.values()) {
       neighbour.expire(now.nowMs);
@@ -300,7 +303,7 @@ export class TreeMachine {
     const wasRoot = this.#chooser.isRoot;
     this.#chooser.update(this.#neighbours, now.nowMs);
     this.#measure(wasRoot, now);
-    return [...this.#openAndShut(), ...this.#tellAll(), ...this.#ask(now.nowMs)];
+    return [...this.#tellAll(), ...this.#openAndShut(), ...this.#ask(now.nowMs)];
   }
 
   #measure(wasRoot: boolean, now: TreeNow): void {
