@@ -13,6 +13,8 @@ import { Dataplane } from './dataplane-link/dataplane.ts';
 import { chooseEngine } from './engine-choice.ts';
 import { loadOrCreateIdentity, type NodeIdentity } from './identity/node-identity.ts';
 import { lockStateDirectory } from './identity/state-lock.ts';
+import { type InspectionSources, inspectNode } from './inspection/inspect-node.ts';
+import { SubsystemLog } from './inspection/subsystem-log.ts';
 import { GroupPool } from './membership/group/mls/group-pool.ts';
 import { MlsGroup } from './membership/group/mls/mls-group.ts';
 import { DEFAULT_SUITE } from './membership/group/mls/suites.ts';
@@ -86,7 +88,8 @@ async function startParts(
   onStop(() => groupPool.close());
   const engine = chooseEngine(config.dataplane.engine);
   if (engine.reason !== null) logger.warn({ engine: engine.name }, engine.reason);
-  const dataplane = openDataplane(config, identity, engine.name, logger);
+  const log = new SubsystemLog(logger);
+  const dataplane = openDataplane(config, identity, engine.name, log);
   onStop(() => dataplane.stop());
   // Circuits know no segments: rules by peer and for all are theirs.
   const relayPolicy = new RelayPolicy(config.relay);
@@ -112,7 +115,7 @@ async function startParts(
     dataplane.start(),
   ]);
   onStop(() => network.stop());
-  for (const warning of network.warnings) logger.warn({ code: 'network' }, warning);
+  for (const warning of network.warnings) log.log('warn', 'network', 'network', warning);
   const node = new PeertapNode({
     config,
     identity,
@@ -123,13 +126,12 @@ async function startParts(
     finder,
     openGroup: (vlanId, directory) => new MlsGroup(groupPool, { vlanId, directory, suite: DEFAULT_SUITE }),
     engine,
-    logger,
+    log,
   });
   vlanOfKey = (hex) => node.vlanOfKey(hex);
   onStop(() => node.stop());
   await node.start();
-  const admin = await startAdminServer({ path: config.controlSocket, daemon: node, log: logger });
-  onStop(() => admin.close());
+  await startAdmin({ self: identity.peerId, config, node, dataplane, log }, logger, onStop);
   logger.info(
     { peerId: identity.peerId, engine: engine.name, listen: network.listenAddresses() },
     'peertap is running',
@@ -137,11 +139,23 @@ async function startParts(
   return node;
 }
 
+async function startAdmin(
+  sources: InspectionSources & { readonly node: PeertapNode },
+  logger: Logger,
+  onStop: (step: () => Promise<void>) => void,
+): Promise<void> {
+  const inspection = inspectNode(sources);
+  onStop(() => Promise.resolve(inspection.stop()));
+  const path = sources.config.controlSocket;
+  const admin = await startAdminServer({ path, daemon: sources.node, inspection, log: logger });
+  onStop(() => admin.close());
+}
+
 function openDataplane(
   config: Config,
   identity: NodeIdentity,
   engine: 'native' | 'typescript',
-  logger: Logger,
+  log: SubsystemLog,
 ): Dataplane {
   const dataplane = Dataplane.open({
     engine,
@@ -153,8 +167,9 @@ function openDataplane(
     spinLimitUs: SPIN_LIMIT_US,
     tokenPeriodSeconds: TOKEN_PERIOD_SECONDS,
     debug: process.env['PEERTAP_DEBUG_CRASH_WORKER'] === '1',
-    log: ({ level, code, message }) => logger[level]({ code }, message),
+    log: ({ level, subsystem, code, message }) => log.log(level, subsystem ?? 'dataplane', code, message),
+    debugEffect: (subsystem, effect) => log.effect(subsystem, effect),
   });
-  for (const reason of dataplane.offloadReasons) logger.warn({ code: 'offload-off' }, reason);
+  for (const reason of dataplane.offloadReasons) log.log('warn', 'dataplane', 'offload-off', reason);
   return dataplane;
 }

@@ -4,12 +4,12 @@
  *
  * Main thread; types only.
  */
-import type { Logger } from 'pino';
 import type { Config } from './config/config.ts';
 import type { Dataplane } from './dataplane-link/dataplane.ts';
 import type { DiscoveryNetwork } from './discovery/discovery-network.ts';
 import type { EngineChoice } from './engine-choice.ts';
 import type { NodeIdentity } from './identity/node-identity.ts';
+import type { SubsystemLog } from './inspection/subsystem-log.ts';
 import type { DhtServices } from './network/dht-services.ts';
 import type { Libp2pNetwork } from './network/libp2p-network.ts';
 import type { Swarm } from './swarm/swarm.ts';
@@ -51,5 +51,5 @@ export interface NodeParts {
   /** The group of a private VLAN; its work is done on other threads. */
   readonly openGroup: VlanServiceParts['openGroup'];
   readonly engine: EngineChoice;
-  readonly logger: Logger;
+  readonly log: SubsystemLog;
 }

@@ -9,6 +9,7 @@ import { type Config, parseConfig } from './config/config.ts';
 import type { VlanAttachmentRequest, VlanRequest } from './dataplane-link/dataplane-options.ts';
 import { createIdentity } from './identity/identity.fixture.ts';
 import { PeertapNode } from './node.ts';
+import { SubsystemLog } from './inspection/subsystem-log.ts';
 import type { DataplaneAtWork, NetworkAtWork, NodeParts } from './node-parts.ts';
 import { Swarm } from './swarm/swarm.ts';
 import { formatVlanId } from './vlan/vlan-id.ts';
@@ -133,7 +134,7 @@ async function createNode(config: Config): Promise<{ node: PeertapNode; registry
       restore: () => Promise.resolve([]),
     }),
     engine: { name: 'typescript', reason: null },
-    logger,
+    log: new SubsystemLog(logger),
   });
   node = made;
   for (const entry of registry.list()) await vlans.join(entry);

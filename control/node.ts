@@ -28,6 +28,7 @@ import { DiscoveryDriver } from './discovery/discovery-driver.ts';
 import { FabricNews } from './discovery/fabric-news.ts';
 import { EventLoopWatch } from './event-loop-watch.ts';
 import { ExchangeHub } from './exchange/exchange-hub.ts';
+import type { InspectedNode } from './inspection/inspect-node.ts';
 import { monotonicMs } from './monotonic-clock.ts';
 import { localAddresses } from './network/local-addresses.ts';
 import type { NodeParts } from './node-parts.ts';
@@ -50,7 +51,8 @@ const ADDRESSES_MS = 250;
 const SEED_BYTES = 32;
 
 /** See the file's head. */
-export class PeertapNode implements DaemonControl {
+export class PeertapNode implements DaemonControl, InspectedNode {
+  traceHeard: InspectedNode['traceHeard'] = () => undefined;
   readonly #parts: NodeParts;
   readonly #driver: TrunkDriver;
   readonly #hub: ExchangeHub;
@@ -78,6 +80,7 @@ export class PeertapNode implements DaemonControl {
         network: parts.network,
         dataplane: parts.dataplane.trunkDataplane,
         notify: (notice) => this.#trunkNotice(notice),
+        debug: (effect) => parts.log.effect('trunk', effect),
       },
       { trunksMax: parts.config.connectionLimit, roles: parts.config.relay.enabled ? [RELAY_ROLE] : [] },
     );
@@ -133,8 +136,12 @@ export class PeertapNode implements DaemonControl {
     await this.#vlans.reload(config.vlans);
     this.#warnOfRestart(config);
     this.#config = config;
-    this.#parts.logger.level = config.log.level;
+    this.#parts.log.setDefault(config.log.level);
     this.#discovery.setConfigured(config.bootstrap);
+  }
+
+  get trunks(): TrunkDriver {
+    return this.#driver;
   }
 
   // ── DaemonControl ────────────────────────────────────────────────────────────────────────────────────
@@ -235,7 +242,7 @@ export class PeertapNode implements DaemonControl {
   // ── What the parts tell each other ───────────────────────────────────────────────────────────────────
 
   #vlanParts(): VlanServiceParts {
-    const { registry, dataplane, identity, openGroup, logger } = this.#parts;
+    const { registry, dataplane, identity, openGroup, log } = this.#parts;
     return {
       registry,
       vlans: dataplane.vlans,
@@ -250,7 +257,7 @@ export class PeertapNode implements DaemonControl {
       events: {
         changed: () => this.#tellVlans(),
         seek: (vlanId, peers) => this.#discovery.invited(vlanId, peers),
-        log: (level, code, message, vlan) => logger[level]({ code, vlan }, message),
+        log: (level, code, message, vlan) => log.log(level, 'vlan', code, message, { vlan }),
       },
     };
   }
@@ -275,7 +282,7 @@ export class PeertapNode implements DaemonControl {
   }
 
   #createDiscovery(): DiscoveryDriver {
-    const { identity, finder, network, config, logger } = this.#parts;
+    const { identity, finder, network, config, log } = this.#parts;
     return new DiscoveryDriver(
       {
         self: identity.peerId,
@@ -285,7 +292,7 @@ export class PeertapNode implements DaemonControl {
         setPeers: (peers, unnamed) => this.#driver.input({ kind: 'set-peers', peers, unnamed }),
         say: (vlanId, peer, bytes) =>
           void this.#vlans.exchangeOf(formatVlanId(vlanId))?.send(peer, 'presence', bytes),
-        log: (level, code, message) => logger[level]({ code }, message),
+        log: (level, code, message) => log.log(level, 'discovery', code, message),
       },
       {
         connectionLimit: config.connectionLimit,
@@ -319,12 +326,14 @@ export class PeertapNode implements DaemonControl {
   }
 
   #trunkNotice(notice: NoticeEffect): void {
-    const { dataplane, logger } = this.#parts;
+    const { dataplane, log } = this.#parts;
     dataplane.trunkNotice(notice);
     this.#discovery.trunkNotice(notice);
     if (notice.kind === 'vlans-shared') this.#hub.share(notice.peer, notice.vlans);
     if (notice.kind === 'trunk-down') this.#hub.share(notice.peer, []);
-    if (notice.kind === 'log') logger[notice.level]({ code: notice.code, peer: notice.peer }, notice.message);
+    if (notice.kind === 'body' && notice.channel === 'trace') this.traceHeard(notice.peer, notice.body);
+    if (notice.kind === 'log')
+      log.log(notice.level, 'trunk', notice.code, notice.message, { peer: notice.peer });
   }
 
   #tellVlans(): void {
@@ -372,13 +381,15 @@ export class PeertapNode implements DaemonControl {
     const inUse = this.#parts.config;
     const changed = fixed.filter((key) => JSON.stringify(config[key]) !== JSON.stringify(inUse[key]));
     if (changed.length > 0) {
-      this.#parts.logger.warn(`changed, but used only after a restart: ${changed.join(', ')}`);
+      const message = `changed, but used only after a restart: ${changed.join(', ')}`;
+      this.#parts.log.log('warn', 'node', 'restart-needed', message);
     }
   }
 
   /** Tests of the supervisor make a worker throw; nothing happens unless the environment allows it. */
   #crashWorker(): void {
-    if (this.#parts.dataplane.crashWorker(0)) this.#parts.logger.warn('worker 0 is made to throw');
+    if (!this.#parts.dataplane.crashWorker(0)) return;
+    this.#parts.log.log('warn', 'node', 'crash-worker', 'worker 0 is made to throw');
   }
 }
 

@@ -35,7 +35,7 @@ import {
 /** What a route may use. */
 export interface RouteContext {
   readonly daemon: DaemonControl;
-  readonly inspection: InspectionControl | undefined;
+  readonly inspection: InspectionControl;
   /** Answers that run. */
   readonly streams: Pick<AnswerStreams, 'stop'>;
 }

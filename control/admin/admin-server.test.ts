@@ -20,6 +20,7 @@ import {
   VLAN_ID,
   vlanReport,
 } from './daemon-control-fixture.ts';
+import { ListInspection } from './inspection-fixture.ts';
 
 const ID = VLAN_ID;
 
@@ -44,7 +45,7 @@ let daemon: LoggedDaemon;
 let server: AdminServer | undefined;
 
 async function start(): Promise<AdminClient> {
-  server = await startAdminServer({ path, daemon, log: daemon });
+  server = await startAdminServer({ path, daemon, inspection: new ListInspection(), log: daemon });
   return new AdminClient(path);
 }
 
@@ -312,18 +313,24 @@ test('a socket that a dead daemon left behind is replaced', async () => {
 
 test('a socket that a daemon answers on is left alone', async () => {
   const client = await start();
-  await assert.rejects(startAdminServer({ path, daemon, log: daemon }), (error) => {
-    assert.ok(error instanceof SocketError);
-    assert.equal(error.code, 'running');
-    return true;
-  });
+  await assert.rejects(
+    startAdminServer({ path, daemon, inspection: new ListInspection(), log: daemon }),
+    (error) => {
+      assert.ok(error instanceof SocketError);
+      assert.equal(error.code, 'running');
+      return true;
+    },
+  );
   assert.deepEqual(await client.status(), daemon.status());
 });
 
 test('a file in the place of the socket is never removed', async () => {
   path = join(root, `${count}-file`);
   await writeFile(path, 'mine');
-  await assert.rejects(startAdminServer({ path, daemon, log: daemon }), /is no socket; move it away/);
+  await assert.rejects(
+    startAdminServer({ path, daemon, inspection: new ListInspection(), log: daemon }),
+    /is no socket; move it away/,
+  );
   assert.equal((await stat(path)).size, 4);
 });
 

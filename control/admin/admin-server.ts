@@ -39,8 +39,8 @@ export interface AdminServerOptions {
   /** Of the socket. */
   readonly path: string;
   readonly daemon: DaemonControl;
-  /** Answers what looks inside; absent: not yet. */
-  readonly inspection?: InspectionControl;
+  /** Answers what looks inside. */
+  readonly inspection: InspectionControl;
   /** For bugs met in handlers. */
   readonly log: AdminLog;
 }

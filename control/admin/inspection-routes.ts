@@ -21,8 +21,6 @@ import {
   type StreamedAnswer,
 } from './admin-answer.ts';
 import type { Methods } from './admin-routes.ts';
-import { ControlError } from './daemon-control.ts';
-import type { InspectionControl } from './inspection.ts';
 import {
   captureRequestSchema,
   captureStopSchema,
@@ -35,34 +33,32 @@ const PCAPNG_CONTENT_TYPE = 'application/x-pcapng';
 
 /** See the file's head. */
 export const INSPECTION_ROUTES: Readonly<Record<string, Methods>> = {
-  '/v1/topology': { GET: ({ inspection }) => json(200, present(inspection).topology()) },
-  '/v1/relay': { GET: ({ inspection }) => json(200, present(inspection).relayStatus()) },
+  '/v1/topology': { GET: ({ inspection }) => json(200, inspection.topology()) },
+  '/v1/relay': { GET: ({ inspection }) => json(200, inspection.relayStatus()) },
   '/v1/debug': {
-    GET: ({ inspection }) => json(200, present(inspection).debugLevels()),
+    GET: ({ inspection }) => json(200, inspection.debugLevels()),
     POST: ({ inspection }, input) => {
       const { levels } = parseWith(debugRequestSchema, input);
-      return json(200, present(inspection).setDebug(levels));
+      return json(200, inspection.setDebug(levels));
     },
   },
   '/v1/ping': {
     POST: ({ inspection }, input) => {
       const request = parseWith(pingRequestSchema, input);
-      return lines(async (say, signal) =>
-        present(inspection).ping(request, (reply) => say({ reply }), signal),
-      );
+      return lines(async (say, signal) => inspection.ping(request, (reply) => say({ reply }), signal));
     },
   },
   '/v1/trace': {
     POST: ({ inspection }, input) => {
       const request = parseWith(traceRequestSchema, input);
-      return lines(async (say, signal) => present(inspection).trace(request, (hop) => say({ hop }), signal));
+      return lines(async (say, signal) => inspection.trace(request, (hop) => say({ hop }), signal));
     },
   },
   '/v1/capture': {
     POST: ({ inspection }, input) => {
       const { name, ...request } = parseWith(captureRequestSchema, input);
       const run = async (outlet: AnswerOutlet): Promise<void> => {
-        await present(inspection).capture(request, outlet, outlet.signal);
+        await inspection.capture(request, outlet, outlet.signal);
       };
       return { contentType: PCAPNG_CONTENT_TYPE, name, run };
     },
@@ -91,11 +87,4 @@ function lines<Summary>(
       outlet.write(jsonLine({ done }));
     },
   };
-}
-
-function present(inspection: InspectionControl | undefined): InspectionControl {
-  if (inspection === undefined) {
-    throw new ControlError('stopping', 'the daemon is not ready for this; ask again in a moment');
-  }
-  return inspection;
 }

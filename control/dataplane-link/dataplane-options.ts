@@ -1,6 +1,7 @@
 /** What the data plane is made of and asked for, as control/daemon.ts says it. Types only. */
 import type { EngineName } from '../../dataplane/contract/engine.ts';
 import type { Config } from '../config/config.ts';
+import type { Subsystem } from '../admin/inspection.ts';
 import type { MovingHosts, VlanKind } from '../membership/membership-port.ts';
 import type { MulticastMode } from '../multicast/multicast-mode.ts';
 import type { MemoryOptions } from './dataplane-memory.ts';
@@ -8,6 +9,8 @@ import type { MemoryOptions } from './dataplane-memory.ts';
 /** Something to log. */
 export interface DataplaneLogEntry {
   readonly level: 'debug' | 'info' | 'warn' | 'error';
+  /** Absent: the data plane's own. */
+  readonly subsystem?: Subsystem;
   readonly code: string;
   readonly message: string;
 }
@@ -35,6 +38,8 @@ export interface DataplaneOptions extends MemoryOptions {
   /** Lets a worker be crashed on request, for tests. */
   readonly debug?: boolean;
   log(entry: DataplaneLogEntry): void;
+  /** What a machine does, for the log at its most talkative. */
+  debugEffect(subsystem: Subsystem, effect: { readonly kind: string }): void;
 }
 
 /** An interface of a VLAN, as the config and the registry have it. */

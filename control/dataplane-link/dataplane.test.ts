@@ -51,6 +51,7 @@ class Plane {
       tokenCapacity: 1_024,
       identity,
       debug: true,
+      debugEffect: () => undefined,
       log: ({ message }) => {
         this.logged.push(message);
         this.check();

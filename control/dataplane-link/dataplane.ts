@@ -27,7 +27,7 @@ import {
 } from './dataplane-memory.ts';
 import type { DataplaneOptions } from './dataplane-options.ts';
 import { EventPump } from './event-pump.ts';
-import { createEventSink } from './event-sink.ts';
+import { createEventSink, type EchoListener } from './event-sink.ts';
 import { FabricLink } from './fabric-link.ts';
 import { Injector } from './injector.ts';
 import { Quiescence } from './quiescence.ts';
@@ -54,6 +54,8 @@ export class Dataplane {
   readonly fabric: FabricLink;
   /** What is carried for others. */
   readonly relay: RelayLink;
+  /** Takes members' echoes. */
+  echoHeard: EchoListener = () => undefined;
   readonly #options: DataplaneOptions;
   readonly #memory: DataplaneMemory;
   readonly #quiescence: Quiescence;
@@ -93,7 +95,11 @@ export class Dataplane {
     this.fabric = this.#createFabric();
     this.vlans = this.#createVlans();
     this.#trunkLink = this.#createTrunkLink();
-    this.#pump = new EventPump(memory.tables, memory.arenas, createEventSink(this.vlans, this.#trunkLink));
+    this.#pump = new EventPump(
+      memory.tables,
+      memory.arenas,
+      createEventSink(this.vlans, this.#trunkLink, this),
+    );
   }
 
   /** What the trunk driver drives. */
@@ -306,12 +312,9 @@ export class Dataplane {
       nowMs: monotonicMs,
       unixOffsetMs: () => this.#unixOffsetMs,
       anyWorker: () => this.#anyWorker(),
-      tapOpened: (tap) => {
-        limitTapOffloads(this.#memory.arenas, tap);
-      },
-      log: (entry) => {
-        this.#options.log(entry);
-      },
+      tapOpened: (tap) => limitTapOffloads(this.#memory.arenas, tap),
+      log: (entry) => this.#options.log(entry),
+      debug: (subsystem, effect) => this.#options.debugEffect(subsystem, effect),
     });
   }
 
@@ -341,6 +344,7 @@ export class Dataplane {
       drops: this.#drops,
       nowMs: monotonicMs,
       unixOffsetMs: () => this.#unixOffsetMs,
+      debug: (subsystem, effect) => this.#options.debugEffect(subsystem, effect),
       send: (peer, channel, body) => {
         this.#trunkLink.sendBody(peer, channel, body);
       },

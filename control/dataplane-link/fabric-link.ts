@@ -25,6 +25,7 @@ import type {
   FabricSegmentStatus,
 } from '../fabric/fabric-port.ts';
 import type { RouteNow } from '../token/route-announcer.ts';
+import { keyOf } from '../token/route-message.ts';
 import type { TableWriters } from './table-writers.ts';
 
 /** Tokens that are written in one go: about 2 ms. */
@@ -48,6 +49,8 @@ export interface FabricLinkParts {
   send(peer: string, channel: FabricChannel, body: Uint8Array): void;
   /** The trunk slot of a peer, if there is a trunk. */
   trunkOf(peer: string): number | undefined;
+  /** What the machine does, for the log at its most talkative. */
+  debug(subsystem: 'tree' | 'tokens', effect: FabricEffect): void;
   /** Ways in a segment have changed: ports, tokens or announcers. */
   changed(segment: string): void;
 }
@@ -150,6 +153,21 @@ export class FabricLink implements FabricOutlet {
     return this.#machine.routes.announcers(segmentId).map(({ nonce }) => nonce);
   }
 
+  /**
+   * Where a token leads for a frame of a neighbour.
+   *
+   * @returns undefined when the segment is not carried, or not spoken of with that neighbour
+   */
+  wayOf(
+    segmentId: Uint8Array,
+    token: Uint8Array,
+    from: string,
+  ): { readonly isLocal: boolean; readonly next: string | undefined } | undefined {
+    if (!this.#machine.isPartner(keyOf(segmentId), from)) return undefined;
+    const next = this.#machine.routes.routesOf(token).find(({ peer }) => peer !== from)?.peer;
+    return { isLocal: this.#parts.writers.tokens.isLocal(token), next };
+  }
+
   /** Takes what trunks, neighbours and policy say. */
   input(input: FabricInput): void {
     for (const effect of this.#machine.handle(input, this.#now())) this.#perform(effect);
@@ -166,6 +184,7 @@ export class FabricLink implements FabricOutlet {
   // ── Effects ──────────────────────────────────────────────────────────────────────────────────────────
 
   #perform(effect: FabricEffect): void {
+    this.#parts.debug(subsystemOf(effect), effect);
     switch (effect.kind) {
       case 'send':
         return this.#parts.send(effect.peer, effect.channel, effect.body);
@@ -281,4 +300,9 @@ export class FabricLink implements FabricOutlet {
 
 function release(sets: TableWriters['sets'], slot: number): void {
   if (slot !== NONE) sets.release(slot);
+}
+
+function subsystemOf(effect: FabricEffect): 'tree' | 'tokens' {
+  if (effect.kind === 'send') return effect.channel === 'tree' ? 'tree' : 'tokens';
+  return effect.kind === 'segment' || effect.kind === 'segment-gone' ? 'tree' : 'tokens';
 }

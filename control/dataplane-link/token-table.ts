@@ -78,6 +78,12 @@ export class TokenTable {
     return present;
   }
 
+  /** Whether a token is received here, for a TAP. */
+  isLocal(token: Uint8Array): boolean {
+    const present = this.#find(token);
+    return present !== NONE && (this.#writer.read(present).u32(Token.at.flags) & TOKEN_LOCAL) !== 0;
+  }
+
   /** Receives it no more; what it is passed on to stays. @param slot - of `setLocal` */
   clearLocal(slot: number): void {
     const fields = this.#writer.read(slot);

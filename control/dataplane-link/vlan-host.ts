@@ -7,6 +7,7 @@
  * Main thread only.
  */
 import { DROP } from '../../dataplane/base/drop-code.ts';
+import type { SealHeader } from '../membership/control-seal.ts';
 import type { EpochId } from '../membership/epoch.ts';
 import type { GroupState } from '../membership/group/group-port.ts';
 import { MembershipMachine } from '../membership/membership-machine.ts';
@@ -19,6 +20,7 @@ import type {
   MembershipPorts,
 } from '../membership/membership-port.ts';
 import type { TapInterface, TapLink, TapRequest } from './tap-link.ts';
+import type { VlanInside } from './vlan-inside.ts';
 import type { VlanLink } from './vlan-link.ts';
 
 /** Those who come together are greeted together. */
@@ -39,6 +41,8 @@ export interface VlanHostParts {
   readonly drops: Float64Array;
   nowMs(): number;
   notice(notice: VlanNotice): void;
+  /** What the machine does, for the log at its most talkative. */
+  debug(effect: MembershipEffect): void;
 }
 
 /** See the file's head. */
@@ -50,6 +54,8 @@ export class VlanHost {
   /** Who else announces in our segments. */
   #announcers: ReadonlySet<string> = new Set();
   #greeting: NodeJS.Timeout | undefined;
+  /** Live members by leaf, until they are others. */
+  #leaves: ReadonlyMap<number, string> | undefined;
   #left = false;
   #counted = { 'control-invalid': 0, 'announcement-invalid': 0 };
 
@@ -84,6 +90,27 @@ export class VlanHost {
 
   get interfaceName(): string | undefined {
     return this.#tap?.device.name;
+  }
+
+  /** Its own address. */
+  get interfaceMac(): Uint8Array | undefined {
+    return this.#tap?.request.mac;
+  }
+
+  /** For whoever looks into it. */
+  get inside(): VlanInside {
+    return this.#parts.link.inside;
+  }
+
+  /** Opens a member's echo. @returns undefined when none of the live members sealed it so */
+  openEcho(
+    epoch: EpochId,
+    header: SealHeader,
+    payload: Uint8Array,
+  ): { readonly peer: string; readonly body: Uint8Array } | undefined {
+    const echo = this.inside.openEcho(epoch, header, payload);
+    const peer = echo && (echo.peer ?? this.#peerOfLeaf(echo.leaf));
+    return echo === undefined || peer === undefined ? undefined : { peer, body: echo.body };
   }
 
   /** The epoch of a slot; undefined when the slot is another VLAN's. */
@@ -212,7 +239,9 @@ export class VlanHost {
     }
     for (const effect of this.#machine.handle(input, this.#parts.nowMs())) {
       this.#parts.link.perform(effect);
+      this.#parts.debug(effect);
       if (effect.kind === 'member-up' || effect.kind === 'member-down' || effect.kind === 'notice') {
+        this.#leaves = undefined;
         this.#parts.notice(effect);
       }
     }
@@ -229,6 +258,11 @@ export class VlanHost {
     clearTimeout(this.#greeting);
     await this.detach();
     this.#parts.link.close();
+  }
+
+  #peerOfLeaf(leaf: number): string | undefined {
+    this.#leaves ??= new Map(this.members.map((member) => [member.leaf, member.peer]));
+    return this.#leaves.get(leaf);
   }
 
   /** What the machine refused, as drop codes. */

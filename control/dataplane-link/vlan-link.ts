@@ -27,6 +27,7 @@ import { utcDay } from '../vlan/open-epoch.ts';
 import { EpochTokens } from './epoch-tokens.ts';
 import { TxKeys } from './tx-keys.ts';
 import { VlanFlood } from './vlan-flood.ts';
+import { VlanInside } from './vlan-inside.ts';
 import { VlanKeys } from './vlan-keys.ts';
 import type { VlanLinkParts } from './vlan-link-parts.ts';
 import { VlanMulticast } from './vlan-multicast.ts';
@@ -50,6 +51,8 @@ export class VlanLink {
   readonly slot: number;
   /** What neighbours are told of it. */
   readonly routes: VlanRoutes;
+  /** For whoever looks into it. */
+  readonly inside: VlanInside;
   readonly multicast: VlanMulticast;
   readonly #parts: VlanLinkParts;
   readonly #tokens: EpochTokens;
@@ -118,6 +121,13 @@ export class VlanLink {
       full: () => {
         this.#drop('station-limit');
       },
+    });
+    this.inside = new VlanInside({
+      ...parts,
+      stations: this.#stations,
+      ways: this.#ways,
+      epochs: () => [...this.#epochs.values()].map(({ secrets }) => secrets),
+      sendingTo: (member) => this.#sending(this.#epochTo(member)),
     });
   }
 
@@ -350,8 +360,8 @@ export class VlanLink {
   }
 
   /** What is sealed under now. */
-  #sending(): { readonly secrets: Epoch; readonly period: number } | undefined {
-    const secrets = this.#epochs.get(this.#sealing)?.secrets;
+  #sending(id = this.#sealing): { readonly secrets: Epoch; readonly period: number } | undefined {
+    const secrets = this.#epochs.get(id)?.secrets;
     return secrets && { secrets, period: this.#periodIn(secrets, this.#parts.unixMs()) };
   }
 

@@ -15,6 +15,7 @@ import { formatVlanId, vlanLabel } from '../vlan/vlan-id.ts';
 import type {
   DataplaneIdentity,
   DataplaneLogEntry,
+  DataplaneOptions,
   VlanAttachmentRequest,
   VlanPolicy,
   VlanRequest,
@@ -55,6 +56,7 @@ export interface VlanSetParts {
   /** An interface came up with these offloads. */
   tapOpened(tap: TapInterface): void;
   log(entry: DataplaneLogEntry): void;
+  debug: DataplaneOptions['debugEffect'];
 }
 
 /** See the file's head. */
@@ -289,6 +291,9 @@ export class VlanSet {
       notice: (notice) => {
         this.#notice(id, notice);
       },
+      debug: (effect) => {
+        this.#parts.debug('membership', effect);
+      },
     });
   }
 
@@ -312,7 +317,7 @@ export class VlanSet {
   #notice(id: string, notice: VlanNotice): void {
     const log = (level: DataplaneLogEntry['level'], code: string, message: string): void => {
       const label = vlanLabel(id, this.#vlans.get(id)?.interfaceName);
-      this.#parts.log({ level, code, message: `VLAN ${label}: ${message}` });
+      this.#parts.log({ level, subsystem: 'membership', code, message: `VLAN ${label}: ${message}` });
     };
     switch (notice.kind) {
       case 'member-up':

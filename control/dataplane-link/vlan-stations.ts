@@ -67,6 +67,11 @@ export class VlanStations {
     return this.#own.size + this.#holders.size;
   }
 
+  /** Behind whom an address is; undefined: it is ours, or nobody's. */
+  holderOf(mac: Uint8Array): MemberId | undefined {
+    return this.#holders.get(macNumber(mac))?.id;
+  }
+
   addMember(id: MemberId): void {
     this.#members.set(id, { id, stations: new Map(), route: undefined });
   }

@@ -51,6 +51,11 @@ export class VlanWays {
     this.#members.delete(member);
   }
 
+  /** PeerId of a live member. */
+  peerOf(member: MemberId): string | undefined {
+    return this.#members.get(member)?.peer;
+  }
+
   /** An epoch is gone. */
   forget(epoch: EpochId): void {
     for (const { nonces } of this.#members.values()) nonces.delete(epoch);

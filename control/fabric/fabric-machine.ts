@@ -94,6 +94,11 @@ export class FabricMachine {
     return new Set([...this.#segments.values()].flatMap(({ ports }) => ports));
   }
 
+  /** Whether a segment is spoken of with a neighbour. @param segment - in hexadecimal */
+  isPartner(segment: string, peer: string): boolean {
+    return this.#segments.get(segment)?.partners.has(peer) === true;
+  }
+
   /** What neighbours said of trees and was refused. */
   treeRefusals(): number {
     const live = [...this.#segments.values()].map(({ tree }) => refusals(tree.counters));

@@ -59,7 +59,8 @@ function pair(changes: Partial<InspectedVlan> = {}): { a: NodeInspection; b: Nod
     const vlan: InspectedVlan = {
       interfaceName: 'ptap0',
       interfaceMac: MAC[self],
-      members: [{ peer: other, macs: [MAC[other]] }],
+      members: () => [{ peer: other, macs: [MAC[other]] }],
+      holderOf: (mac) => (formatMac(mac) === formatMac(MAC[other]) ? other : undefined),
       segments: () => [{ segment: SEGMENT_TEXT, epoch: 4, announcers: new Map([[other, 'aa']]) }],
       wayTo: () => ({ segmentId: SEGMENT, token: TOKEN, first: other }),
       sendEcho: (_mac, body) => {
@@ -71,7 +72,8 @@ function pair(changes: Partial<InspectedVlan> = {}): { a: NodeInspection; b: Nod
     const parts: InspectionParts = {
       self,
       roles: [],
-      vlans: () => new Map([['v', { name: 'home', vlan }]]),
+      vlan: (id) => (id === 'v' ? vlan : undefined),
+      vlanNames: () => new Map([['v', 'home']]),
       trunks: () => [trunk({ peer: other })],
       segments: () => [],
       announcers: () => [],
@@ -140,7 +142,7 @@ test('what cannot be is refused with its reason', async () => {
   await assert.rejects(ping(a, 'other', 'b'), { code: 'not-a-member' });
   await assert.rejects(ping(a, 'v', 'c'), { code: 'no-member' });
   await assert.rejects(ping(a, 'v', '02:00:00:00:00:09'), { code: 'no-member' });
-  await assert.rejects(ping(pair({ members: [{ peer: 'b', macs: [] }] }).a, 'v', 'b'), {
+  await assert.rejects(ping(pair({ members: () => [{ peer: 'b', macs: [] }] }).a, 'v', 'b'), {
     code: 'no-interface',
   });
   const bare = pair({ interfaceMac: undefined, interfaceName: undefined }).a;
@@ -183,7 +185,8 @@ test('a topology has own segments by name with who is behind a port, and foreign
   const parts = {
     self: 'a',
     roles: ['relay'],
-    vlans: () => new Map([['v', { name: 'home', vlan: vlan as InspectedVlan }]]),
+    vlan: () => vlan as InspectedVlan,
+    vlanNames: () => new Map([['v', 'home']]),
     trunks: () => [
       trunk({ carrier: 'stream', isRelayed: true }),
       trunk({ peer: 'x', carrier: undefined, address: undefined, rttMs: undefined }),

@@ -50,7 +50,9 @@ export interface InspectedVlan {
   readonly interfaceName: string | undefined;
   readonly interfaceMac: Uint8Array | undefined;
   /** Live members, without this node. */
-  readonly members: readonly Pick<MemberStatus, 'peer' | 'macs'>[];
+  members(): readonly Pick<MemberStatus, 'peer' | 'macs'>[];
+  /** The live member that announced a station. */
+  holderOf(mac: Uint8Array): string | undefined;
   /** Its live epochs in the fabric. */
   segments(): readonly Omit<OwnSegment, 'name'>[];
   /** @returns undefined when the station is nobody's, or nothing is sealed yet */
@@ -61,8 +63,10 @@ export interface InspectedVlan {
 
 /** What is looked into. */
 export interface InspectionParts extends Omit<TopologySources, 'trunks' | 'segments' | 'own'> {
-  /** VLANs at work, by the text form of their ids, with what each is called here. */
-  vlans(): ReadonlyMap<string, { readonly name: string; readonly vlan: InspectedVlan }>;
+  /** A VLAN at work, by the text form of its id. */
+  vlan(id: string): InspectedVlan | undefined;
+  /** What each VLAN is called here, by its id. */
+  vlanNames(): ReadonlyMap<string, string>;
   trunks(): TopologySources['trunks'];
   segments(): TopologySources['segments'];
   relayStatus(): RelayReport;
@@ -101,8 +105,8 @@ export class NodeInspection implements InspectionControl {
     };
     this.#echo = new EchoDriver({
       ...ports,
-      claimantOf: (vlan, mac) => memberOf(this.#vlan(vlan), mac),
-      sendEcho: (vlan, mac, body) => this.#vlan(vlan)?.sendEcho(mac, body) ?? false,
+      claimantOf: (vlan, mac) => parts.vlan(vlan)?.holderOf(mac),
+      sendEcho: (vlan, mac, body) => parts.vlan(vlan)?.sendEcho(mac, body) ?? false,
     });
     this.#trace = new TraceDriver({
       ...ports,
@@ -153,8 +157,8 @@ export class NodeInspection implements InspectionControl {
       roles,
       trunks: this.#parts.trunks(),
       segments: this.#parts.segments(),
-      own: [...this.#parts.vlans().values()].flatMap(({ name, vlan }) =>
-        vlan.segments().map((segment) => ({ ...segment, name })),
+      own: [...this.#parts.vlanNames()].flatMap(([id, name]) =>
+        (this.#parts.vlan(id)?.segments() ?? []).map((segment) => ({ ...segment, name })),
       ),
       announcers: (segment) => this.#parts.announcers(segment),
     });
@@ -211,12 +215,8 @@ export class NodeInspection implements InspectionControl {
     return this.#parts.log.set(changes);
   }
 
-  #vlan(id: string): InspectedVlan | undefined {
-    return this.#parts.vlans().get(id)?.vlan;
-  }
-
   #required(id: string): InspectedVlan {
-    const vlan = this.#vlan(id);
+    const vlan = this.#parts.vlan(id);
     if (vlan !== undefined) return vlan;
     const message = 'This node takes no part in this VLAN; `peertap vlan list` shows where it does.';
     throw new VlanError('not-a-member', message);
@@ -226,8 +226,8 @@ export class NodeInspection implements InspectionControl {
   #station(id: string, target: string): Station {
     const vlan = this.#required(id);
     const mac = parseMac(target);
-    const peer = mac === undefined ? target : memberOf(vlan, mac);
-    const member = vlan.members.find((row) => row.peer === peer);
+    const peer = mac === undefined ? target : vlan.holderOf(mac);
+    const member = vlan.members().find((row) => row.peer === peer);
     if (member === undefined) {
       const message = `${target} is no live member of this VLAN, nor a station behind one; \`peertap vlan members ID --long\` shows them.`;
       throw new ControlError('no-member', message);
@@ -243,11 +243,6 @@ export class NodeInspection implements InspectionControl {
   #debug(code: string, peer: string): void {
     this.#parts.log.log('debug', 'inspection', code, 'heard', { peer });
   }
-}
-
-function memberOf(vlan: InspectedVlan | undefined, mac: Uint8Array): string | undefined {
-  const text = formatMac(mac);
-  return vlan?.members.find(({ macs }) => macs.some((each) => formatMac(each) === text))?.peer;
 }
 
 function noInterface(what: string): ControlError {

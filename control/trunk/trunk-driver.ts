@@ -27,6 +27,8 @@ export interface TrunkDriverPorts {
   readonly dataplane: TrunkDataplane;
   /** Trunks that come, go and get through again, shared VLANs, log lines. */
   readonly notify: (notice: NoticeEffect) => void;
+  /** Every effect but log lines, for the log at its most talkative. */
+  readonly debug?: (effect: TrunkEffect) => void;
   /** CLOCK_MONOTONIC in ms; the default is the process's own. */
   readonly nowMs?: () => number;
 }
@@ -119,6 +121,7 @@ export class TrunkDriver {
     try {
       for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
         for (const effect of this.#machine.handle(next, this.#nowMs())) {
+          if (effect.kind !== 'log') this.#ports.debug?.(effect);
           this.#perform(effect);
         }
       }
