@@ -110,7 +110,14 @@ function nameOf(id: string): string {
 }
 
 function attachment(id: string, name: string, mtuBytes = 1500) {
-  return { id, interface: name, addresses: [], mtuBytes, multicast: 'snoop' as const };
+  return {
+    id,
+    interface: name,
+    addresses: [],
+    mtuBytes,
+    multicast: 'snoop' as const,
+    paths: 'failover' as const,
+  };
 }
 
 function configOf(configured: readonly object[], more: object = {}): Config {

@@ -87,6 +87,7 @@ function createVlan({ registry, identity }: Filling, plan: GroupPlan): string {
     addresses: [plan.address],
     mtuBytes: MTU_BYTES,
     multicast: 'snoop',
+    paths: 'failover',
   });
   return id;
 }

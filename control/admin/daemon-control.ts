@@ -8,6 +8,7 @@
  */
 import type { EventLoopDelay } from '../event-loop-watch.ts';
 import type { MulticastMode } from '../multicast/multicast-mode.ts';
+import type { PathPolicy } from '../vlan/path-policy.ts';
 
 /** An adjacency with another node. */
 export interface TrunkReport {
@@ -146,6 +147,8 @@ export interface JoinRequest {
   readonly mtuBytes: number;
   /** Left out: `snoop`. */
   readonly multicast?: MulticastMode;
+  /** Left out: `failover`. */
+  readonly paths?: PathPolicy;
 }
 
 /** Asks for an invite. */

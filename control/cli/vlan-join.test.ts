@@ -57,7 +57,14 @@ test('a join does not wait when told so', async () => {
   await withDaemon(async ({ run, clock, daemon }) => {
     await run(...JOIN, '--no-wait');
     assert.equal(clock.timeMs, 0);
-    const asked = { id: VLAN_ID, interface: 'ptap0', addresses: [], mtuBytes: 1500, multicast: 'snoop' };
+    const asked = {
+      id: VLAN_ID,
+      interface: 'ptap0',
+      addresses: [],
+      mtuBytes: 1500,
+      multicast: 'snoop',
+      paths: 'failover',
+    };
     assert.deepEqual(daemon.asked, [asked]);
   });
 });
@@ -66,7 +73,14 @@ test('an invite is handed on as it is, and a cut one is told before any daemon i
   await withDaemon(async ({ run, daemon }) => {
     const joined = await run('vlan', 'join', INVITE, '--interface', 'ptap0', '--no-wait');
     assert.equal(joined.code, 0, joined.err);
-    const asked = { invite: INVITE, interface: 'ptap0', addresses: [], mtuBytes: 1500, multicast: 'snoop' };
+    const asked = {
+      invite: INVITE,
+      interface: 'ptap0',
+      addresses: [],
+      mtuBytes: 1500,
+      multicast: 'snoop',
+      paths: 'failover',
+    };
     assert.deepEqual(daemon.asked, [asked]);
     const cut = await run('vlan', 'join', INVITE.slice(0, -4), '--interface', 'ptap1');
     assert.equal(cut.code, 2);

@@ -7,6 +7,7 @@
 import * as v from 'valibot';
 import { MULTICAST_MODES } from '../multicast/multicast-mode.ts';
 import { parseInvite } from '../vlan/invite.ts';
+import { PATH_POLICIES } from '../vlan/path-policy.ts';
 import { parseSubnet } from '../vlan/subnet.ts';
 import { parseVlanId } from '../vlan/vlan-id.ts';
 import { parseCidr } from './cidr.ts';
@@ -162,4 +163,5 @@ export const attachmentEntries = {
   addresses: v.optional(list(cidrSchema, MAX_ADDRESSES), []),
   mtuBytes: v.optional(mtuBytesSchema, DEFAULT_MTU_BYTES),
   multicast: v.optional(oneOf(MULTICAST_MODES), 'snoop'),
+  paths: v.optional(oneOf(PATH_POLICIES), 'failover'),
 };

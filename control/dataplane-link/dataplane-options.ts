@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts';
 import type { Subsystem } from '../admin/inspection.ts';
 import type { MovingHosts, VlanKind } from '../membership/membership-port.ts';
 import type { MulticastMode } from '../multicast/multicast-mode.ts';
+import type { PathPolicy } from '../vlan/path-policy.ts';
 import type { MemoryOptions } from './dataplane-memory.ts';
 
 /** Something to log. */
@@ -49,6 +50,7 @@ export interface VlanAttachmentRequest {
   readonly addresses: readonly string[];
   readonly mtuBytes: number;
   readonly multicast: MulticastMode;
+  readonly paths: PathPolicy;
 }
 
 /** What of a VLAN's record concerns its frames, under the record's names. */

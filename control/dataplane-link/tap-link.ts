@@ -12,6 +12,7 @@ import { closeTapQueues, openTapDevice, type TapDevice } from '../../dataplane/i
 import { LIMIT } from '../../dataplane/shm/layout.ts';
 import type { MulticastMode } from '../multicast/multicast-mode.ts';
 import { keyedHash } from '../vlan/hash.ts';
+import type { PathPolicy } from '../vlan/path-policy.ts';
 import type { Quiescence } from './quiescence.ts';
 
 /** Frames that may wait for a worker in each queue: a TAP's own default, so that a burst of small frames fits. */
@@ -37,6 +38,7 @@ export interface TapRequest {
   /** 6 bytes. */
   readonly mac: Uint8Array;
   readonly multicast: MulticastMode;
+  readonly paths: PathPolicy;
 }
 
 /** An interface that is there. */

@@ -144,6 +144,7 @@ export class VlanHost {
    */
   attach(request: TapRequest): TapInterface {
     this.#parts.link.setMtu(request.mtuBytes);
+    this.#parts.link.setPaths(request.paths);
     const device = this.#parts.taps.open(this.slot, request);
     this.#tap = { device, request };
     this.#parts.link.multicast.attach(request.mac, request.multicast);
@@ -156,6 +157,7 @@ export class VlanHost {
     if (this.#tap !== undefined) {
       this.#parts.taps.change(this.#tap.request, request);
       this.#parts.link.setMtu(request.mtuBytes);
+      this.#parts.link.setPaths(request.paths);
       if (this.#tap.request.multicast !== request.multicast) {
         this.#parts.link.multicast.attach(request.mac, request.multicast);
       }

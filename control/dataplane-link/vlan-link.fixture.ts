@@ -38,6 +38,7 @@ import type { MembershipInput, VlanKind } from '../membership/membership-port.ts
 import { createNodePorts } from '../membership/node-ports.ts';
 import { broadcastToken, stationToken, type TokenSecrets } from '../token/token.ts';
 import { privateKeyFromRaw, rawPublicKey } from '../vlan/raw-keys.ts';
+import type { TokenWay } from './fabric-link.ts';
 import { Injector } from './injector.ts';
 import type { TrunkWay } from './neighbours.ts';
 import { Quiescence } from './quiescence.ts';
@@ -60,6 +61,8 @@ export class Node {
   readonly machine: MembershipMachine;
   readonly drops = new Float64Array(DROP_CODES.length);
   readonly trunks = new Map<string, TrunkWay>();
+  /** What the fabric says of the way to whoever is asked for. */
+  path: TokenWay | undefined;
   /** Control datagrams to it under tokens that it does not receive. */
   unknownTokens = 0;
   /** How many routes neighbours were told of, each time. */
@@ -88,7 +91,7 @@ export class Node {
         forget: () => this.announced.push(0),
         waysOf: () => [],
         wantedBy: () => [],
-        pathTo: () => undefined,
+        pathTo: () => this.path,
         announcers: () => [],
       },
       drops: this.drops,

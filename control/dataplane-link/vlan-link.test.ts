@@ -1,7 +1,17 @@
 /** Behaviour of a VLAN's link: two nodes, checked with the look-ups that workers do. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Epoch, FrameKey, NONE, Salt, Station, Vlan } from '../../dataplane/shm/layout.ts';
+import {
+  Epoch,
+  ForwardSet,
+  FrameKey,
+  NONE,
+  Salt,
+  STATION_REMOTE,
+  STATION_SET,
+  Station,
+  Vlan,
+} from '../../dataplane/shm/layout.ts';
 import { TABLE } from '../../dataplane/shm/memory-map.ts';
 import { assertBothWays, MAC, Pair } from './vlan-link.fixture.ts';
 
@@ -80,6 +90,48 @@ test('without a trunk a station stays, and its frames have nowhere to go', () =>
   pair.a.connect(pair.b.peer, 7);
   pair.a.link.waysChanged();
   assertBothWays(pair);
+});
+
+test('where both are wanted, a member is sent to by its own trunk and through the fabric', () => {
+  const pair = new Pair();
+  const { a } = pair;
+  const setsBefore = a.writers.sets.live;
+  const way = (): readonly number[] => {
+    const station = a.station(MAC.b);
+    const word = (at: number): number => a.u32('stations', Station, station, at);
+    const trunk = word(Station.at.trunk);
+    if ((word(Station.at.flags) & STATION_SET) === 0) return [trunk];
+    const count = a.u32('sets', ForwardSet, trunk, ForwardSet.at.count);
+    assert.equal(word(Station.at.pathMtuBytes), 1_372);
+    const place = { at: ForwardSet.at.trunks, length: 2 * count };
+    return [...new Uint16Array(a.bytes('sets', ForwardSet, trunk, place).buffer)];
+  };
+  a.path = { trunk: 9, pathMtuBytes: 1_372 };
+  a.link.waysChanged();
+  assert.deepEqual(way(), [7], 'failover: direct beats relayed');
+
+  a.link.setPaths('redundant');
+  assert.deepEqual(way(), [7, 9]);
+  const another = Uint8Array.of(2, 0, 0, 0, 0, 0xc);
+  pair.b.input({ kind: 'station-seen', mac: another });
+  pair.run(2_000);
+  assert.equal(
+    a.u32('stations', Station, a.station(another), Station.at.flags),
+    STATION_REMOTE | STATION_SET,
+  );
+  a.path = { trunk: 5, pathMtuBytes: 1_372 };
+  a.link.waysChanged();
+  assert.deepEqual(way(), [5, 7]);
+  assert.equal(a.writers.sets.live, setsBefore + 1, 'the set of before is given back');
+
+  a.path = { trunk: 7, pathMtuBytes: 1_400 };
+  a.link.waysChanged();
+  assert.deepEqual(way(), [7], 'the tree leads by its own trunk: there is one way');
+  a.path = { trunk: 9, pathMtuBytes: 1_372 };
+  a.trunks.set(pair.b.peer, { slot: 7, carrier: undefined, datagramMtuBytes: 0 });
+  a.link.waysChanged();
+  assert.deepEqual(way(), [9], 'nothing gets through on its own');
+  assert.equal(a.writers.sets.live, setsBefore);
 });
 
 test('a member that leaves is out of the tables, and so are the tables of who left', () => {

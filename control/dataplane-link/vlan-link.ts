@@ -24,6 +24,7 @@ import type {
 } from '../membership/membership-port.ts';
 import { broadcastToken, TOKEN_BYTES } from '../token/token.ts';
 import { utcDay } from '../vlan/open-epoch.ts';
+import type { PathPolicy } from '../vlan/path-policy.ts';
 import { EpochTokens } from './epoch-tokens.ts';
 import { TxKeys } from './tx-keys.ts';
 import { VlanFlood } from './vlan-flood.ts';
@@ -115,6 +116,7 @@ export class VlanLink {
     this.#stations = new VlanStations({
       vlan: slot,
       table: parts.writers.stations,
+      ways: this.#ways,
       tokens: this.#tokens,
       nowMs: () => parts.nowMs(),
       routeTo: (member) => this.#routeTo(member),
@@ -160,6 +162,11 @@ export class VlanLink {
   waysChanged(): void {
     this.#refreshFlood();
     this.#stations.routeAll();
+  }
+
+  /** What is made of several paths to a member. */
+  setPaths(policy: PathPolicy): void {
+    if (this.#ways.setPolicy(policy)) this.#stations.routeAll();
   }
 
   /** Time has passed: another token period may have begun, or pending work goes on. */
@@ -278,9 +285,7 @@ export class VlanLink {
     this.#sealing = id;
     this.#sendingPeriod = -1;
     for (const [member, ahead] of [...this.#ahead]) {
-      if (ahead <= id) {
-        this.#ahead.delete(member);
-      }
+      if (ahead <= id) this.#ahead.delete(member);
     }
     this.roll();
     this.#parts.writers.vlans.setTxEpoch(this.slot, this.#epochs.get(id)?.slot ?? NONE);

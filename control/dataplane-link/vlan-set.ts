@@ -310,6 +310,7 @@ export class VlanSet {
       addresses: attachment.addresses,
       mtuBytes: attachment.mtuBytes,
       multicast: attachment.multicast,
+      paths: attachment.paths,
       mac: interfaceMac(this.#parts.identity.nodeSecret, vlanId),
     };
   }

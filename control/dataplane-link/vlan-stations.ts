@@ -11,6 +11,7 @@ import type { MemberId } from '../membership/membership-port.ts';
 import { macNumber } from '../membership/station-claims.ts';
 import type { EpochTokens } from './epoch-tokens.ts';
 import type { StationTable } from './station-table.ts';
+import type { VlanWays } from './vlan-ways.ts';
 
 /** Stations whose way is written in one go: about 2 ms. */
 const STATIONS_A_STEP = 256;
@@ -19,6 +20,8 @@ const STATIONS_A_STEP = 256;
 export interface StationRoute {
   /** Trunk slot, or NONE. */
   readonly trunk: number;
+  /** Slot of a set of trunks, in place of the trunk. */
+  readonly set?: number;
   /** First slot of the run of pairwise keys, or NONE. */
   readonly pairKeys: number;
   /** Epoch slot. */
@@ -32,6 +35,7 @@ export interface StationHost {
   /** The VLAN's slot. */
   readonly vlan: number;
   readonly table: StationTable;
+  readonly ways: Pick<VlanWays, 'keepSets'>;
   readonly tokens: Pick<EpochTokens, 'addStation' | 'removeStation'>;
   /** CLOCK_MONOTONIC in milliseconds. */
   nowMs(): number;
@@ -87,7 +91,7 @@ export class VlanStations {
       this.#forget(mac);
       member.stations.set(macNumber(mac), mac);
       this.#holders.set(macNumber(mac), member);
-      this.#route(member, [mac]);
+      this.#addRoute(member, mac);
     }
   }
 
@@ -128,6 +132,7 @@ export class VlanStations {
         this.#route(member, member.stations.values());
       }
     }
+    this.#host.ways.keepSets(new Set([...this.#members.values()].flatMap(({ route }) => route?.set ?? [])));
   }
 
   /** A day has begun. @param then - runs when no station has the way of before */
@@ -174,6 +179,16 @@ export class VlanStations {
     }
   }
 
+  /** Where the way is another one than its other stations have, they get it now, too. */
+  #addRoute(member: MemberEntry, mac: Uint8Array): void {
+    const now = this.#host.routeTo(member.id);
+    if (now?.set !== undefined && now.set !== member.route?.set) {
+      this.routeMember(member.id);
+    } else {
+      this.#route(member, [mac]);
+    }
+  }
+
   #route(member: MemberEntry, stations: Iterable<Uint8Array>): void {
     const route = this.#host.routeTo(member.id);
     if (route === undefined) {
@@ -191,6 +206,7 @@ export class VlanStations {
 function isSameRoute(a: StationRoute, b: StationRoute): boolean {
   return (
     a.trunk === b.trunk &&
+    a.set === b.set &&
     a.pairKeys === b.pairKeys &&
     a.epoch === b.epoch &&
     a.pathMtuBytes === b.pathMtuBytes

@@ -2,6 +2,7 @@
  * By which trunk each member of one VLAN is reached.
  *
  *   its own trunk by `udp`  ─▶  the neighbour behind whom it announces tokens  ─▶  its own trunk by `stream`
+ *   `redundant`: by its own trunk and that neighbour at once, where these are two; the copy falls to its window
  *
  * A member announces under a name (nonce) that all members can derive from its key of this start; so its way is found
  * once for all its stations.
@@ -13,17 +14,27 @@ import type { Epoch, EpochId } from '../membership/epoch.ts';
 import type { MemberId, MemberUp } from '../membership/membership-port.ts';
 import { keyOf } from '../token/route-message.ts';
 import { routeNonce } from '../token/token.ts';
+import type { PathPolicy } from '../vlan/path-policy.ts';
 import type { FabricOutlet, TokenWay } from './fabric-link.ts';
 import type { TrunkWay } from './neighbours.ts';
+import { PathPairs } from './path-pairs.ts';
+import type { SetTable } from './set-table.ts';
 
 /** Nothing but the trunk limits it. */
 export const PATH_ANY = 65_535;
+/** The way to a member. */
+export interface MemberWay extends TokenWay {
+  /** Slot of a set of trunks, in place of the trunk: a copy goes by each. */
+  readonly set?: number;
+}
+
 /** No way at all. */
-const NO_WAY: TokenWay = { trunk: NONE, pathMtuBytes: PATH_ANY };
+const NO_WAY: MemberWay = { trunk: NONE, pathMtuBytes: PATH_ANY };
 
 /** What ways are found by. */
 export interface VlanWaysParts {
   readonly fabric: Pick<FabricOutlet, 'pathTo'>;
+  readonly writers: { readonly sets: Pick<SetTable, 'intern' | 'release'> };
   /** A peer's own trunk, if there is one. */
   trunkOf(peer: string): TrunkWay | undefined;
 }
@@ -38,9 +49,24 @@ interface Known {
 export class VlanWays {
   readonly #parts: VlanWaysParts;
   readonly #members = new Map<MemberId, Known>();
+  readonly #pairs: PathPairs;
+  #policy: PathPolicy = 'failover';
 
   constructor(parts: VlanWaysParts) {
     this.#parts = parts;
+    this.#pairs = new PathPairs(parts.writers.sets);
+  }
+
+  /** @returns whether that is another one */
+  setPolicy(policy: PathPolicy): boolean {
+    const isOther = policy !== this.#policy;
+    this.#policy = policy;
+    return isOther;
+  }
+
+  /** Gives back the sets that no station's way has any more. @param used - slots */
+  keepSets(used: ReadonlySet<number>): void {
+    this.#pairs.keepOnly(used);
   }
 
   add({ member, peer, agreementKey }: MemberUp): void {
@@ -49,6 +75,7 @@ export class VlanWays {
 
   remove(member: MemberId): void {
     this.#members.delete(member);
+    if (this.#members.size === 0) this.#pairs.keepOnly(new Set());
   }
 
   /** PeerId of a live member. */
@@ -67,13 +94,26 @@ export class VlanWays {
   }
 
   /** The way to a member under an epoch; its trunk is NONE when there is none. */
-  to(member: MemberId, epoch: Epoch): TokenWay {
+  to(member: MemberId, epoch: Epoch): MemberWay {
     const known = this.#members.get(member);
     if (known === undefined) return NO_WAY;
     const trunk = this.#parts.trunkOf(known.peer);
     const own = trunk === undefined ? NO_WAY : { trunk: trunk.slot, pathMtuBytes: PATH_ANY };
-    if (trunk?.carrier === 'udp') return own;
-    return this.#parts.fabric.pathTo(epoch.segment.id, nonceIn(known, epoch)) ?? own;
+    if (this.#policy === 'redundant' && trunk?.carrier !== undefined) {
+      return this.#byBoth(own, this.#pathTo(known, epoch));
+    }
+    return trunk?.carrier === 'udp' ? own : (this.#pathTo(known, epoch) ?? own);
+  }
+
+  #pathTo(known: Known, epoch: Epoch): TokenWay | undefined {
+    return this.#parts.fabric.pathTo(epoch.segment.id, nonceIn(known, epoch));
+  }
+
+  /** Where the tree leads by the member's own trunk, too, there is one way only. */
+  #byBoth(own: TokenWay, path: TokenWay | undefined): MemberWay {
+    if (path === undefined || path.trunk === own.trunk) return own;
+    const set = this.#pairs.of(own.trunk, path.trunk);
+    return set === undefined ? own : { ...path, set };
   }
 }
 

@@ -51,13 +51,14 @@ export function policyText(entry: VlanEntry): string {
 
 /** What the registry is asked for. @throws ControlError `invalid-invite` */
 export function wantedBy(request: JoinRequest, unixMs: number): WantedVlan {
-  const { interface: name, addresses, mtuBytes, multicast = 'snoop', invite } = request;
+  const { interface: name, addresses, mtuBytes, multicast = 'snoop', paths = 'failover', invite } = request;
+  const attachment = { interface: name, addresses, mtuBytes, multicast, paths };
   if (invite === undefined) {
-    return { id: request.id ?? '', interface: name, addresses, mtuBytes, multicast };
+    return { id: request.id ?? '', ...attachment };
   }
   const parsed = parseInvite(invite, unixMs);
   if (!parsed.ok) throw new ControlError('invalid-invite', parsed.reason);
-  return { id: parsed.invite.id, interface: name, addresses, mtuBytes, multicast, invite };
+  return { id: parsed.invite.id, ...attachment, invite };
 }
 
 /** Admins in an invite, and where they are. */

@@ -145,6 +145,7 @@ export function bareAttachment(wanted: WantedVlan): VlanAttachment {
     addresses: wanted.addresses,
     mtuBytes: wanted.mtuBytes,
     multicast: wanted.multicast,
+    paths: wanted.paths,
   };
 }
 
@@ -167,6 +168,7 @@ function sameAttachment(a: VlanAttachment | undefined, b: VlanAttachment | undef
     a.interface === b.interface &&
     a.mtuBytes === b.mtuBytes &&
     a.multicast === b.multicast &&
+    a.paths === b.paths &&
     a.addresses.length === b.addresses.length &&
     a.addresses.every((address, index) => address === b.addresses[index])
   );

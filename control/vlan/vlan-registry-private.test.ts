@@ -40,7 +40,15 @@ function open(configured: readonly WantedVlan[] = []): VlanRegistry {
 }
 
 function wanted(id: string, more: Partial<WantedVlan> = {}): WantedVlan {
-  return { id, interface: 'ptap0', addresses: [], mtuBytes: 1_500, multicast: 'snoop', ...more };
+  return {
+    id,
+    interface: 'ptap0',
+    addresses: [],
+    mtuBytes: 1_500,
+    multicast: 'snoop',
+    paths: 'failover',
+    ...more,
+  };
 }
 
 function codeOf(action: () => unknown): string {
@@ -71,7 +79,7 @@ test('the state of an earlier release is read, and its owned VLANs get their rec
   const { id } = vlanKeysFromSeed(seedOf(1));
   const seed = Buffer.from(seedOf(1)).toString('base64url');
   const owned = [{ id: formatVlanId(id), name: 'old', seed, member: true }];
-  const joined = [{ ...wanted(theirs.id), multicast: undefined }];
+  const joined = [{ ...wanted(theirs.id), multicast: undefined, paths: undefined }];
   writeFileSync(vlanStatePath(directory), JSON.stringify({ version: 1, owned, joined }));
 
   const registry = open();
@@ -83,6 +91,7 @@ test('the state of an earlier release is read, and its owned VLANs get their rec
   assert.deepEqual(registry.signMissingRecords(OWNER, NOW_MS), []);
   assert.equal(registry.find(theirs.id)?.kind, 'open');
   assert.equal(registry.find(theirs.id)?.attachment?.multicast, 'snoop');
+  assert.equal(registry.find(theirs.id)?.attachment?.paths, 'failover');
   registry.join(wanted(formatVlanId(id), { interface: 'ptap1' }));
   const stored = JSON.parse(readFileSync(vlanStatePath(directory), 'utf8')) as { version: number };
   assert.equal(stored.version, 2);

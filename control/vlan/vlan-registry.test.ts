@@ -40,7 +40,14 @@ function idText(value: number): string {
 }
 
 function attachment(id: string, interfaceName = 'ptap0'): VlanAttachment {
-  return { id, interface: interfaceName, addresses: ['10.7.0.1/24'], mtuBytes: 1_500, multicast: 'snoop' };
+  return {
+    id,
+    interface: interfaceName,
+    addresses: ['10.7.0.1/24'],
+    mtuBytes: 1_500,
+    multicast: 'snoop',
+    paths: 'failover',
+  };
 }
 
 function refuses(code: VlanErrorCode, action: () => unknown): VlanError {
@@ -144,6 +151,19 @@ test('what an interface does with multicast is kept, and a reload sees that it c
   );
   const again = VlanRegistry.open(directory, []);
   assert.equal(again.find(idText(3))?.attachment?.multicast, 'flood');
+});
+
+test('by how many paths a VLAN is sent is kept, and a reload sees that it changed', () => {
+  const registry = VlanRegistry.open(directory, [attachment(idText(1))]);
+  registry.join({ ...attachment(idText(3), 'ptap2'), paths: 'redundant' });
+  const changes = registry.reconfigure([{ ...attachment(idText(1)), paths: 'redundant' }]);
+
+  assert.deepEqual(
+    changes.changed.map((change) => change.after.attachment?.paths),
+    ['redundant'],
+  );
+  const again = VlanRegistry.open(directory, []);
+  assert.equal(again.find(idText(3))?.attachment?.paths, 'redundant');
 });
 
 test('a VLAN of the config that was left comes back with a reload', () => {

@@ -4,11 +4,11 @@
  *
  *   { "version": 2,
  *     "owned":       [ { "id", "name", "kind", "seed" (base64url), "member" } ],
- *     "joined":      [ { "id", "interface", "addresses", "mtuBytes", "multicast" } ],
+ *     "joined":      [ { "id", "interface", "addresses", "mtuBytes", "multicast", "paths" } ],
  *     "memberships": [ { "id", "state", "invite", "reason", "admission" (base64url) } ] }
  *
  * Version 1 had neither `kind` (all were open) nor `memberships`; it is read, and written as 2 at the next change.
- * What was joined without `multicast` is snooped on.
+ * What was joined without `multicast` is snooped on, and without `paths` sent by one path.
  *
  * Main thread only. Must never write over a file that it could not read: an owner's key may be in it.
  */
@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { reasonOf } from '../../dataplane/base/error-reason.ts';
 import { MULTICAST_MODES, type MulticastMode } from '../multicast/multicast-mode.ts';
 import { readFileIfPresent, replaceFile } from './durable-file.ts';
+import { PATH_POLICIES, type PathPolicy } from './path-policy.ts';
 import { VlanError } from './vlan-error.ts';
 import { formatVlanId, parseVlanId } from './vlan-id.ts';
 import { vlanKeysFromSeed } from './vlan-keys.ts';
@@ -42,6 +43,7 @@ export interface VlanAttachment {
   readonly addresses: readonly string[];
   readonly mtuBytes: number;
   readonly multicast: MulticastMode;
+  readonly paths: PathPolicy;
 }
 
 /**
@@ -217,6 +219,8 @@ function parseAttachment(value: unknown, index: number): VlanAttachment {
       record['multicast'] === undefined
         ? 'snoop'
         : asOneOf(record['multicast'], MULTICAST_MODES, `${path}.multicast`),
+    paths:
+      record['paths'] === undefined ? 'failover' : asOneOf(record['paths'], PATH_POLICIES, `${path}.paths`),
   };
 }
 
