@@ -1,7 +1,7 @@
 /** What the data plane is made of and asked for, as control/daemon.ts says it. Types only. */
 import type { EngineName } from '../../dataplane/contract/engine.ts';
-import type { Config } from '../config/config.ts';
 import type { Subsystem } from '../admin/inspection.ts';
+import type { Config } from '../config/config.ts';
 import type { MovingHosts, VlanKind } from '../membership/membership-port.ts';
 import type { MulticastMode } from '../multicast/multicast-mode.ts';
 import type { PathPolicy } from '../vlan/path-policy.ts';
