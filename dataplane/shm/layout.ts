@@ -51,8 +51,8 @@ export const LIMIT = {
   recentFrames: 65_536,
 } as const;
 
-/** Default capacity of the token table in slots; a power of two. */
-export const DEFAULT_TOKEN_CAPACITY = 131_072;
+/** Default capacity of the token table in slots; a power of two. A relay of 100,000 tokens finds each in a probe or two. */
+export const DEFAULT_TOKEN_CAPACITY = 262_144;
 
 export const TablesHeader = struct('TablesHeader', 192, {
   magic: 'u32',

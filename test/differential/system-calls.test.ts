@@ -293,6 +293,27 @@ for (const engine of ['typescript', 'native'] as const) {
     close();
   });
 
+  test(`the ${engine} engine says how long a queue stands in its socket`, { skip }, () => {
+    const { left, right, close } = openStations([engine, engine], '127.0.0.1');
+    const body = new Uint8Array(100);
+    for (let sent = 0; sent < 100; sent++) {
+      left.node.arena.bytes.fill(0, ARENA.scratch, ARENA.scratch + 48);
+      left.node.arena.bytes.set(body, ARENA.scratch + 48);
+      left.engine.sendLink(left.node.lane, body.length);
+    }
+    let standing = 0;
+    for (let received = 0; received < 100; ) {
+      received += right.engine.receive();
+      const before = standing;
+      standing = headerOf(right.node, 'standingBytes');
+      if (standing === 0) assert.equal(received, 100, 'the socket is not empty yet');
+      else assert.ok(standing - before >= 2048 + 148, `${before} then ${standing}`);
+    }
+    assert.equal(right.engine.receive(), 0);
+    assert.equal(headerOf(right.node, 'standingBytes'), 0);
+    close();
+  });
+
   test(`the ${engine} engine counts what the kernel refuses`, { skip }, () => {
     const { left, right, close } = openStations([engine, engine], '127.0.0.1');
     const lane = TABLE.lanes + left.node.lane * Lane.size;
