@@ -23,7 +23,7 @@ export interface CarriedTraffic {
 export interface RelayedSegment extends CarriedTraffic {
   /** 32 hexadecimal digits, as `relay.allow` takes them. */
   readonly segment: string;
-  /** Whoever is the root of its tree: the short form of what it calls itself; null before there is one. */
+  /** What the root of its tree calls itself, in hexadecimal; null before there is one. */
   readonly root: string | null;
   /** Trunks on which it is forwarded now. */
   readonly ports: number;

@@ -5,6 +5,9 @@ import type { QueryOptions } from './arguments.ts';
 import type { CommandIo } from './command-io.ts';
 import { cell, formatBytes, formatTable } from './table.ts';
 
+/** Enough to see that two segments or two nodes have another one. */
+const ROOT_DIGITS = 8;
+
 /** Prints the status. */
 export async function runRelayStatus(options: QueryOptions, io: CommandIo): Promise<void> {
   const report = await new InspectionClient(options.socket).relay();
@@ -32,7 +35,7 @@ function describeRelay(report: RelayReport): string[] {
 function segmentTable({ segments }: RelayReport): string[] {
   const rows = segments.map((segment) => [
     segment.segment,
-    cell(segment.root),
+    cell(segment.root?.slice(0, ROOT_DIGITS) ?? null),
     String(segment.ports),
     String(segment.tokens),
     amount(segment),
