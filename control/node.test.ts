@@ -117,6 +117,7 @@ function attachment(id: string, name: string, mtuBytes = 1500) {
     mtuBytes,
     multicast: 'snoop' as const,
     paths: 'failover' as const,
+    treeRank: 128,
   };
 }
 

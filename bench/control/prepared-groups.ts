@@ -88,6 +88,7 @@ function createVlan({ registry, identity }: Filling, plan: GroupPlan): string {
     mtuBytes: MTU_BYTES,
     multicast: 'snoop',
     paths: 'failover',
+    treeRank: 128,
   });
   return id;
 }

@@ -149,6 +149,8 @@ export interface JoinRequest {
   readonly multicast?: MulticastMode;
   /** Left out: `failover`. */
   readonly paths?: PathPolicy;
+  /** Left out: 128. */
+  readonly treeRank?: number;
 }
 
 /** Asks for an invite. */

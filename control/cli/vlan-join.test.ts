@@ -64,6 +64,7 @@ test('a join does not wait when told so', async () => {
       mtuBytes: 1500,
       multicast: 'snoop',
       paths: 'failover',
+      treeRank: 128,
     };
     assert.deepEqual(daemon.asked, [asked]);
   });
@@ -80,6 +81,7 @@ test('an invite is handed on as it is, and a cut one is told before any daemon i
       mtuBytes: 1500,
       multicast: 'snoop',
       paths: 'failover',
+      treeRank: 128,
     };
     assert.deepEqual(daemon.asked, [asked]);
     const cut = await run('vlan', 'join', INVITE.slice(0, -4), '--interface', 'ptap1');

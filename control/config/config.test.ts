@@ -57,7 +57,14 @@ test('an empty document is a whole config', () => {
 
 test('a VLAN needs its id and interface and gets the rest', () => {
   const config = parseConfig({ vlans: [{ id: ID, interface: 'ptap0' }] });
-  const defaults = { addresses: [], mtuBytes: 1500, multicast: 'snoop', paths: 'failover', private: false };
+  const defaults = {
+    addresses: [],
+    mtuBytes: 1500,
+    multicast: 'snoop',
+    paths: 'failover',
+    treeRank: 128,
+    private: false,
+  };
   assert.deepEqual(config.vlans, [{ id: ID, interface: 'ptap0', ...defaults }]);
   const error = refusal(() => parseConfig({ vlans: [{}] }));
   assert.equal(error.message, 'vlans[0].id: is missing\nvlans[0].interface: is missing');
@@ -94,6 +101,7 @@ test('a private VLAN may stand in a config, with the invite that leads to it', (
 test('a value outside its range is answered with path, range and value', () => {
   const vlan = { id: ID, interface: 'ptap0' };
   assertRefused({ vlans: [{ ...vlan, mtuBytes: 40 }] }, 'vlans[0].mtuBytes: expected 576..9000, got 40');
+  assertRefused({ vlans: [{ ...vlan, treeRank: 256 }] }, 'vlans[0].treeRank: expected 0..255, got 256');
   assertRefused(
     { vlans: [{ ...vlan, paths: 'both' }] },
     "vlans[0].paths: expected one of failover, redundant, got 'both'",

@@ -5,6 +5,7 @@
  * line holds.
  */
 import * as v from 'valibot';
+import { DEFAULT_TREE_RANK, MAX_TREE_RANK } from '../fabric/tree-rank.ts';
 import { MULTICAST_MODES } from '../multicast/multicast-mode.ts';
 import { parseInvite } from '../vlan/invite.ts';
 import { PATH_POLICIES } from '../vlan/path-policy.ts';
@@ -164,4 +165,5 @@ export const attachmentEntries = {
   mtuBytes: v.optional(mtuBytesSchema, DEFAULT_MTU_BYTES),
   multicast: v.optional(oneOf(MULTICAST_MODES), 'snoop'),
   paths: v.optional(oneOf(PATH_POLICIES), 'failover'),
+  treeRank: v.optional(integer(0, MAX_TREE_RANK), DEFAULT_TREE_RANK),
 };

@@ -51,6 +51,8 @@ export interface VlanAttachmentRequest {
   readonly mtuBytes: number;
   readonly multicast: MulticastMode;
   readonly paths: PathPolicy;
+  /** 0 … 255. */
+  readonly treeRank: number;
 }
 
 /** What of a VLAN's record concerns its frames, under the record's names. */

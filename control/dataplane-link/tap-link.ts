@@ -39,6 +39,7 @@ export interface TapRequest {
   readonly mac: Uint8Array;
   readonly multicast: MulticastMode;
   readonly paths: PathPolicy;
+  readonly treeRank: number;
 }
 
 /** An interface that is there. */

@@ -144,7 +144,7 @@ export class VlanHost {
    */
   attach(request: TapRequest): TapInterface {
     this.#parts.link.setMtu(request.mtuBytes);
-    this.#parts.link.setPaths(request.paths);
+    this.#setPolicies(request);
     const device = this.#parts.taps.open(this.slot, request);
     this.#tap = { device, request };
     this.#parts.link.multicast.attach(request.mac, request.multicast);
@@ -157,12 +157,18 @@ export class VlanHost {
     if (this.#tap !== undefined) {
       this.#parts.taps.change(this.#tap.request, request);
       this.#parts.link.setMtu(request.mtuBytes);
-      this.#parts.link.setPaths(request.paths);
+      this.#setPolicies(request);
       if (this.#tap.request.multicast !== request.multicast) {
         this.#parts.link.multicast.attach(request.mac, request.multicast);
       }
       this.#tap = { device: this.#tap.device, request };
     }
+  }
+
+  #setPolicies({ paths, treeRank }: TapRequest): void {
+    this.#parts.link.setPaths(paths);
+    this.#parts.link.routes.setRank(treeRank);
+    this.#parts.link.routes.tell();
   }
 
   /** A host on our interface has said something of groups. @param frame - valid during the call only */

@@ -5,6 +5,7 @@
  * Main thread only.
  */
 import { rootPriority } from '../fabric/root-priority.ts';
+import { DEFAULT_TREE_RANK } from '../fabric/tree-rank.ts';
 import type { EpochId } from '../membership/epoch.ts';
 import { routeNonce } from '../token/token.ts';
 import type { EpochTokens } from './epoch-tokens.ts';
@@ -30,6 +31,7 @@ export class VlanRoutes {
   /** Segment ids of what was announced. */
   readonly #announced = new Map<EpochId, Uint8Array>();
   #self: RouteSelf | undefined;
+  #rank = DEFAULT_TREE_RANK;
   #toldChanges = -1;
 
   constructor(outlet: RouteOutlet, tokens: EpochTokens, flood: VlanFlood) {
@@ -41,6 +43,14 @@ export class VlanRoutes {
   /** Says who we are; nothing is told before. */
   identify(self: RouteSelf): void {
     this.#self = self;
+  }
+
+  /** This node's rank in the choice of a root. */
+  setRank(rank: number): void {
+    if (rank !== this.#rank) {
+      this.#rank = rank;
+      this.#toldChanges = -1;
+    }
   }
 
   /** Whether a segment is one of these. @param segment - in hexadecimal */
@@ -74,6 +84,7 @@ export class VlanRoutes {
         previous,
         nonce: routeNonce(secrets.controlKey, self.agreementKey),
         priority: rootPriority(secrets.controlKey, self.peer),
+        rank: this.#rank,
         routes,
         members: this.#flood.neighbours,
       });

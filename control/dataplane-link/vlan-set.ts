@@ -6,6 +6,7 @@
  */
 
 import { DEFAULT_MTU_BYTES } from '../config/defaults.ts';
+import { DEFAULT_TREE_RANK } from '../fabric/tree-rank.ts';
 import type { EpochId } from '../membership/epoch.ts';
 import { CIPHER_AES_256_GCM, CIPHER_CHACHA20_POLY1305 } from '../membership/frame-keys.ts';
 import { createNodePorts } from '../membership/node-ports.ts';
@@ -269,6 +270,7 @@ export class VlanSet {
     if (link === undefined) {
       throw new VlanError('too-many-vlans', 'The tables have no room for another VLAN; leave one first.');
     }
+    link.routes.setRank(request.attachment?.treeRank ?? DEFAULT_TREE_RANK);
     const options = {
       kind,
       vlanId: request.idBytes,
@@ -311,6 +313,7 @@ export class VlanSet {
       mtuBytes: attachment.mtuBytes,
       multicast: attachment.multicast,
       paths: attachment.paths,
+      treeRank: attachment.treeRank,
       mac: interfaceMac(this.#parts.identity.nodeSecret, vlanId),
     };
   }

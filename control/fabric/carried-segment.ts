@@ -27,6 +27,8 @@ export class CarriedSegment {
   /** The id in hexadecimal. */
   readonly key: string;
   readonly isForeign: boolean;
+  /** Ours in the choice of a root; undefined: we are no member. */
+  readonly rank: number | undefined;
   readonly tree: TreeMachine;
   /** Own: the neighbours in the VLAN. Foreign: those that have spoken of it. */
   candidates = new Set<string>();
@@ -43,6 +45,7 @@ export class CarriedSegment {
     this.id = options.id;
     this.key = keyOf(options.id);
     this.isForeign = options.isForeign;
+    this.rank = options.tree.member?.rank;
     this.tree = new TreeMachine(options.tree, ports, options.previous);
     this.rootlessSinceMs = nowMs;
   }

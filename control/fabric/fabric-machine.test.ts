@@ -27,6 +27,7 @@ class Node {
   readonly gone: string[] = [];
   readonly asked: string[] = [];
   isAllowed = true;
+  rank = 128;
   readonly #world: World;
 
   constructor(world: World, name: string, isRelay: boolean) {
@@ -60,6 +61,7 @@ class Node {
       previous: previous?.segment.id,
       nonce: routeNonce(controlKey, keyAgreement(this.name)),
       priority: rootPriority(controlKey, this.name),
+      rank: this.rank,
       routes: [broadcastRoute(tokenKey, PERIOD), stationRoute(tokenKey, PERIOD, macOf(this.name))],
       members,
     });
@@ -139,6 +141,28 @@ function line(): { readonly world: World; readonly a: Node; readonly r: Node; re
   world.run(1_000);
   return { world, a, r, b };
 }
+
+test('the member of the lowest rank is the root, and one that gets another rank takes its new place', () => {
+  const { world, a, r, b } = line();
+  const root = (): number | undefined => r.machine.status()[0]?.root?.rank;
+  const broadcast = broadcastToken(EPOCH, PERIOD);
+  for (const [member, rank] of [
+    [a, 5],
+    [b, 4],
+    [a, 0],
+  ] as const) {
+    member.rank = rank;
+    member.join(EPOCH);
+    world.run(2_000);
+    assert.equal(root(), rank);
+    assert.deepEqual(a.waysTo(broadcast), ['r']);
+    assert.deepEqual([...r.waysTo(broadcast)].toSorted(), ['a', 'b']);
+  }
+  a.rank = 255;
+  a.join(EPOCH);
+  world.run(2_000);
+  assert.equal(root(), 4, 'who gives the place up leaves it to the next');
+});
 
 test('two members that know only a relay have ways to each other through it', () => {
   const { a, r, b } = line();

@@ -30,8 +30,6 @@ import type {
   FabricSegmentStatus,
 } from './fabric-port.ts';
 
-/** Members without a rank of their own: those that a policy names come before, and those that it puts last behind. */
-const DEFAULT_RANK = 128;
 /** Nothing gets through. */
 const COST_NONE = 65_535;
 /** A segment of others without a way to a root is forgotten after this: its members are gone, or parted from us. */
@@ -190,13 +188,14 @@ export class FabricMachine {
     this.#refresh(segment);
   }
 
-  #ownSegment({ segment: keys, previous, priority }: FabricOwn): CarriedSegment {
+  #ownSegment({ segment: keys, previous, priority, rank }: FabricOwn): CarriedSegment {
     const known = this.#segments.get(keyOf(keys.id));
-    if (known?.isForeign === false) return known;
-    // Carried for others so far: from now on we are one of them.
+    if (known?.isForeign === false && known.rank === rank) return known;
+    // Carried for others so far, or under another rank: from now on we are another one.
     this.#drop(known);
-    const before = previous === undefined ? undefined : this.#segments.get(keyOf(previous));
-    const member = { seed: keys.seed, priority, rank: DEFAULT_RANK };
+    const epoch = previous === undefined ? undefined : this.#segments.get(keyOf(previous));
+    const before = known?.isForeign === false ? known : epoch;
+    const member = { seed: keys.seed, priority, rank };
     return this.#open(keys.id, { segmentKey: keys.publicKey, member }, before);
   }
 

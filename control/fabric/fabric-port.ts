@@ -81,6 +81,8 @@ export interface FabricOwn {
   readonly nonce: Uint8Array;
   /** This node's place in the choice of a root; 16 bytes, lower wins. */
   readonly priority: Uint8Array;
+  /** 0 … 255, before the priority; lower wins. */
+  readonly rank: number;
   /** r of 16 bytes each, of what this node receives. */
   readonly routes: readonly Uint8Array[];
   /** Neighbours that are in the VLAN. */

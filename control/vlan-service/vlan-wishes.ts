@@ -1,6 +1,7 @@
 /** From what a person or the disk says of a VLAN to what registry and data plane are asked for. Main thread; pure. */
 import { ControlError, type JoinRequest } from '../admin/daemon-control.ts';
 import type { VlanRequest } from '../dataplane-link/dataplane-options.ts';
+import { DEFAULT_TREE_RANK } from '../fabric/tree-rank.ts';
 import { type InvitedBy, parseInvite } from '../vlan/invite.ts';
 import { DEFAULT_SETTINGS } from '../vlan/record-settings.ts';
 import type { WantedVlan } from '../vlan/vlan-entries.ts';
@@ -51,8 +52,9 @@ export function policyText(entry: VlanEntry): string {
 
 /** What the registry is asked for. @throws ControlError `invalid-invite` */
 export function wantedBy(request: JoinRequest, unixMs: number): WantedVlan {
-  const { interface: name, addresses, mtuBytes, multicast = 'snoop', paths = 'failover', invite } = request;
-  const attachment = { interface: name, addresses, mtuBytes, multicast, paths };
+  const { interface: name, addresses, mtuBytes, invite } = request;
+  const { multicast = 'snoop', paths = 'failover', treeRank = DEFAULT_TREE_RANK } = request;
+  const attachment = { interface: name, addresses, mtuBytes, multicast, paths, treeRank };
   if (invite === undefined) {
     return { id: request.id ?? '', ...attachment };
   }

@@ -146,6 +146,7 @@ export function bareAttachment(wanted: WantedVlan): VlanAttachment {
     mtuBytes: wanted.mtuBytes,
     multicast: wanted.multicast,
     paths: wanted.paths,
+    treeRank: wanted.treeRank,
   };
 }
 
@@ -169,6 +170,7 @@ function sameAttachment(a: VlanAttachment | undefined, b: VlanAttachment | undef
     a.mtuBytes === b.mtuBytes &&
     a.multicast === b.multicast &&
     a.paths === b.paths &&
+    a.treeRank === b.treeRank &&
     a.addresses.length === b.addresses.length &&
     a.addresses.every((address, index) => address === b.addresses[index])
   );

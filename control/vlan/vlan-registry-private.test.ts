@@ -47,6 +47,7 @@ function wanted(id: string, more: Partial<WantedVlan> = {}): WantedVlan {
     mtuBytes: 1_500,
     multicast: 'snoop',
     paths: 'failover',
+    treeRank: 128,
     ...more,
   };
 }

@@ -47,6 +47,7 @@ function attachment(id: string, interfaceName = 'ptap0'): VlanAttachment {
     mtuBytes: 1_500,
     multicast: 'snoop',
     paths: 'failover',
+    treeRank: 128,
   };
 }
 
@@ -153,17 +154,18 @@ test('what an interface does with multicast is kept, and a reload sees that it c
   assert.equal(again.find(idText(3))?.attachment?.multicast, 'flood');
 });
 
-test('by how many paths a VLAN is sent is kept, and a reload sees that it changed', () => {
+test('by how many paths a VLAN is sent, and its rank, is kept, and a reload sees that it changed', () => {
   const registry = VlanRegistry.open(directory, [attachment(idText(1))]);
-  registry.join({ ...attachment(idText(3), 'ptap2'), paths: 'redundant' });
-  const changes = registry.reconfigure([{ ...attachment(idText(1)), paths: 'redundant' }]);
+  registry.join({ ...attachment(idText(3), 'ptap2'), paths: 'redundant', treeRank: 7 });
+  const changes = registry.reconfigure([{ ...attachment(idText(1)), paths: 'redundant', treeRank: 9 }]);
 
   assert.deepEqual(
-    changes.changed.map((change) => change.after.attachment?.paths),
-    ['redundant'],
+    changes.changed.map(({ after }) => [after.attachment?.paths, after.attachment?.treeRank]),
+    [['redundant', 9]],
   );
   const again = VlanRegistry.open(directory, []);
   assert.equal(again.find(idText(3))?.attachment?.paths, 'redundant');
+  assert.equal(again.find(idText(3))?.attachment?.treeRank, 7);
 });
 
 test('a VLAN of the config that was left comes back with a reload', () => {

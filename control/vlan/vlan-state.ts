@@ -4,16 +4,17 @@
  *
  *   { "version": 2,
  *     "owned":       [ { "id", "name", "kind", "seed" (base64url), "member" } ],
- *     "joined":      [ { "id", "interface", "addresses", "mtuBytes", "multicast", "paths" } ],
+ *     "joined":      [ { "id", "interface", "addresses", "mtuBytes", "multicast", "paths", "treeRank" } ],
  *     "memberships": [ { "id", "state", "invite", "reason", "admission" (base64url) } ] }
  *
  * Version 1 had neither `kind` (all were open) nor `memberships`; it is read, and written as 2 at the next change.
- * What was joined without `multicast` is snooped on, and without `paths` sent by one path.
+ * What was joined without `multicast`, `paths` or `treeRank` has the defaults of the config.
  *
  * Main thread only. Must never write over a file that it could not read: an owner's key may be in it.
  */
 import { join } from 'node:path';
 import { reasonOf } from '../../dataplane/base/error-reason.ts';
+import { DEFAULT_TREE_RANK, MAX_TREE_RANK } from '../fabric/tree-rank.ts';
 import { MULTICAST_MODES, type MulticastMode } from '../multicast/multicast-mode.ts';
 import { readFileIfPresent, replaceFile } from './durable-file.ts';
 import { PATH_POLICIES, type PathPolicy } from './path-policy.ts';
@@ -44,6 +45,8 @@ export interface VlanAttachment {
   readonly mtuBytes: number;
   readonly multicast: MulticastMode;
   readonly paths: PathPolicy;
+  /** 0 … 255; the lowest is the root of the VLAN's tree. */
+  readonly treeRank: number;
 }
 
 /**
@@ -208,6 +211,10 @@ function parseAttachment(value: unknown, index: number): VlanAttachment {
   if (typeof mtuBytes !== 'number' || !Number.isInteger(mtuBytes)) {
     throw new TypeError(`${path}.mtuBytes: expected an integer`);
   }
+  const treeRank = record['treeRank'] ?? DEFAULT_TREE_RANK;
+  if (typeof treeRank !== 'number' || !isTreeRank(treeRank)) {
+    throw new TypeError(`${path}.treeRank: expected 0..${MAX_TREE_RANK}`);
+  }
   return {
     id: asId(record['id'], `${path}.id`),
     interface: asString(record['interface'], `${path}.interface`),
@@ -221,7 +228,12 @@ function parseAttachment(value: unknown, index: number): VlanAttachment {
         : asOneOf(record['multicast'], MULTICAST_MODES, `${path}.multicast`),
     paths:
       record['paths'] === undefined ? 'failover' : asOneOf(record['paths'], PATH_POLICIES, `${path}.paths`),
+    treeRank,
   };
+}
+
+function isTreeRank(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= MAX_TREE_RANK;
 }
 
 function asId(value: unknown, path: string): string {
