@@ -8,6 +8,8 @@
  * Runs on the main thread of a test process.
  */
 
+import * as v from 'valibot';
+
 import { LabDaemon, type LabDaemonOptions } from './daemon.ts';
 import { type RelayConfig, randomVlanId } from './daemon-config.ts';
 import { waitFor } from './deadline.ts';
@@ -32,6 +34,18 @@ export interface FabricOptions {
   readonly links?: LinksOptions;
   readonly daemon: LabDaemonOptions;
 }
+
+const peersSchema = v.object({
+  peers: v.array(
+    v.object({
+      peer: v.string(),
+      state: v.string(),
+      carrier: v.nullable(v.string()),
+      address: v.nullable(v.string()),
+      datagramMtuBytes: v.nullable(v.number()),
+    }),
+  ),
+});
 
 const READY_TIMEOUT_MS = 30_000;
 
@@ -125,12 +139,22 @@ export class FabricNet {
   async explain(nodes: readonly LabDaemon[], head = ''): Promise<string> {
     const parts = await Promise.all(
       nodes.map(async (node) => {
-        const status = await node.status().catch((error: unknown) => String(error));
-        const shown = typeof status === 'string' ? status : { trunks: status.trunks, drops: status.drops };
-        return `${this.addressOf(node)} ${node.peerId} ${JSON.stringify(shown)}\n${node.logTail(25)}`;
+        const said = await this.#sayTrunks(node).catch((error: unknown) => String(error));
+        return `${this.addressOf(node)} ${node.peerId}\n${said}\n${node.logTail(25)}`;
       }),
     );
     return head + parts.join('\n');
+  }
+
+  async #sayTrunks(node: LabDaemon): Promise<string> {
+    const { peers } = v.parse(peersSchema, JSON.parse(await node.get('/v1/peers')));
+    const lines = peers.map(({ peer, state, carrier, address, datagramMtuBytes }) => {
+      const index = this.nodes.findIndex(({ peerId }) => peerId === peer);
+      return `  to ${index}: ${state} ${carrier} ${address} ${datagramMtuBytes}`;
+    });
+    const { drops } = await node.status();
+    const counted = Object.entries(drops).filter(([, count]) => count > 0);
+    return `${lines.join('\n')}\n  drops ${JSON.stringify(Object.fromEntries(counted))}`;
   }
 
   /** Ends all daemons and removes the links. */

@@ -157,6 +157,27 @@ export function startTcp(from: Namespace, to: string, bitrate = 0): () => Promis
   };
 }
 
+/**
+ * Works while one TCP stream runs.
+ *
+ * @throws what the work throws; an Error when the stream has ended by itself
+ */
+export async function underTcp(
+  from: Namespace,
+  to: string,
+  bitrate: number,
+  work: () => Promise<void>,
+): Promise<void> {
+  const stop = startTcp(from, to, bitrate);
+  try {
+    await work();
+  } catch (error) {
+    await stop().catch(() => undefined);
+    throw error;
+  }
+  await stop();
+}
+
 /** Sends UDP datagrams of one size at a rate. */
 export async function runUdp(from: Namespace, to: string, options: UdpOptions): Promise<UdpResult> {
   const bitsPerSecond = Math.round(options.datagramsPerSecond * options.payloadBytes * 8);

@@ -14,7 +14,7 @@
  */
 
 import { cutOff, reconnect } from './firewall.ts';
-import { connect, type LinkEnd, Namespace } from './namespace.ts';
+import { connect, type LinkEnd, Namespace, type Wire } from './namespace.ts';
 import { joinThrough, type Machine } from './topology.ts';
 
 /** Two machines that have a wire between them, by their numbers; the lower one first. */
@@ -24,6 +24,8 @@ export type Edge = readonly [number, number];
 export interface LinksOptions {
   /** The edge whose frames all pass a bridge in user space (probe/bridge.ts), which the test starts and ends. */
   readonly disturbed?: Edge;
+  /** `gso` unless given. */
+  readonly wire?: Wire;
   /** What a link takes; 1,500 unless given. */
   readonly mtuBytesOf?: (edge: Edge) => number;
 }
@@ -134,11 +136,11 @@ export class Links {
     return edge;
   }
 
-  #wire(edge: Edge, { disturbed, mtuBytesOf }: LinksOptions): void {
+  #wire(edge: Edge, { disturbed, mtuBytesOf, wire }: LinksOptions): void {
     const [left, right] = [this.#endOf(edge[0], edge[1]), this.#endOf(edge[1], edge[0])];
     const isDisturbed = disturbed !== undefined && this.#edge(...disturbed) === edge;
     if (isDisturbed && this.middle !== undefined) joinThrough(this.middle, left, right);
-    else connect(left, right, 'gso');
+    else connect(left, right, wire ?? 'gso');
     if (mtuBytesOf === undefined) return;
     const mtuBytes = String(mtuBytesOf(edge));
     for (const end of [left, right]) end.namespace.ip('link', 'set', end.interfaceName, 'mtu', mtuBytes);

@@ -17,6 +17,8 @@ import { probePath } from './paths.ts';
 export interface RunningProbe {
   /** Waits for its end and gives its line of JSON. */
   readonly result: (timeoutMs: number) => Promise<unknown>;
+  /** Asks it to end, and gives its line of JSON; for probes that say that they take SIGTERM. */
+  readonly finish: () => Promise<unknown>;
   readonly stop: () => Promise<void>;
 }
 
@@ -33,16 +35,21 @@ export async function startProbe(namespace: Namespace, name: string, request: ob
   };
   const options = { timeoutMs: READY_TIMEOUT_MS, intervalMs: 10, explain: complaints };
   await waitFor(`the probe ${name} to listen`, isReady, options);
+  const result = async (timeoutMs: number): Promise<unknown> => {
+    const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+    await exitStatus(child);
+    clearTimeout(timer);
+    const line = output().split('\n')[1] ?? '';
+    if (line === '')
+      throw new Error(`the probe ${name} said nothing within ${timeoutMs} ms: ${complaints()}`);
+    return JSON.parse(line) as unknown;
+  };
   return {
     stop: () => stopChild(child),
-    result: async (timeoutMs) => {
-      const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
-      await exitStatus(child);
-      clearTimeout(timer);
-      const line = output().split('\n')[1] ?? '';
-      if (line === '')
-        throw new Error(`the probe ${name} said nothing within ${timeoutMs} ms: ${complaints()}`);
-      return JSON.parse(line) as unknown;
+    result,
+    finish: () => {
+      child.kill('SIGTERM');
+      return result(READY_TIMEOUT_MS);
     },
   };
 }
@@ -216,7 +223,7 @@ export async function sendFrames(
 /** Starts to gather raw frames that hold a marker; the result is theirs, in hexadecimal. */
 export async function gatherFrames(
   on: Namespace,
-  options: { interfaceName: string; marker: string; count: number; timeoutMs: number },
+  options: { interfaceName: string; marker: string; count: number; timeoutMs: number; lingerMs?: number },
 ): Promise<() => Promise<readonly string[]>> {
   const probe = await startProbe(on, 'frames', { mode: 'receive', ...options });
   return async () => v.parse(v.array(v.string()), await probe.result(options.timeoutMs + READY_TIMEOUT_MS));

@@ -19,13 +19,15 @@ const request = v.variant('mode', [
     marker: v.string(),
     count: v.number(),
     timeoutMs: v.number(),
+    /** How long to go on behind the last of `count`, for those that are too many. */
+    lingerMs: v.optional(v.number(), 0),
   }),
 ]);
 
 const wanted = v.parse(request, JSON.parse(process.argv[2] ?? '{}'));
 const socket = new PacketSocket(wanted.interfaceName);
 if (wanted.mode === 'send') sendAll(wanted.frames);
-else receiveAll(wanted.marker, wanted.count, wanted.timeoutMs);
+else receiveAll(wanted);
 socket.close();
 
 function sendAll(frames: readonly string[]): void {
@@ -35,22 +37,30 @@ function sendAll(frames: readonly string[]): void {
   }
 }
 
-/** Gathers frames that hold the marker, up to a count; what else is on the segment passes by. */
-function receiveAll(marker: string, count: number, timeoutMs: number): void {
+/** Gathers frames that hold the marker; what else is on the segment passes by. */
+function receiveAll({
+  marker,
+  count,
+  timeoutMs,
+  lingerMs,
+}: {
+  marker: string;
+  count: number;
+  timeoutMs: number;
+  lingerMs: number;
+}): void {
   process.stdout.write('ready\n');
-  const endMs = performance.now() + timeoutMs;
+  let endMs = performance.now() + timeoutMs;
   const found: string[] = [];
-  while (found.length < count) {
+  while (found.length < count || lingerMs > 0) {
     const leftMs = Math.ceil(endMs - performance.now());
     if (leftMs <= 0 || !waitForFrame([socket], leftMs)) break;
-    for (
-      let frame = socket.receive();
-      frame !== undefined && found.length < count;
-      frame = socket.receive()
-    ) {
+    for (let frame = socket.receive(); frame !== undefined; frame = socket.receive()) {
       const text = frame.toString('hex');
-      if (text.includes(marker)) found.push(text);
+      if (!text.includes(marker)) continue;
+      found.push(text);
+      if (found.length === count) endMs = performance.now() + lingerMs;
     }
   }
-  process.stdout.write(`${JSON.stringify(found)}\n`);
+  process.stdout.write(`${JSON.stringify(lingerMs > 0 ? found : found.slice(0, count))}\n`);
 }

@@ -4,8 +4,8 @@
  *   node multicast.ts '{"mode":"count","group":"239.7.7.7","port":5311,"interfaceAddress":"10.7.0.2","seconds":5}'
  *   node multicast.ts '{"mode":"send","group":"239.7.7.7","port":5311,"interfaceAddress":"10.7.0.1","perSecond":10000,"seconds":1}'
  *
- * A listener writes the line `ready`, is subscribed for that long, and ends with one line of JSON: how many came. A sender
- * ends with one: how many it sent. For IPv6 the interface address is `::%ptap0`. Runs in a namespace of the lab.
+ * A listener writes the line `ready`, is subscribed for that long or until SIGTERM, and ends with one line of JSON: how
+ * many came. A sender ends with one: how many it sent. For IPv6 the interface address is `::%ptap0`. Runs in a namespace of the lab.
  */
 
 import { createSocket, type Socket } from 'node:dgram';
@@ -40,8 +40,14 @@ async function count(on: Socket): Promise<number> {
   on.on('message', () => counted.datagrams++);
   on.addMembership(wanted.group, wanted.interfaceAddress);
   process.stdout.write('ready\n');
-  await sleep(wanted.seconds * 1000);
+  await Promise.race([sleep(wanted.seconds * 1000), endOfProcess()]);
   return counted.datagrams;
+}
+
+function endOfProcess(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once('SIGTERM', resolve);
+  });
 }
 
 /** Keeps to the rate over the whole run: what a turn was late with, the next one sends. */
