@@ -12,6 +12,8 @@ import { NetworkError } from './network-error.ts';
 /** What a connection is asked after a change of address, and how long it may take: a slow path's round trips. */
 const CHECK_PROTOCOL = '/peertap/alive/1.0.0';
 const CHECK_TIMEOUT_MS = 1_500;
+/** A connection that no trunk needs is closed when it has carried no stream for this long. */
+const IDLE_MS = 10_000;
 /** How long a closing connection may take to send what is queued. */
 const CLOSE_TIMEOUT_MS = 2_000;
 
@@ -71,6 +73,21 @@ export function closeConnection(connection: Connection): void {
   connection.close({ signal: AbortSignal.timeout(CLOSE_TIMEOUT_MS) }).catch((cause: unknown) => {
     connection.abort(cause instanceof Error ? cause : new Error('close failed'));
   });
+}
+
+/** Looks after a while whether anybody needs a connection, and closes it if not. */
+export function closeWhenIdle(connection: Connection, isNeeded: () => boolean): void {
+  const timer = setTimeout(() => {
+    if (connection.status !== 'open' || isNeeded()) {
+      return;
+    }
+    if (connection.streams.length > 0) {
+      closeWhenIdle(connection, isNeeded);
+    } else {
+      closeConnection(connection);
+    }
+  }, IDLE_MS);
+  timer.unref();
 }
 
 /** What a start that failed comes to, for the person who starts the daemon. */

@@ -35,6 +35,7 @@ import {
   type UpgraderWithoutEncryptionOptions,
 } from '@libp2p/interface';
 import { monotonicMs } from '../monotonic-clock.ts';
+import { VlanNetworks } from '../trunk/vlan-networks.ts';
 import type { Pulsed } from './connection-pulse.ts';
 import { NetworkError } from './network-error.ts';
 import type { Refusals } from './refusals.ts';
@@ -65,6 +66,7 @@ export class GuardedConnections {
   readonly #guard: ConnectionGuard;
   readonly #refusals: Refusals;
   readonly #hasRoom: (peer: string) => boolean;
+  #avoided = new VlanNetworks([]);
   readonly #muxers = new WeakMap<MessageStream, GuardedMuxer>();
   /** A libp2p Connection has no other object in common with what it was made of. */
   readonly #byTimeline = new WeakMap<object, GuardedMuxer>();
@@ -91,11 +93,24 @@ export class GuardedConnections {
     return this.#byTimeline.get(connection.timeline)?.hasSpoken() ?? true;
   }
 
+  /** Networks to and from which nothing goes from now on; what came up before they were known ends. */
+  avoid(networks: readonly string[], open: readonly Connection[]): void {
+    this.#avoided = new VlanNetworks(networks);
+    for (const connection of open) {
+      if (this.#avoided.hasMultiaddr(connection.remoteAddr.toString())) {
+        connection.abort(new Error('it leads through an own VLAN'));
+      }
+    }
+  }
+
   /** For the node's `connectionGater`. */
   gater(): ConnectionGater {
     return {
       denyDialPeer: (peer) => this.#refusals.has(peer.toString()),
-      denyDialMultiaddr: (address) => this.#refusals.has(address.toString()),
+      denyDialMultiaddr: (address) =>
+        this.#refusals.has(address.toString()) || this.#avoided.hasMultiaddr(address.toString()),
+      // A circuit shows where its relay is, to which there is a connection already.
+      denyInboundConnection: ({ remoteAddr }) => this.#avoided.hasMultiaddr(remoteAddr.toString()),
       denyInboundUpgradedConnection: (peer, connection) => this.#admit(peer, connection, false),
       denyOutboundUpgradedConnection: (peer, connection) => this.#admit(peer, connection, true),
     };

@@ -27,6 +27,7 @@ import { ConnectionPulse } from './connection-pulse.ts';
 import {
   checkConnection,
   closeConnection,
+  closeWhenIdle,
   isUnsupported,
   remoteIp,
   rootMessage,
@@ -48,8 +49,6 @@ const PROTOCOLS: Readonly<Record<StreamProtocol, string>> = {
   carrier: '/peertap/carrier/1.0.0',
 };
 const OPEN_TIMEOUT_MS = 5_000;
-/** A connection that no trunk needs is closed when it has carried no stream for this long. */
-const IDLE_MS = 10_000;
 /** A peer opens one stream of each kind; two more may be on their way out. */
 const STREAMS_PER_PROTOCOL_MAX = 4;
 const EMPTY_HOST: TrunkNetworkHost = { input: () => undefined, carrierDatagram: () => undefined };
@@ -218,6 +217,9 @@ export class Libp2pNetwork implements TrunkNetwork {
       case 'want-relays':
         this.#circuits.want(effect);
         return;
+      case 'avoid-networks':
+        this.#guarded.avoid(effect.networks, this.#node.getConnections());
+        return;
       case 'watch-connection':
         this.#watch(effect.connection, effect.isClose);
     }
@@ -244,20 +246,11 @@ export class Libp2pNetwork implements TrunkNetwork {
     else closeConnection(connection);
   }
 
-  /** Looks after a while whether anybody needs a connection which the trunk machine does not, and closes it if not. */
   #watchIdle(connection: Connection): void {
-    const timer = setTimeout(() => {
+    closeWhenIdle(connection, () => {
       const isTheMachines = this.#connectionIds.has(connection) && !this.#unwanted.has(connection);
-      if (connection.status !== 'open' || isTheMachines || this.#messageStreams.uses(connection)) {
-        return;
-      }
-      if (connection.streams.length > 0) {
-        this.#watchIdle(connection);
-      } else {
-        closeConnection(connection);
-      }
-    }, IDLE_MS);
-    timer.unref();
+      return isTheMachines || this.#messageStreams.uses(connection);
+    });
   }
 
   sendCarrier(stream: StreamId, bytes: Uint8Array, offset: number, length: number): boolean {

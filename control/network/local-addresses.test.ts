@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { localAddresses } from './local-addresses.ts';
 
-const entry = (address: string, internal = false) => ({ address, internal }) as never;
+const entry = (address: string, internal = false) =>
+  ({ address, internal, cidr: `${address}/${address.includes(':') ? 64 : 24}` }) as never;
 const interfaces = {
   lo: [entry('127.0.0.1', true), entry('::1', true)],
   eth0: [entry('192.0.2.7'), entry('2001:db8::7'), entry('fe80::1')],
-  ptap0: [entry('10.7.0.1')],
+  ptap0: [entry('10.7.0.1'), entry('fe80::2')],
 };
 const listen = ['127.0.0.1', '192.0.2.7', '10.7.0.1'].map((ip) => `/ip4/${ip}/tcp/7946`);
 
@@ -18,6 +19,7 @@ test('addresses of our own VLANs, of loopback and link-local ones are not told',
     { ip: '2001:db8::7', port: 7_947 },
   ]);
   assert.deepEqual(found.listen, ['/ip4/192.0.2.7/tcp/7946']);
+  assert.deepEqual(found.vlanNetworks, ['10.7.0.1/24']);
 });
 
 test('a socket of one address or one family tells only what it can receive', () => {

@@ -24,6 +24,8 @@ export interface LocalAddresses {
   readonly own: readonly string[];
   readonly datagram: readonly DatagramAddress[];
   readonly listen: readonly string[];
+  /** The addresses of our own VLANs' interfaces, with their prefix length. */
+  readonly vlanNetworks: readonly string[];
 }
 
 /**
@@ -48,9 +50,19 @@ export function localAddresses(options: LocalAddressOptions): LocalAddresses {
   const beyondLoopback = listen.filter((address) => !isLoopback(address.split('/')[2] ?? ''));
   return {
     own: entries.flatMap(({ ip }) => ip ?? []),
+    vlanNetworks: vlanNetworks(options),
     datagram: ips.filter((ip) => !isLoopback(ip)).map((ip) => ({ ip, port: options.datagram.port })),
     listen: beyondLoopback.length > 0 ? beyondLoopback : listen,
   };
+}
+
+/** Without link-local addresses, which every interface has of one network. */
+function vlanNetworks({ ownInterfaces, interfaces }: LocalAddressOptions): string[] {
+  return Object.entries(interfaces ?? networkInterfaces()).flatMap(([name, addresses]) =>
+    ownInterfaces.has(name)
+      ? (addresses ?? []).flatMap(({ address, cidr }) => (isLinkLocal(address) ? [] : (cidr ?? [])))
+      : [],
+  );
 }
 
 function isWildcard(ip: string): boolean {

@@ -38,20 +38,20 @@ export function settleConnection(context: TrunkContext, peer: Peer): void {
   if (better !== undefined && isOurs && !isBusy) {
     peer.opening = better;
     context.emit({ kind: 'open-stream', connection: better, protocol: 'trunk' });
-  } else if (better === undefined && !peer.dialling && context.nowMs >= freshDialAtMs(peer)) {
+  } else if (better === undefined && !peer.dialling && context.nowMs >= freshDialAtMs(context, peer)) {
     dialFresh(context, peer, current);
   }
 }
 
 /** @returns when `settleConnection` has something to do */
-export function connectionAtMs(peer: Peer): number {
+export function connectionAtMs(context: TrunkContext, peer: Peer): number {
   const { stream, trunk } = peer;
   const current = stream === undefined ? undefined : peer.connections.get(stream.connection);
   if (stream === undefined || trunk === undefined || current === undefined || peer.opening !== undefined) {
     return Number.POSITIVE_INFINITY;
   }
   if (betterConnection(peer, stream.connection, current) === undefined) {
-    return peer.dialling ? Number.POSITIVE_INFINITY : freshDialAtMs(peer);
+    return peer.dialling ? Number.POSITIVE_INFINITY : freshDialAtMs(context, peer);
   }
   const isLater = !peer.isInitiator && isStalled(current);
   return isLater ? current.stalledAtMs + RESPONDER_PATIENCE_MS : Number.POSITIVE_INFINITY;
@@ -129,26 +129,28 @@ function isDoubtful(trunk: Trunk, { transport }: PeerConnection): boolean {
   return transport === 'quic' && trunk.isUp && trunk.told.carrier !== 'udp' && !isProven;
 }
 
-function freshDialAtMs(peer: Peer): number {
+function freshDialAtMs(context: TrunkContext, peer: Peer): number {
   const { stream, trunk } = peer;
   const current = stream === undefined ? undefined : peer.connections.get(stream.connection);
   if (trunk === undefined || current === undefined) {
     return Number.POSITIVE_INFINITY;
   }
   const isWanted = isStalled(current) || isDoubtful(trunk, current) || current.transport === 'circuit';
-  return isWanted && freshAddresses(peer, current).length > 0 ? peer.freshDialAtMs : Number.POSITIVE_INFINITY;
+  return isWanted && freshAddresses(context, peer, current).length > 0
+    ? peer.freshDialAtMs
+    : Number.POSITIVE_INFINITY;
 }
 
-function freshAddresses(peer: Peer, current: PeerConnection): readonly string[] {
+function freshAddresses(context: TrunkContext, peer: Peer, current: PeerConnection): readonly string[] {
   const isQuicOut = current.transport === 'quic';
   const isDirectOnly = current.transport === 'circuit' && !isStalled(current);
-  return dialAddresses(peer).filter(
+  return dialAddresses(context, peer).filter(
     (address) => !(isQuicOut && address.includes('/quic')) && !(isDirectOnly && isCircuitAddress(address)),
   );
 }
 
 function dialFresh(context: TrunkContext, peer: Peer, current: PeerConnection): void {
-  const addresses = freshAddresses(peer, current);
+  const addresses = freshAddresses(context, peer, current);
   const isUrgent = current.transport !== 'circuit' || isStalled(current);
   const directMs = Math.min(DIRECT_DIAL_MAX_MS, DIRECT_DIAL_MIN_MS * 2 ** Math.min(peer.vainDials, 16));
   peer.vainDials += isUrgent ? 0 : 1;

@@ -131,7 +131,9 @@ interface HeardAsk {
 }
 
 function handleAsk(context: TrunkContext, trunk: Trunk, lane: Lane, ask: HeardAsk): void {
-  if (!trunk.answers.take(context.nowMs)) {
+  // What comes through a VLAN of ours came through this trunk, or through one like it.
+  const isLoop = ask.source !== undefined && context.vlanNetworks.hasIp(ask.source.ip);
+  if (isLoop || !trunk.answers.take(context.nowMs)) {
     context.count('probesRefused');
     return;
   }
@@ -213,7 +215,7 @@ function handleAnswer(
   if (ask.isLiveness) {
     lane.nextAskAtMs = context.nowMs + askIntervalMs(context, trunk, lane);
   }
-  if (answer.probe.observed !== undefined) {
+  if (answer.probe.observed !== undefined && !context.vlanNetworks.hasIp(answer.probe.observed.ip)) {
     lane.observedAtMs = context.nowMs;
     context.observed.note(lane.worker, trunk.peer, answer.probe.observed, context.nowMs);
   }

@@ -176,6 +176,9 @@ export function addCandidate(
   address: DatagramAddress,
   origin: Candidate['origin'],
 ): Candidate | undefined {
+  if (context.vlanNetworks.hasIp(address.ip)) {
+    return undefined;
+  }
   const known = findCandidate(lane, address);
   if (known !== undefined) {
     return known;

@@ -72,6 +72,12 @@ export interface WantRelays {
   readonly kind: 'want-relays';
   readonly relays: readonly { readonly peer: PeerIdText; readonly addresses: readonly string[] }[];
 }
+/** Networks to and from which no connection is made, whole, at each change: those of our own VLANs. */
+export interface AvoidNetworks {
+  readonly kind: 'avoid-networks';
+  /** `10.7.0.1/24` */
+  readonly networks: readonly string[];
+}
 /** Frames of this trunk's `stream` carrier go by this stream; `undefined`: by none. For the driver alone. */
 export interface BindCarrier {
   readonly kind: 'bind-carrier';
@@ -90,6 +96,7 @@ export type NetworkEffect =
   | WatchConnection
   | WantPeers
   | WantRelays
+  | AvoidNetworks
   | BindCarrier;
 
 export interface ConnectedInput {

@@ -254,10 +254,10 @@ export function closeStream(
 /** Dials, or opens the carrier stream, when that is due. */
 export function reachOut(context: TrunkContext, peer: Peer): void {
   const { nowMs } = context;
-  if (mayDial(peer) && nowMs >= peer.retryAtMs) {
+  if (mayDial(context, peer) && nowMs >= peer.retryAtMs) {
     peer.dialling = true;
     peer.deadlineMs = nowMs + DIAL_PATIENCE_MS;
-    context.emit({ kind: 'dial', peer: peer.id, addresses: dialAddresses(peer) });
+    context.emit({ kind: 'dial', peer: peer.id, addresses: dialAddresses(context, peer) });
   }
   const { trunk, stream } = peer;
   if (
@@ -276,22 +276,22 @@ export function reachOut(context: TrunkContext, peer: Peer): void {
 }
 
 /** @returns when `reachOut` has something to do */
-export function reachOutAtMs(peer: Peer): number {
-  const dialAtMs = mayDial(peer) ? peer.retryAtMs : Number.POSITIVE_INFINITY;
+export function reachOutAtMs(context: TrunkContext, peer: Peer): number {
+  const dialAtMs = mayDial(context, peer) ? peer.retryAtMs : Number.POSITIVE_INFINITY;
   const carrierAtMs = mayOpenCarrier(peer)
     ? (peer.trunk?.carrierStreamRetryAtMs ?? Number.POSITIVE_INFINITY)
     : Number.POSITIVE_INFINITY;
   return Math.min(dialAtMs, carrierAtMs);
 }
 
-function mayDial(peer: Peer): boolean {
+function mayDial(context: TrunkContext, peer: Peer): boolean {
   const isWanted = peer.configured || peer.trunk !== undefined;
   return (
     isWanted &&
     peer.stream === undefined &&
     !peer.dialling &&
     peer.opening === undefined &&
-    dialAddresses(peer).length > 0
+    dialAddresses(context, peer).length > 0
   );
 }
 
@@ -306,8 +306,9 @@ function mayOpenCarrier(peer: Peer): boolean {
 }
 
 /** Where the peer may be dialled: what is known of it, what it has told, and the ways through our relays. */
-export function dialAddresses(peer: Peer): readonly string[] {
-  return [...new Set([...peer.addresses, ...(peer.trunk?.party.listenAddresses ?? []), ...peer.circuits])];
+export function dialAddresses(context: TrunkContext, peer: Peer): readonly string[] {
+  const all = [...peer.addresses, ...(peer.trunk?.party.listenAddresses ?? []), ...peer.circuits];
+  return [...new Set(all)].filter((address) => !context.vlanNetworks.hasMultiaddr(address));
 }
 
 /** A trunk whose datagrams do not pass depends on the connection alone. */

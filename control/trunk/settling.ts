@@ -99,7 +99,7 @@ function settleExchange(context: TrunkContext, table: PeerTable, peer: Peer): vo
 
 function nextAtMs(context: TrunkContext, peer: Peer): number {
   const { trunk } = peer;
-  const atMs = Math.min(peer.deadlineMs, reachOutAtMs(peer), closeUnusedAtMs(context, peer));
+  const atMs = Math.min(peer.deadlineMs, reachOutAtMs(context, peer), closeUnusedAtMs(context, peer));
   if (trunk === undefined) {
     return atMs;
   }
@@ -111,7 +111,7 @@ function nextAtMs(context: TrunkContext, peer: Peer): number {
     probeAtMs(context, trunk),
     costAtMs(trunk.cost),
     punchAtMs(peer),
-    connectionAtMs(peer),
+    connectionAtMs(context, peer),
     trunk.silentSinceMs === undefined
       ? Number.POSITIVE_INFINITY
       : trunk.silentSinceMs + context.config.trunkDeadMs,

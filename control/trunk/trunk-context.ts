@@ -17,6 +17,7 @@ import type {
   PeerIdText,
   TrunkEffect,
 } from './trunk-port.ts';
+import { VlanNetworks } from './vlan-networks.ts';
 
 /** What the machine needs from outside, synchronously. */
 export interface TrunkPorts {
@@ -60,6 +61,7 @@ export class TrunkContext {
   datagramPort = 0;
   listenAddresses: readonly string[] = [];
   readonly observed = new ObservedAddresses();
+  vlanNetworks = new VlanNetworks([]);
   /** Own VLANs by the hex of their id, with their meet keys. */
   vlans = new Map<string, { readonly id: Uint8Array; readonly meetKey: Uint8Array }>();
   nowMs = 0;

@@ -144,6 +144,7 @@ export class TrunkDriver {
       case 'watch-connection':
       case 'want-peers':
       case 'want-relays':
+      case 'avoid-networks':
         network.perform(effect);
         return;
       case 'bind-carrier':

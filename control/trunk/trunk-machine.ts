@@ -40,6 +40,7 @@ import type {
 } from './trunk-port.ts';
 import { peerStatus, type TrunkStatus } from './trunk-status.ts';
 import { UnnamedPeers } from './unnamed-peers.ts';
+import { VlanNetworks } from './vlan-networks.ts';
 
 /** A wake-up this late means that the process stood still, not that peers were silent. */
 const PAUSE_MS = 500;
@@ -57,6 +58,7 @@ export class TrunkMachine {
   readonly #relays = new RelayChoice();
   #named: SetPeersInput['peers'] = [];
   #addresses: SetAddressesInput | undefined;
+  #vlanNetworks = '';
   #stopped = false;
 
   constructor(ports: TrunkPorts, config: Partial<TrunkConfig> = {}) {
@@ -266,10 +268,19 @@ export class TrunkMachine {
     this.#addresses = input;
     context.datagramAddresses = input.datagram.slice(0, context.config.candidatesMax - 1);
     context.datagramPort = input.datagramPort;
+    this.#setVlanNetworks(input.vlanNetworks ?? []);
     context.listenAddresses = toldListen(input.listen, context.config.candidatesMax);
     if (hasMoved) {
       context.observed.clear();
       this.#roam();
+    }
+  }
+
+  #setVlanNetworks(networks: readonly string[]): void {
+    if (networks.join() !== this.#vlanNetworks) {
+      this.#vlanNetworks = networks.join();
+      this.#context.vlanNetworks = new VlanNetworks(networks);
+      this.#context.emit({ kind: 'avoid-networks', networks });
     }
   }
 

@@ -255,6 +255,8 @@ export interface SetAddressesInput {
   readonly datagramPort: number;
   readonly datagram: readonly DatagramAddress[];
   readonly listen: readonly string[];
+  /** The addresses of our own VLANs' interfaces with their prefix length: no trunk goes through them. */
+  readonly vlanNetworks?: readonly string[];
 }
 /**
  * Says something to a neighbour on the trunk's control stream. Without a trunk or a stream nothing is sent:

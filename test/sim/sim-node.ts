@@ -239,6 +239,7 @@ export class SimNode implements VirtualHost {
       case 'watch-connection':
       case 'want-peers':
       case 'want-relays':
+      case 'avoid-networks':
         // The virtual network cuts the connections of a node that moves by itself.
         return;
       case 'bind-carrier':
