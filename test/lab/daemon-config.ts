@@ -15,6 +15,8 @@ export interface VlanConfig {
   readonly interface: string;
   readonly addresses: readonly string[];
   readonly mtuBytes?: number;
+  readonly paths?: 'failover' | 'redundant';
+  readonly treeRank?: number;
 }
 
 /** Whom a node carries segments for. */
