@@ -238,7 +238,6 @@ export class FabricWorld extends MeshWorld<FabricNode, FabricMessage> {
         previous: node.epochs[index - 1]?.segment.id,
         nonce: routeNonce(controlKey, node.agreementKey),
         priority: rootPriority(controlKey, node.name),
-        rank: 128,
         rank: DEFAULT_TREE_RANK,
         routes,
         members,
