@@ -1,71 +1,58 @@
 /**
  * The process that offers the relay more than it can take: trains of valid link datagrams, each closed anew under its
- * lane's next counters, so that none is a replay. What is behind the header is never opened on the way and stays as it is.
+ * lane's next counters, so that none is a replay. What is behind the header is never opened on the way. The flows take
+ * turns, train by train; one of them may be a hostile neighbour's.
  */
-import { FRAME_UNICAST, NONE, Train, TxDatagram } from '../../dataplane/shm/layout.ts';
-import { ARENA } from '../../dataplane/shm/memory-map.ts';
-import { controlWord } from '../../dataplane/wire/link-datagram.ts';
-import { setFields } from '../../test/harness/table-writer.ts';
+import { monotonicMs } from '../../dataplane/io/clock.ts';
 import { answerBench } from './child.ts';
-import { makeGeneratorNode, tokenOf } from './flows.ts';
+import { type FlowPlan, makeGeneratorNode, prolong, tokensOf } from './flows.ts';
+import type { HostileKind } from './hostile-kinds.ts';
 import { helperEngine, type LinkNode, openLinkNode } from './link-node.ts';
+import { hostileTrains, type TokenTurn, type TrainShape, type TrainSource, validTrains } from './trains.ts';
 
 /** What is to be sent, and for how long. */
-export interface GeneratorQuestion {
+export interface GeneratorQuestion extends FlowPlan, TrainShape {
   readonly peer: string;
-  readonly flowCount: number;
-  readonly datagramBytes: number;
-  /** Datagrams of a train, which all are of one flow. */
-  readonly trainDatagrams: number;
   readonly seconds: number;
+  readonly turn: TokenTurn['turn'];
+  /** What the last flow's trains are replaced by; absent: they are valid as the others'. */
+  readonly hostile?: HostileKind;
 }
 
-/** Of a frame that was sealed for one member, with all hops left. */
-const CONTROL = controlWord(1, 1, 16, 0);
-
 const nodes = new Map<number, LinkNode>();
+let tokens: readonly Uint8Array[] = [];
 
-function nodeOf({ flowCount, peer }: GeneratorQuestion): LinkNode {
-  const node = nodes.get(flowCount) ?? openLinkNode(makeGeneratorNode(flowCount), helperEngine(), peer);
+function nodeOf(question: GeneratorQuestion): LinkNode {
+  const { flowCount, peer } = question;
+  const node = nodes.get(flowCount) ?? openLinkNode(makeGeneratorNode(question), helperEngine(), peer);
   nodes.set(flowCount, node);
+  prolong(node.node, monotonicMs());
   return node;
 }
 
-/** One train a flow. Their datagrams share their bytes: each train is sent before the next is closed. */
-function layTrains({ node, lanes, trunks }: LinkNode, question: GeneratorQuestion): void {
-  const { datagramBytes, trainDatagrams, flowCount } = question;
-  const { buffer } = node.arena;
-  for (let flow = 0; flow < flowCount; flow++) {
-    for (let index = 0; index < trainDatagrams; index++) {
-      setFields(buffer, TxDatagram, ARENA.txDatagrams + (flow * trainDatagrams + index) * TxDatagram.size, {
-        offset: ARENA.txBuffer + index * datagramBytes,
-        length: datagramBytes,
-        token: tokenOf(flow),
-        control: CONTROL,
-        verdict: FRAME_UNICAST,
-      });
-    }
-    setFields(buffer, Train, ARENA.trains + flow * Train.size, {
-      first: flow * trainDatagrams,
-      count: trainDatagrams,
-      trunk: trunks[flow] ?? NONE,
-      lane: lanes[flow] ?? NONE,
-      bytes: trainDatagrams * datagramBytes,
+function sourcesOf(node: LinkNode, question: GeneratorQuestion): TrainSource[] {
+  const { flowCount, tokenCount, hostile, turn } = question;
+  if (tokens.length !== tokenCount) tokens = tokensOf(question, 0);
+  return Array.from({ length: flowCount }, (_, flow) => {
+    if (hostile !== undefined && flow + 1 === flowCount) return hostileTrains(node, flow, hostile, question);
+    return validTrains(node, flow, question, {
+      tokens: flow === 0 ? tokens : tokensOf(question, flow),
+      turn,
     });
-  }
+  });
 }
 
 answerBench((question: GeneratorQuestion): number => {
   const node = nodeOf(question);
-  const { engine } = node;
-  layTrains(node, question);
-  engine.wait(0, 0); // sets the clock
+  const sources = sourcesOf(node, question);
+  node.engine.wait(0, 0); // sets the clock
   const endMs = performance.now() + question.seconds * 1000;
   let sent = 0;
-  for (let train = 0; performance.now() < endMs; train = (train + 1) % question.flowCount) {
-    if (engine.closeLink(train) !== 0) throw new Error('a lane of the generator has ended');
-    engine.send(train);
-    sent += question.trainDatagrams;
+  while (performance.now() < endMs) {
+    for (const source of sources) {
+      source.send();
+      sent += source.datagrams;
+    }
   }
   return sent;
 });

@@ -5,6 +5,7 @@
  */
 import { RxDatagram, RxMessage, Train, TxDatagram } from '../../dataplane/shm/layout.ts';
 import { ARENA } from '../../dataplane/shm/memory-map.ts';
+import { withBatches } from '../../dataplane/workers/batches.ts';
 import type { LinkNode } from './link-node.ts';
 
 /** A node whose trains leave as they came, by the lane of its first flow. */
@@ -32,12 +33,13 @@ export function receiveAndSend(node: LinkNode): LinkNode {
     for (let index = 0; index < messages; index++) layTrain(index);
     return messages;
   };
-  const engine = {
+  const stages = {
     ...node.engine,
     openLink: () => undefined,
     forward: (datagrams: number) => datagrams,
     relay: layTrains,
     closeLink: () => 0,
   };
-  return { ...node, engine };
+  // The native engine's own batches would run its own stages.
+  return { ...node, engine: withBatches(stages, node.node.tables, node.node.arena) };
 }

@@ -2,6 +2,7 @@
  * The process behind the relay: it opens what comes first, to see that it is what the generator sent, one hop on; the rest
  * it takes out of the socket without looking at it.
  */
+import { monotonicMs } from '../../dataplane/io/clock.ts';
 import { libc } from '../../dataplane/io/libc.ts';
 import { MessageReceiver } from '../../dataplane/io/message-receiver.ts';
 import { allocateNative } from '../../dataplane/io/native-memory.ts';
@@ -9,14 +10,13 @@ import { CARRIER_UDP, RX_LOCAL, RxDatagram } from '../../dataplane/shm/layout.ts
 import { ARENA } from '../../dataplane/shm/memory-map.ts';
 import { controlHops } from '../../dataplane/wire/link-datagram.ts';
 import { answerBench } from './child.ts';
-import { forgetCounters, makeSinkNode } from './flows.ts';
+import { type FlowPlan, forgetCounters, makeSinkNode, prolong } from './flows.ts';
 import { helperEngine, type LinkNode, openLinkNode, ownSocket } from './link-node.ts';
 
 /** How long to take what comes. */
-export interface SinkQuestion {
+export interface SinkQuestion extends FlowPlan {
   /** Open this many first; 0: none. */
   readonly checkDatagrams: number;
-  readonly flowCount: number;
   /** 0: what lies in the socket is only thrown away. */
   readonly seconds: number;
 }
@@ -35,12 +35,14 @@ const POLLIN = 1;
 /** After one relay. */
 const HOPS = 15;
 
-const nodes = new Map<number, LinkNode>();
+const nodes = new Map<string, LinkNode>();
 const memory = allocateNative(PLACES * PLACE_BYTES + 8);
 
-function nodeOf(flowCount: number): LinkNode {
-  const node = nodes.get(flowCount) ?? openLinkNode(makeSinkNode(flowCount), helperEngine());
-  nodes.set(flowCount, node);
+function nodeOf({ flowCount, tokenCount }: FlowPlan): LinkNode {
+  const name = `${flowCount} ${tokenCount}`;
+  const node = nodes.get(name) ?? openLinkNode(makeSinkNode({ flowCount, tokenCount }), helperEngine());
+  nodes.set(name, node);
+  prolong(node.node, monotonicMs());
   return node;
 }
 
@@ -65,10 +67,11 @@ function waitForInput(fd: number): void {
   libc.poll(memory.address + PLACES * PLACE_BYTES, 1, WAIT_MS);
 }
 
-answerBench(({ checkDatagrams, flowCount, seconds }: SinkQuestion): SinkReading => {
+answerBench((question: SinkQuestion): SinkReading => {
+  const { checkDatagrams, seconds } = question;
   const { fd } = ownSocket();
   const receiver = new MessageReceiver(fd, { address: memory.address, bytes: PLACE_BYTES, count: PLACES });
-  const node = nodeOf(flowCount);
+  const node = nodeOf(question);
   if (seconds === 0) while (receiver.receive() > 0);
   forgetCounters(node.node, node.lanes);
   node.engine.wait(0, 0); // sets the clock
