@@ -187,11 +187,6 @@ export function decodeRouteMessage(bytes: Uint8Array): RouteMessage | undefined 
   }
 }
 
-/** The id of the segment that a message is about; undefined for what is no message. */
-export function routeSegmentOf(bytes: Uint8Array): Uint8Array | undefined {
-  return decodeRouteMessage(bytes)?.segmentId;
-}
-
 function decodePull(bytes: Uint8Array): RoutePull | undefined {
   const count = (bytes.length - PULL_BYTES) / NONCE_BYTES;
   if (!isCount(count, PULL_NONCES_MAX)) {
