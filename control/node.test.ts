@@ -78,6 +78,7 @@ function atWork(interfaceName: string | undefined): VlanAtWork {
     interfaceName,
     members: [],
     stations: 0,
+    multicast: { wanted: 0, wantsAll: false, sentTo: 0, messages: {} },
     counters: COUNTERS,
     setGroupEpoch: () => undefined,
   };

@@ -279,11 +279,15 @@ test('metrics carry counters and drops, and no VLAN id', async () => {
   await start();
   await daemon.joinVlan({ id: ID, interface: 'ptap0', addresses: [], mtuBytes: 1500 });
   const group = { epoch: 4, requests: 2, membership: { commitsSettled: 9 } };
-  daemon.vlanList = daemon.vlanList.map((vlan) => ({ ...vlan, kind: 'private', ...group }));
+  const multicast = { wanted: 5, wantsAll: false, sentTo: 6, messages: { heard: 7 } };
+  daemon.vlanList = daemon.vlanList.map((vlan) => ({ ...vlan, kind: 'private', ...group, multicast }));
   const { text } = await send('GET', '/metrics');
   assert.match(text, /^peertap_vlan_epoch\{interface="ptap0"\} 4$/m);
   assert.match(text, /^peertap_vlan_requests\{interface="ptap0"\} 2$/m);
   assert.match(text, /^peertap_vlan_membership_total\{interface="ptap0",event="commitsSettled"\} 9$/m);
+  assert.match(text, /^peertap_vlan_groups\{interface="ptap0",hosts="want"\} 5$/m);
+  assert.match(text, /^peertap_vlan_groups\{interface="ptap0",hosts="send"\} 6$/m);
+  assert.match(text, /^peertap_vlan_group_messages_total\{interface="ptap0",outcome="heard"\} 7$/m);
   assert.match(text, /^peertap_frames_sealed_total 7$/m);
   assert.match(text, /^peertap_drops_total\{code="link-replay"\} 3$/m);
   assert.match(text, /^peertap_event_loop_delay_seconds\{quantile="1"\} 0.012$/m);

@@ -59,6 +59,7 @@ export function vlanReport(changes: Partial<VlanReport>): VlanReport {
     mtuBytes: 1500,
     members: 0,
     stations: 0,
+    multicast: { wanted: 0, wantsAll: false, sentTo: 0, messages: {} },
     kind: 'open',
     state: (changes.interface ?? null) === null ? 'no-interface' : 'active',
     reason: null,

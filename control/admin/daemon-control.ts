@@ -67,6 +67,18 @@ export type VlanState =
   | 'expelled'
   | 'no-interface';
 
+/** What is known of a VLAN's multicast groups. */
+export interface MulticastReport {
+  /** Groups that the hosts on its interface listen to. */
+  readonly wanted: number;
+  /** The interface gets all groups: a multicast router is there, `flood` is set, or more is wanted than can be followed. */
+  readonly wantsAll: boolean;
+  /** Groups that the hosts on its interface send to. */
+  readonly sentTo: number;
+  /** IGMP, MLD and PIM messages of these hosts, by what became of them; empty where nobody listens. */
+  readonly messages: Readonly<Record<string, number>>;
+}
+
 /** A VLAN that this node is in, or asks to be in. */
 export interface VlanReport {
   readonly id: string;
@@ -83,6 +95,7 @@ export interface VlanReport {
   readonly members: number;
   /** MAC addresses known on it, here and there. */
   readonly stations: number;
+  readonly multicast: MulticastReport;
   readonly kind: VlanKind;
   readonly state: VlanState;
   /** Why it is refused, or why it is not in yet, in words of our own; null otherwise. */

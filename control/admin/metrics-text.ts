@@ -72,6 +72,25 @@ function vlanFamilies({ vlans }: DaemonStatus): string[] {
       attached.map((vlan): Sample => [{ interface: vlan.interface }, vlan.stations]),
     ),
     family(
+      'peertap_vlan_groups',
+      'gauge',
+      'Multicast groups that the hosts on an interface want, and send to.',
+      attached.flatMap(({ interface: name, multicast }): Sample[] => [
+        [{ interface: name, hosts: 'want' }, multicast.wanted],
+        [{ interface: name, hosts: 'send' }, multicast.sentTo],
+      ]),
+    ),
+    family(
+      'peertap_vlan_group_messages_total',
+      'counter',
+      'IGMP, MLD and PIM messages of hosts, by what became of them.',
+      attached.flatMap((vlan) =>
+        Object.entries(vlan.multicast.messages).map(
+          ([outcome, value]): Sample => [{ interface: vlan.interface, outcome }, value],
+        ),
+      ),
+    ),
+    family(
       'peertap_vlan_epoch',
       'gauge',
       "Number of a private VLAN's epoch.",

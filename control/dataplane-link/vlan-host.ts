@@ -22,6 +22,7 @@ import type {
 import type { TapInterface, TapLink, TapRequest } from './tap-link.ts';
 import type { VlanInside } from './vlan-inside.ts';
 import type { VlanLink } from './vlan-link.ts';
+import type { MulticastStatus } from './vlan-multicast.ts';
 
 /** Those who come together are greeted together. */
 const GREETING_MS = 100;
@@ -82,6 +83,11 @@ export class VlanHost {
   /** Stations here and behind members. */
   get stations(): number {
     return this.#parts.link.stations;
+  }
+
+  /** What is known of multicast groups. */
+  get multicast(): MulticastStatus {
+    return this.#parts.link.multicast.status();
   }
 
   get counters(): Readonly<MembershipCounters> {

@@ -29,6 +29,18 @@ export interface VlanMulticastParts {
   nowMs(): number;
 }
 
+/** What is known of groups, for people. */
+export interface MulticastStatus {
+  /** Groups that the hosts here listen to. */
+  readonly wanted: number;
+  /** A multicast router is here, or more is wanted than can be followed. */
+  readonly wantsAll: boolean;
+  /** Groups that hosts here send to. */
+  readonly sentTo: number;
+  /** IGMP, MLD and PIM messages from the interface, by what became of them; empty where nobody listens. */
+  readonly messages: Readonly<Record<string, number>>;
+}
+
 /** See the file's head. */
 export class VlanMulticast {
   readonly groups: VlanGroups;
@@ -55,6 +67,11 @@ export class VlanMulticast {
   attach(interfaceMac: Uint8Array, mode: MulticastMode): void {
     this.groups.setPruning(mode === 'snoop');
     this.snooping.attach(interfaceMac, mode);
+  }
+
+  status(): MulticastStatus {
+    const { wanted, wantsAll, counters } = this.snooping;
+    return { wanted, wantsAll, sentTo: this.groups.count, messages: { ...counters } };
   }
 
   /** Time has passed. */

@@ -56,6 +56,7 @@ test('a router makes the interface want all, beside what its hosts want', () => 
   wait(200);
 
   assert.deepEqual(seen.groups, [ALL, macOf('239.1.2.3')]);
+  assert.deepEqual([snooping.wanted, snooping.wantsAll], [1, true]);
 });
 
 test('an interface that takes all asks nobody', () => {

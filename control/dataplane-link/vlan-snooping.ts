@@ -27,6 +27,8 @@ export interface SnoopingHost {
 export class VlanSnooping {
   readonly #host: SnoopingHost;
   #machine: MulticastSnooper | undefined;
+  #wanted = 0;
+  #wantsAll = false;
 
   constructor(host: SnoopingHost) {
     this.#host = host;
@@ -37,17 +39,27 @@ export class VlanSnooping {
     return this.#machine?.counters;
   }
 
+  /** Groups that are wanted by name. */
+  get wanted(): number {
+    return this.#wanted;
+  }
+
+  /** Whether all groups are wanted, named or not. */
+  get wantsAll(): boolean {
+    return this.#wantsAll;
+  }
+
   /** There is an interface. Whoever takes all of multicast asks nobody what he wants. */
   attach(interfaceMac: Uint8Array, mode: MulticastMode): void {
     this.#machine = mode === 'snoop' ? new MulticastSnooper(interfaceMac, this.#host.nowMs()) : undefined;
-    this.#host.tokens.setGroups(mode === 'snoop' ? [] : [ALL_GROUPS_MAC]);
+    this.#want([], mode === 'flood');
     this.poll();
   }
 
   /** The interface is gone. */
   detach(): void {
     this.#machine = undefined;
-    this.#host.tokens.setGroups([]);
+    this.#want([], false);
   }
 
   /** A frame that a host sent. */
@@ -67,9 +79,15 @@ export class VlanSnooping {
       if (effect.kind === 'query') {
         this.#host.injector.tapFrame(this.#host.vlan, effect.frame);
       } else {
-        // The groups stay beside the mark for all: what is under way under their tokens is still taken.
-        this.#host.tokens.setGroups(effect.allGroups ? [ALL_GROUPS_MAC, ...effect.macs] : effect.macs);
+        this.#want(effect.macs, effect.allGroups);
       }
     }
+  }
+
+  /** The groups stay beside the mark for all: what is under way under their tokens is still taken. */
+  #want(macs: readonly Uint8Array[], allGroups: boolean): void {
+    this.#wanted = macs.length;
+    this.#wantsAll = allGroups;
+    this.#host.tokens.setGroups(allGroups ? [ALL_GROUPS_MAC, ...macs] : macs);
   }
 }

@@ -14,7 +14,7 @@ import type { NodeSelf } from './private-vlan.ts';
 /** A VLAN at work in the data plane. */
 export type VlanAtWork = Pick<
   VlanHost,
-  'vlanId' | 'interfaceName' | 'members' | 'stations' | 'counters' | 'setGroupEpoch'
+  'vlanId' | 'interfaceName' | 'members' | 'stations' | 'multicast' | 'counters' | 'setGroupEpoch'
 >;
 
 /** The VLANs that the data plane takes part in. */
@@ -39,6 +39,8 @@ export interface VlanServiceEvents {
   /** Have trunks to these peers, for the sake of a VLAN. */
   seek(vlanId: Uint8Array, peers: readonly FoundPeer[]): void;
   log(level: 'info' | 'warn' | 'error', code: string, message: string, vlan: string): void;
+  /** What a machine does, for the log at its most talkative. */
+  debug?(subsystem: 'group', effect: { readonly kind: string }): void;
 }
 
 /** What the service is made of. */

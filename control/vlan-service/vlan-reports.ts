@@ -31,6 +31,7 @@ export function vlanReport(facts: VlanFacts): VlanReport {
     mtuBytes: entry.attachment?.mtuBytes ?? DEFAULT_MTU_BYTES,
     members: host?.members.length ?? 0,
     stations: host?.stations ?? 0,
+    multicast: host?.multicast ?? { wanted: 0, wantsAll: false, sentTo: 0, messages: {} },
     kind: entry.kind,
     state: vlanState(facts),
     reason: entry.membership?.reason ?? inner?.outsideReason ?? null,

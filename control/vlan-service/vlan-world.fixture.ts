@@ -73,6 +73,7 @@ class NotedVlans implements VlansAtWork {
       interfaceName: this.requests.get(id)?.attachment?.interface,
       members: [],
       stations: 0,
+      multicast: { wanted: 0, wantsAll: false, sentTo: 0, messages: {} },
       counters: {} as VlanAtWork['counters'],
       setGroupEpoch: (state, atOnce) => this.epochs.set(id, { state, atOnce }),
     };
