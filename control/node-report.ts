@@ -18,6 +18,8 @@ export interface StatusSources extends Pick<NodeParts, 'identity' | 'dataplane' 
   readonly driver: TrunkDriver;
   readonly vlans: readonly VlanReport[];
   readonly exchange: ExchangeCounters;
+  /** Of echoes and traces. */
+  readonly inside: Readonly<Record<string, number>>;
   readonly uptimeSeconds: number;
   readonly eventLoopDelay: EventLoopDelay;
 }
@@ -47,6 +49,7 @@ export function daemonStatus(sources: StatusSources): DaemonStatus {
       ...Object.fromEntries(driver.counters()),
       ...membershipTotals(dataplane.vlans.all()),
       ...sources.exchange,
+      ...sources.inside,
     },
     drops: totals.drops,
   };

@@ -28,7 +28,7 @@ import { DiscoveryDriver } from './discovery/discovery-driver.ts';
 import { FabricNews } from './discovery/fabric-news.ts';
 import { EventLoopWatch } from './event-loop-watch.ts';
 import { ExchangeHub } from './exchange/exchange-hub.ts';
-import type { InspectedNode } from './inspection/inspect-node.ts';
+import { type InspectedNode, NOTHING_INSIDE } from './inspection/inspect-node.ts';
 import { monotonicMs } from './monotonic-clock.ts';
 import { localAddresses } from './network/local-addresses.ts';
 import type { NodeParts } from './node-parts.ts';
@@ -52,9 +52,9 @@ const SEED_BYTES = 32;
 
 /** See the file's head. */
 export class PeertapNode implements DaemonControl, InspectedNode {
-  traceHeard: InspectedNode['traceHeard'] = () => undefined;
+  inside: InspectedNode['inside'] = NOTHING_INSIDE;
   readonly #parts: NodeParts;
-  readonly #driver: TrunkDriver;
+  readonly trunks: TrunkDriver;
   readonly #hub: ExchangeHub;
   readonly #discovery: DiscoveryDriver;
   readonly #news: FabricNews;
@@ -74,7 +74,7 @@ export class PeertapNode implements DaemonControl, InspectedNode {
   constructor(parts: NodeParts) {
     this.#parts = parts;
     this.#config = parts.config;
-    this.#driver = new TrunkDriver(
+    this.trunks = new TrunkDriver(
       {
         self: parts.identity.peerId,
         network: parts.network,
@@ -102,7 +102,7 @@ export class PeertapNode implements DaemonControl, InspectedNode {
   /** Listens, joins the VLANs and begins to look for peers. @throws NetworkError, or a config VLAN's SystemError */
   async start(): Promise<void> {
     const { network } = this.#parts;
-    this.#driver.start();
+    this.trunks.start();
     this.#loopWatch.start();
     await this.#hub.start();
     await this.#directory.start();
@@ -128,7 +128,7 @@ export class PeertapNode implements DaemonControl, InspectedNode {
     await this.#parts.dataplane.leaveVlans();
     this.#directory.stop();
     this.#hub.stop();
-    this.#driver.stop();
+    this.trunks.stop();
   }
 
   /** Takes over VLANs, bootstrap peers and log level of a changed config; names what needs a restart. */
@@ -140,18 +140,15 @@ export class PeertapNode implements DaemonControl, InspectedNode {
     this.#discovery.setConfigured(config.bootstrap);
   }
 
-  get trunks(): TrunkDriver {
-    return this.#driver;
-  }
-
   // ── DaemonControl ────────────────────────────────────────────────────────────────────────────────────
 
   status(): DaemonStatus {
     return daemonStatus({
       ...this.#parts,
-      driver: this.#driver,
+      driver: this.trunks,
       vlans: this.vlans(),
       exchange: this.#hub.counters,
+      inside: this.inside.counters,
       uptimeSeconds: (performance.now() - this.#startedMs) / 1000,
       eventLoopDelay: this.#loopWatch.read(),
     });
@@ -159,7 +156,7 @@ export class PeertapNode implements DaemonControl, InspectedNode {
 
   peers(): readonly PeerReport[] {
     const { dataplane } = this.#parts;
-    return peerReports({ driver: this.#driver, dataplane, discovery: this.#discovery.status() });
+    return peerReports({ driver: this.trunks, dataplane, discovery: this.#discovery.status() });
   }
 
   vlans(): readonly VlanReport[] {
@@ -258,6 +255,7 @@ export class PeertapNode implements DaemonControl, InspectedNode {
         changed: () => this.#tellVlans(),
         seek: (vlanId, peers) => this.#discovery.invited(vlanId, peers),
         log: (level, code, message, vlan) => log.log(level, 'vlan', code, message, { vlan }),
+        debug: (subsystem, effect) => log.effect(subsystem, effect),
       },
     };
   }
@@ -289,10 +287,11 @@ export class PeertapNode implements DaemonControl, InspectedNode {
         seed: identity.privateKey.subarray(0, SEED_BYTES),
         network: finder,
         streams: network.streams,
-        setPeers: (peers, unnamed) => this.#driver.input({ kind: 'set-peers', peers, unnamed }),
+        setPeers: (peers, unnamed) => this.trunks.input({ kind: 'set-peers', peers, unnamed }),
         say: (vlanId, peer, bytes) =>
           void this.#vlans.exchangeOf(formatVlanId(vlanId))?.send(peer, 'presence', bytes),
         log: (level, code, message) => log.log(level, 'discovery', code, message),
+        debug: (effect) => log.effect('discovery', effect),
       },
       {
         connectionLimit: config.connectionLimit,
@@ -309,17 +308,17 @@ export class PeertapNode implements DaemonControl, InspectedNode {
       dht: finder,
       send: (vlan, peer, bytes) => void this.#vlans.exchangeOf(vlan)?.send(peer, 'record', bytes),
       learn: (record) => this.#vlans.learnRecord(record),
-      peers: () => this.#driver.status().flatMap(({ peer, state }) => (state === 'up' ? peer : [])),
+      peers: () => this.trunks.status().flatMap(({ peer, state }) => (state === 'up' ? peer : [])),
       unixMs: () => this.#unixMs(),
     });
   }
 
   #unixMs(): number {
-    return Date.now() + clockCorrection(this.#driver.clockOffsetsMs());
+    return Date.now() + clockCorrection(this.trunks.clockOffsetsMs());
   }
 
   #peerFacts(peer: string): PeerFacts | undefined {
-    const trunk = this.#driver.status().find((row) => row.peer === peer);
+    const trunk = this.trunks.status().find((row) => row.peer === peer);
     if (trunk === undefined) return undefined;
     const addresses = this.#discovery.addressesOf(peer);
     return { isUp: trunk.state === 'up', rttMs: trunk.rttMs, addresses };
@@ -331,13 +330,13 @@ export class PeertapNode implements DaemonControl, InspectedNode {
     this.#discovery.trunkNotice(notice);
     if (notice.kind === 'vlans-shared') this.#hub.share(notice.peer, notice.vlans);
     if (notice.kind === 'trunk-down') this.#hub.share(notice.peer, []);
-    if (notice.kind === 'body' && notice.channel === 'trace') this.traceHeard(notice.peer, notice.body);
-    if (notice.kind === 'log')
-      log.log(notice.level, 'trunk', notice.code, notice.message, { peer: notice.peer });
+    if (notice.kind === 'body' && notice.channel === 'trace')
+      this.inside.traceHeard(notice.peer, notice.body);
+    if (notice.kind === 'log') log.notice('trunk', notice);
   }
 
   #tellVlans(): void {
-    this.#driver.input({ kind: 'set-vlans', vlans: this.#vlans.wantedIds() });
+    this.trunks.input({ kind: 'set-vlans', vlans: this.#vlans.wantedIds() });
     this.#discovery.setVlans(this.#vlans.discoveryVlans());
   }
 
@@ -357,13 +356,13 @@ export class PeertapNode implements DaemonControl, InspectedNode {
     this.#discovery.setAddresses(addresses.listen, new Set(interfaces));
     // First, so that what the driver sends because of it leaves from an address that is there.
     dataplane.setOwnAddresses(new Set(own));
-    this.#driver.input({ kind: 'set-addresses', datagramPort: port, ...addresses });
+    this.trunks.input({ kind: 'set-addresses', datagramPort: port, ...addresses });
   }
 
   #keepUp(): void {
-    this.#parts.dataplane.setClockCorrection(clockCorrection(this.#driver.clockOffsetsMs()));
+    this.#parts.dataplane.setClockCorrection(clockCorrection(this.trunks.clockOffsetsMs()));
     this.#parts.swarm.tick();
-    this.#discovery.trunkStatus(this.#driver.status());
+    this.#discovery.trunkStatus(this.trunks.status());
     this.#news.look(this.#parts.dataplane.vlans.all(), this.#parts.dataplane.fabric.forwardingPeers());
   }
 

@@ -240,11 +240,9 @@ export const SUBSYSTEMS = [
   'vlan',
   'membership',
   'group',
-  'directory',
   'multicast',
   'dataplane',
   'inspection',
-  'admin',
 ] as const;
 
 /** One of {@link SUBSYSTEMS}. */

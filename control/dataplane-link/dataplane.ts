@@ -95,11 +95,8 @@ export class Dataplane {
     this.fabric = this.#createFabric();
     this.vlans = this.#createVlans();
     this.#trunkLink = this.#createTrunkLink();
-    this.#pump = new EventPump(
-      memory.tables,
-      memory.arenas,
-      createEventSink(this.vlans, this.#trunkLink, this),
-    );
+    const sink = createEventSink(this.vlans, this.#trunkLink, this);
+    this.#pump = new EventPump(memory.tables, memory.arenas, sink);
   }
 
   /** What the trunk driver drives. */
@@ -323,8 +320,10 @@ export class Dataplane {
       config: this.#options.relay,
       writers: this.#writers,
       trunks: () => this.vlans.trunks(),
-      log: (peer, message) => {
-        this.#options.log({ level: 'warn', code: 'loop-guard', message: `${peer} ${message}` });
+      debug: (effect) => this.#options.debugEffect('relay', effect),
+      log: (peer, text) => {
+        const message = `${peer} ${text}`;
+        this.#options.log({ level: 'warn', subsystem: 'relay', code: 'loop-guard', message });
       },
     });
   }
@@ -381,18 +380,14 @@ export class Dataplane {
       trunkChanged: (peer, trunk) => {
         const isNew = trunk !== undefined && this.vlans.trunkOf(peer)?.slot !== trunk.slot;
         this.vlans.trunkChanged(peer, trunk);
-        if (isNew) {
-          this.relay.trunkAdded(trunk.slot);
-        }
+        if (isNew) this.relay.trunkAdded(trunk.slot);
         if (trunk === undefined) {
           this.fabric.input({ kind: 'trunk-down', peer });
         } else if (trunk.carrier !== undefined) {
           this.fabric.input({ kind: 'trunk-size', peer, datagramMtuBytes: trunk.datagramMtuBytes });
         }
       },
-      laneUsed: () => {
-        this.#laneUsed();
-      },
+      laneUsed: () => this.#laneUsed(),
     });
   }
 }

@@ -28,6 +28,13 @@ export interface RelayLinkParts {
   /** Peers with a trunk, each with its slot. */
   trunks(): ReadonlyMap<string, number>;
   log(peer: string, message: string): void;
+  /** Who asks to have what carried, and the answer, for the log at its most talkative. */
+  debug(answer: {
+    readonly kind: 'may-carry';
+    readonly peer: string;
+    readonly segment: string;
+    readonly answer: string;
+  }): void;
 }
 
 /** See the file's head. */
@@ -47,7 +54,9 @@ export class RelayLink {
   }
 
   mayCarry(peer: string, segment: string): boolean {
-    return this.#ledger.mayCarry(peer, segment) === 'allow';
+    const answer = this.#ledger.mayCarry(peer, segment);
+    this.#parts.debug({ kind: 'may-carry', peer, segment, answer });
+    return answer === 'allow';
   }
 
   release(peer: string, segment: string): void {

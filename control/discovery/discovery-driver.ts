@@ -47,6 +47,8 @@ export interface DiscoveryDriverPorts {
   /** Sends presence over the VLAN's exchange stream to a peer. */
   say(vlanId: Uint8Array, peer: PeerIdText, bytes: Uint8Array): void;
   log(level: 'debug' | 'info' | 'warn', code: string, message: string): void;
+  /** Every effect but log lines, for the log at its most talkative. */
+  debug?(effect: DiscoveryEffect): void;
 }
 
 /** See the file's head. */
@@ -197,6 +199,7 @@ export class DiscoveryDriver {
     try {
       for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
         for (const effect of this.#machine.handle(next, monotonicMs())) {
+          if (effect.kind !== 'notice') this.#ports.debug?.(effect);
           this.#perform(effect);
         }
       }

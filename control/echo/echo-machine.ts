@@ -31,10 +31,11 @@ import type {
   PingId,
   PingInput,
 } from './echo-port.ts';
+import { MTU_ROUND_TRIES } from './mtu-search.ts';
 import { Ping } from './ping.ts';
 
 /** A hundred a second is the fastest ping; a round of the search for a path's size fits four times. */
-const ANSWERS_PER_PEER = { perSecond: 100, burst: 64 };
+const ANSWERS_PER_PEER = { perSecond: 100, burst: 4 * MTU_ROUND_TRIES };
 /** Some 20 µs each: 2 % of a core. */
 const ANSWERS_IN_TOTAL = { perSecond: 1_000, burst: 256 };
 /** As many as a VLAN can have members; the longest known goes. */

@@ -22,9 +22,15 @@ import type { SubsystemLog } from './subsystem-log.ts';
 export interface InspectedNode {
   readonly trunks: Pick<TrunkDriver, 'status' | 'input'>;
   vlans(): readonly VlanReport[];
-  /** Takes what neighbours say in the trunks' channel `trace`. */
-  traceHeard: (peer: string, body: Uint8Array) => void;
+  /** Is told of what neighbours say in the trunks' channel `trace`, and has counters for the status. */
+  inside: Pick<NodeInspection, 'traceHeard' | 'counters'>;
 }
+
+/** Before anybody looks into it. */
+export const NOTHING_INSIDE: InspectedNode['inside'] = {
+  traceHeard: () => undefined,
+  counters: {},
+};
 
 /** What a node and its data plane are. */
 export interface InspectionSources {
@@ -61,7 +67,7 @@ export function inspectNode({ self, config, node, dataplane, log }: InspectionSo
     sendTrace: (peer, body) => node.trunks.input({ kind: 'send-body', peer, channel: 'trace', body }),
   });
   dataplane.echoHeard = (vlan, peer, body) => inspection.echoHeard(vlan, peer, body);
-  node.traceHeard = (peer, body) => inspection.traceHeard(peer, body);
+  node.inside = inspection;
   return inspection;
 }
 

@@ -103,7 +103,7 @@ test('a ping by PeerId or MAC is answered by the other node', async () => {
     assert.deepEqual([done.peer, done.mac, done.received], ['b', formatMac(MAC.b), 2]);
     assert.ok(replies.every(({ rttMs }) => rttMs !== null));
   }
-  assert.equal(b.counters.echoQuestionsAnswered, 4);
+  assert.equal(b.counters['echoQuestionsAnswered'], 4);
 });
 
 test('a ping is ended by its signal, and by the node that stops', async () => {

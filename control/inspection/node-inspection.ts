@@ -27,10 +27,9 @@ import type {
 import type { CaptureSource } from '../capture/capture-port.ts';
 import { CaptureSession } from '../capture/capture-session.ts';
 import { EchoDriver } from '../echo/echo-driver.ts';
-import type { EchoCounters } from '../echo/echo-port.ts';
 import type { MemberStatus } from '../membership/membership-port.ts';
 import { TraceDriver } from '../trace/trace-driver.ts';
-import type { TraceCounters, TracePorts } from '../trace/trace-port.ts';
+import type { TracePorts } from '../trace/trace-port.ts';
 import { formatMac, parseMac } from '../vlan/mac-text.ts';
 import { VlanError } from '../vlan/vlan-error.ts';
 import type { SubsystemLog } from './subsystem-log.ts';
@@ -124,7 +123,7 @@ export class NodeInspection implements InspectionControl {
   }
 
   /** Totals since the start, for the status. */
-  get counters(): Readonly<EchoCounters & TraceCounters> {
+  get counters(): Readonly<Record<string, number>> {
     return { ...this.#echo.counters, ...this.#trace.counters };
   }
 

@@ -45,6 +45,19 @@ export class SubsystemLog {
     this.#loggers.get(subsystem)?.[level]({ code, ...details }, message);
   }
 
+  /** Says what a machine wants to have said. */
+  notice(
+    subsystem: Subsystem,
+    notice: {
+      readonly level: SaidLevel;
+      readonly code: string;
+      readonly message: string;
+      readonly peer: string | undefined;
+    },
+  ): void {
+    this.log(notice.level, subsystem, notice.code, notice.message, { peer: notice.peer });
+  }
+
   /** Whether `debug` of a subsystem is said at all: what it says may take work to put together. */
   isDebugged(subsystem: Subsystem): boolean {
     return this.#loggers.get(subsystem)?.isLevelEnabled('debug') === true;

@@ -62,6 +62,7 @@ export interface PrivateVlanEvents {
   /** Have a trunk to this peer, who is or knows a member. */
   seek(peer: string, addresses: readonly string[]): void;
   log(level: 'info' | 'warn' | 'error', code: string, message: string, peer: string | undefined): void;
+  debug?(effect: { readonly kind: string }): void;
 }
 
 /** What it is made of. */
@@ -308,6 +309,7 @@ export class PrivateVlan {
       writeHead: (head) => files.head.write(head),
       rttMs: (peer) => this.#parts.rttMs(peer),
       nowMs: () => this.#parts.nowMs(),
+      debug: (effect) => this.#parts.events.debug?.(effect),
       events: {
         settled: (effect) => this.#settled(effect),
         welcome: (effect) => this.#welcome(effect),

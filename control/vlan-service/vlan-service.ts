@@ -313,6 +313,7 @@ export class VlanService {
         },
         left: () => void this.leave(id).catch(() => undefined),
         seek: (peer, addresses) => events.seek(idBytes, [{ peer, addresses }]),
+        debug: (effect) => events.debug?.('group', effect),
         log: (level, code, message, peer) => {
           const about = peer === undefined ? message : `${message} (${peer})`;
           this.#log(registry.find(id), level, code, about);

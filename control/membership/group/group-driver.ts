@@ -48,6 +48,8 @@ export interface GroupDriverParts {
   rttMs(peer: string): number | undefined;
   nowMs(): number;
   readonly events: GroupEvents;
+  /** Every effect, for the log at its most talkative. */
+  readonly debug?: (effect: OrderEffect) => void;
 }
 
 /** Where nothing was measured yet: a round trip across a continent. */
@@ -98,6 +100,7 @@ export class GroupDriver {
     try {
       for (let next = this.#inbox.shift(); next !== undefined; next = this.#inbox.shift()) {
         for (const effect of this.#isStopped ? [] : this.#machine.handle(next, this.#parts.nowMs())) {
+          this.#parts.debug?.(effect);
           this.#perform(effect);
         }
       }
