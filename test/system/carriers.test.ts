@@ -10,7 +10,7 @@ import { it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { allowUdp, blockUdp } from '../lab/firewall.ts';
-import { IperfServer, startTcp } from '../lab/iperf.ts';
+import { IperfServer, underTcp } from '../lab/iperf.ts';
 import { ping } from '../lab/ping.ts';
 import { watchStalls } from '../lab/probes.ts';
 import { TAP, withSegment } from '../lab/segment.ts';
@@ -32,25 +32,25 @@ describeEngines('a trunk under a stream', (engine) => {
       const [a, b] = [segment.pair.a.namespace, segment.pair.b.namespace];
       const server = await IperfServer.start(b);
       try {
-        const stop = startTcp(a, segment.addressOfB, BITRATE);
-        await sleep(500);
+        await underTcp(a, segment.addressOfB, BITRATE, async () => {
+          await sleep(500);
 
-        const watched = await watchStalls(b, { interfaceName: TAP, seconds: BLOCKED_SECONDS });
-        for (const namespace of [a, b]) blockUdp(namespace);
-        const blocked = await watched();
-        context.diagnostic(`UDP blocked: ${shown(blocked)}`);
-        assert.ok(blocked.longestMs <= STALL_LIMIT_MS, `${shown(blocked)}\n${segment.a.logTail()}`);
-        await segment.waitForCarrier('stream', 1_000);
+          const watched = await watchStalls(b, { interfaceName: TAP, seconds: BLOCKED_SECONDS });
+          for (const namespace of [a, b]) blockUdp(namespace);
+          const blocked = await watched();
+          context.diagnostic(`UDP blocked: ${shown(blocked)}`);
+          assert.ok(blocked.longestMs <= STALL_LIMIT_MS, `${shown(blocked)}\n${segment.a.logTail()}`);
+          await segment.waitForCarrier('stream', 1_000);
 
-        const openMs = performance.now();
-        for (const namespace of [a, b]) allowUdp(namespace);
-        await segment.waitForCarrier('udp', RETURN_LIMIT_MS);
-        context.diagnostic(`back on UDP after ${Math.round(performance.now() - openMs)} ms`);
+          const openMs = performance.now();
+          for (const namespace of [a, b]) allowUdp(namespace);
+          await segment.waitForCarrier('udp', RETURN_LIMIT_MS);
+          context.diagnostic(`back on UDP after ${Math.round(performance.now() - openMs)} ms`);
 
-        const after = await (await watchStalls(b, { interfaceName: TAP, seconds: 2 }))();
-        context.diagnostic(`UDP open: ${shown(after)}`);
-        assert.ok(after.longestMs < 1_000 && after.receivedBytes > MEBIBYTE, shown(after));
-        await stop();
+          const after = await (await watchStalls(b, { interfaceName: TAP, seconds: 2 }))();
+          context.diagnostic(`UDP open: ${shown(after)}`);
+          assert.ok(after.longestMs <= STALL_LIMIT_MS && after.receivedBytes > MEBIBYTE, shown(after));
+        });
         const pings = await ping(a, segment.addressOfB, { count: 20, intervalSeconds: 0.02 });
         assert.equal(pings.receivedCount, 20, pings.output);
       } finally {
