@@ -28,6 +28,7 @@ const FULL_SIZE_EVERY = 4;
  */
 const NEW_CARRIER_MS = 1_000;
 const NEW_STALL_MS = 200;
+const NEW_STALL_MAX_MS = 500;
 const STALL_MS = 2_000;
 const SPARE_STALL_MS = 5_000;
 /** Longer than the data plane's totals take to be reported. */
@@ -123,10 +124,11 @@ function stallAtMs(trunk: Trunk, lane: Lane): number {
   const isNew = lane.unansweredSinceMs - trunk.carrierSinceMs < NEW_CARRIER_MS;
   const isSpare = trunk.told.carrier === 'udp';
   const leastMs = isSpare ? SPARE_STALL_MS : isNew ? NEW_STALL_MS : STALL_MS;
+  const mostMs = isNew ? NEW_STALL_MAX_MS : Number.POSITIVE_INFINITY;
   const heardAtMs = Math.max(...currentLanes(trunk, 'stream').map(({ receivedAtMs }) => receivedAtMs));
-  const measured = lane.path.rttMs === undefined ? measuredPath(trunk, 'udp') : lane.path;
-  const timeoutMs = (measured ?? lane.path).timeoutMs();
-  return Math.max(lane.unansweredSinceMs, heardAtMs) + Math.max(leastMs, 2 * timeoutMs);
+  // Datagrams have measured the same way later and more often.
+  const timeoutMs = (measuredPath(trunk, 'udp') ?? lane.path).timeoutMs();
+  return Math.max(lane.unansweredSinceMs, heardAtMs) + Math.min(mostMs, Math.max(leastMs, 2 * timeoutMs));
 }
 
 function probeLiveLane(context: TrunkContext, trunk: Trunk, lane: Lane): void {
@@ -166,7 +168,9 @@ function isSilent(context: TrunkContext, lane: Lane, silentMs: number): boolean 
   const isHeard = context.nowMs - lane.receivedAtMs < HEARD_MS;
   const factor = isHeard ? 2 : 1;
   const probes = hasTraffic(context, lane) ? factor * deadAfterProbes : factor * deadAfterProbes + 1;
-  return lane.unanswered >= probes && silentMs >= Math.max(factor * deadAfterMs, 2 * lane.path.timeoutMs());
+  // A measurement of a busy moment, which wavers much, must not put off what is plain.
+  const timeoutMs = Math.min(2 * lane.path.timeoutMs(), 1.5 * (lane.path.rttMs ?? 0) + deadAfterMs);
+  return lane.unanswered >= probes && silentMs >= Math.max(factor * deadAfterMs, timeoutMs);
 }
 
 /** Asks where the lane last worked, and in rounds at every candidate. */

@@ -5,7 +5,6 @@
  * What `nextAtMs` names must be done by `settlePeer` at that time, or the clock would ask for ever.
  */
 import { connectionAtMs, judgeConnection, settleConnection } from './connection-choice.ts';
-import { costAtMs } from './cost.ts';
 import { startExchange } from './exchange.ts';
 import { tellShared } from './meet.ts';
 import { endTrunk, failPeer, type Peer, type PeerTable, sendMessage, want } from './peer.ts';
@@ -19,7 +18,7 @@ import {
 } from './peer-streams.ts';
 import { probeAtMs, probeTrunk } from './probe-schedule.ts';
 import { punchAtMs, settlePunching } from './punching.ts';
-import { expireLanes, expiryAtMs, refreshTrunk, tellCost } from './trunk.ts';
+import { expireLanes, expiryAtMs, refreshTrunk, tellCost, tellCostAtMs } from './trunk.ts';
 import type { TrunkContext } from './trunk-context.ts';
 
 /** A rekey that was due but could not be said is tried again after this; so is a rekey request. */
@@ -109,7 +108,7 @@ function nextAtMs(context: TrunkContext, peer: Peer): number {
     trunk.rekeyAtMs,
     expiryAtMs(context, trunk),
     probeAtMs(context, trunk),
-    costAtMs(trunk.cost),
+    tellCostAtMs(trunk),
     punchAtMs(peer),
     connectionAtMs(context, peer),
     trunk.silentSinceMs === undefined

@@ -7,7 +7,7 @@
  */
 import { invariant } from '../../dataplane/base/invariant.ts';
 import { TokenBucket } from '../limit/token-bucket.ts';
-import { type CostMemory, NO_CARRIER_COST, newCostMemory, noteCost } from './cost.ts';
+import { type CostMemory, costAtMs, NO_CARRIER_COST, newCostMemory, noteCost } from './cost.ts';
 import { type Lane, removeLane } from './lane.ts';
 import type { Party } from './messages/trunk-messages.ts';
 import type { StreamId } from './network-port.ts';
@@ -259,6 +259,10 @@ function tellTrunk(context: TrunkContext, trunk: Trunk, carrier: Carrier | undef
 /** Says what the trunk is worth, once it is up and when that has changed enough. */
 export function tellCost(context: TrunkContext, trunk: Trunk): void {
   const { carrier } = trunk.told;
+  if (isUnproven(trunk)) {
+    // Whether the stream gets anything through shows within the half second; until then nothing is known.
+    return;
+  }
   const path = carrier === undefined ? undefined : measuredPath(trunk, carrier);
   const measure = {
     carrier: trunk.isLive ? carrier : undefined,
@@ -271,6 +275,18 @@ export function tellCost(context: TrunkContext, trunk: Trunk): void {
     const cost = { cost: told ?? NO_CARRIER_COST, carrier: trunk.cost.carrier, isRelayed };
     context.emit({ kind: 'trunk-cost', trunk: trunk.id, peer: trunk.peer, ...cost });
   }
+}
+
+/** @returns when `tellCost` has something to say if nothing changes */
+export function tellCostAtMs(trunk: Trunk): number {
+  return isUnproven(trunk) ? Number.POSITIVE_INFINITY : costAtMs(trunk.cost);
+}
+
+/** The datagrams have stopped, and what stands in for them has not answered yet. */
+function isUnproven(trunk: Trunk): boolean {
+  const lane = firstLane(trunk, 'stream', () => true);
+  const isNew = trunk.isUp && trunk.cost.carrier === 'udp' && trunk.told.carrier === 'stream';
+  return isNew && lane !== undefined && lane.receivedAtMs < trunk.carrierSinceMs;
 }
 
 /** @returns what a carrier's lanes have measured, all of them on one path */
