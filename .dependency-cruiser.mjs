@@ -110,7 +110,7 @@ export default {
         'Control protocols run on virtual time: no node:* but crypto, which answers the same for the same input.',
       severity: 'error',
       from: {
-        path: '^control/(trunk|membership|token|exchange|admission|discovery|multicast)/',
+        path: '^control/(trunk|membership|token|exchange|admission|discovery|multicast|echo|trace|capture)/',
         pathNot: [
           TEST,
           '-driver\\.ts$',

@@ -10,7 +10,7 @@ const TESTS = ['**/*.test.ts', '**/*.fixture.ts', '**/*-fixture.ts', 'test/**/*.
 /** Runs on virtual time, from a seed: time and chance come in as arguments. */
 const PURE = [
   'dataplane/{base,contract,shm,wire,pipeline}/**/*.ts',
-  'control/{token,trunk,membership,multicast}/**/*.ts',
+  'control/{token,trunk,membership,multicast,echo,trace,capture}/**/*.ts',
 ];
 const PURE_EXCEPTIONS = [
   '**/*-driver.ts',
