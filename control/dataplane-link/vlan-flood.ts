@@ -104,6 +104,14 @@ export class VlanFlood {
     if (old !== NONE) sets.release(old);
   }
 
+  /** Whether somebody announces in the sealing epoch whom no live member's key explains. */
+  hasStrangers(): boolean {
+    if (this.#epoch === undefined) return false;
+    const { segmentId, members } = this.#epoch;
+    const known = new Set(members.values());
+    return this.#parts.fabric.announcers(segmentId).some((nonce) => !known.has(nonce));
+  }
+
   /**
    * The set by which the members' own messages go under a token.
    *

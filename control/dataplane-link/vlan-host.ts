@@ -19,13 +19,11 @@ import type {
   MembershipOptions,
   MembershipPorts,
 } from '../membership/membership-port.ts';
+import { Newcomers } from './newcomers.ts';
 import type { TapInterface, TapLink, TapRequest } from './tap-link.ts';
 import type { VlanInside } from './vlan-inside.ts';
 import type { VlanLink } from './vlan-link.ts';
 import type { MulticastStatus } from './vlan-multicast.ts';
-
-/** Those who come together are greeted together. */
-const GREETING_MS = 100;
 
 /** What others want to know of a VLAN. */
 export type VlanNotice = Extract<MembershipEffect, { readonly kind: 'member-up' | 'member-down' | 'notice' }>;
@@ -52,9 +50,7 @@ export class VlanHost {
   readonly #machine: MembershipMachine;
   #timer: NodeJS.Timeout | undefined;
   #tap: { readonly device: TapInterface; readonly request: TapRequest } | undefined;
-  /** Who else announces in our segments. */
-  #announcers: ReadonlySet<string> = new Set();
-  #greeting: NodeJS.Timeout | undefined;
+  readonly #newcomers: Newcomers;
   /** Live members by leaf, until they are others. */
   #leaves: ReadonlyMap<number, string> | undefined;
   #left = false;
@@ -64,6 +60,17 @@ export class VlanHost {
     this.#parts = parts;
     this.#machine = new MembershipMachine(parts.options, parts.ports, parts.nowMs());
     parts.link.routes.identify({ peer: parts.self, agreementKey: this.#machine.agreementKey });
+    const { routes } = parts.link;
+    this.#newcomers = new Newcomers({
+      announcers: () => routes.announcers(),
+      hasStrangers: () => routes.hasStrangers(),
+      greet: () => {
+        this.input({ kind: 'neighbour' });
+      },
+      ask: () => {
+        this.input({ kind: 'strangers' });
+      },
+    });
   }
 
   /** The VLAN's slot in the tables. */
@@ -222,25 +229,14 @@ export class VlanHost {
       return false;
     }
     this.#parts.link.waysChanged();
-    this.#greetNewcomers();
+    this.#newcomers.changed(this.#parts.nowMs());
     return true;
-  }
-
-  /** Whoever has begun to announce may not have heard us yet. */
-  #greetNewcomers(): void {
-    const known = this.#announcers;
-    this.#announcers = this.#parts.link.routes.announcers();
-    if (this.#greeting === undefined && [...this.#announcers].some((nonce) => !known.has(nonce))) {
-      this.#greeting = setTimeout(() => {
-        this.#greeting = undefined;
-        this.input({ kind: 'neighbour' });
-      }, GREETING_MS);
-    }
   }
 
   /** Looks after what time does to the tables; call it a few times a second. */
   poll(): void {
     this.#parts.link.roll();
+    this.#newcomers.poll(this.#parts.nowMs());
     for (const salt of this.#parts.link.lowSalts()) {
       this.input({ kind: 'salt-low', salt });
     }
@@ -269,7 +265,6 @@ export class VlanHost {
     this.input({ kind: 'leave' });
     this.#left = true;
     clearTimeout(this.#timer);
-    clearTimeout(this.#greeting);
     await this.detach();
     this.#parts.link.close();
   }

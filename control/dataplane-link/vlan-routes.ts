@@ -63,6 +63,11 @@ export class VlanRoutes {
     return new Set([...this.#announced.values()].flatMap((id) => this.#outlet.announcers(id)));
   }
 
+  /** Whether somebody announces whom no live member's key explains. */
+  hasStrangers(): boolean {
+    return this.#flood.hasStrangers();
+  }
+
   /** Tells what is new; to be called when a turn's changes are all made, so that it is told once. */
   tell(): void {
     const changes = this.#tokens.changes + this.#flood.changes;

@@ -18,6 +18,20 @@ test('two members that meet know each other and have the same keys within half a
   assertKeysMeet(b, a);
 });
 
+test('who was not heard is met when everybody is asked, without waiting for a heartbeat', () => {
+  const vlan = new SimVlan('strangers');
+  vlan.place('b', 1);
+  const a = vlan.join('a');
+  vlan.join('b');
+  vlan.run(3_000);
+  vlan.place('b', 0);
+  vlan.run(5_000);
+  assert.deepEqual(vlan.views(), { a: [], b: [] });
+  vlan.input(a, { kind: 'strangers' });
+  vlan.run(1_000);
+  assert.deepEqual(vlan.views(), { a: ['b'], b: ['a'] });
+});
+
 test('a window opens at the counter that was announced', () => {
   const vlan = new SimVlan('counter');
   const a = vlan.join('a');

@@ -155,6 +155,8 @@ export class MembershipMachine {
         return;
       case 'neighbour':
         return this.#announceToAll();
+      case 'strangers':
+        return this.#speaker.pullAll(this.#nowMs);
       case 'control':
         return this.#intake.take(input, this.#epochs.find(input.epoch), this.#nowMs);
       case 'interface-mac':

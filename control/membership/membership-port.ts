@@ -100,6 +100,11 @@ export interface NeighbourInput {
   readonly kind: 'neighbour';
 }
 
+/** Somebody takes part whom this node has not heard: everybody is asked. */
+export interface StrangersInput {
+  readonly kind: 'strangers';
+}
+
 /** A members' control datagram came in; its token was one of ours. */
 export interface ControlInput {
   readonly kind: 'control';
@@ -156,6 +161,7 @@ export type MembershipInput =
   | TickInput
   | ClockInput
   | NeighbourInput
+  | StrangersInput
   | ControlInput
   | InterfaceMacInput
   | StationSeenInput

@@ -49,6 +49,7 @@ export class Speaker {
   /** What waits to be signed: in every epoch, or in one. */
   readonly #pending = new Map<string, PendingAnswer>();
   readonly #pullTargets = new Set<Member>();
+  #pullsAll = false;
   #challenge: Uint8Array;
   /** The epochs that are due; heartbeats and news go in all. */
   #dueEpochs: Set<EpochId> | 'all' = 'all';
@@ -112,6 +113,12 @@ export class Speaker {
     if (this.#pullTargets.size <= MESSAGE_LIMIT.pullTargets) {
       this.#pullTargets.add(member);
     }
+    this.#pullDueMs = Math.min(this.#pullDueMs, Math.max(nowMs, this.#pulledAtMs + TIMING.pullGapMs));
+  }
+
+  /** Asks everybody to announce himself. */
+  pullAll(nowMs: number): void {
+    this.#pullsAll = true;
     this.#pullDueMs = Math.min(this.#pullDueMs, Math.max(nowMs, this.#pulledAtMs + TIMING.pullGapMs));
   }
 
@@ -214,14 +221,17 @@ export class Speaker {
     const { outlet, epochs } = this.#host;
     const members = [...this.#pullTargets];
     for (const epoch of epochs.asked()) {
-      // Too many to name: an empty list asks everybody.
+      // Nobody to name, or too many: an empty list asks everybody.
       const targets =
-        members.length > MESSAGE_LIMIT.pullTargets ? [] : members.map((member) => leafIn(epoch, member));
+        this.#pullsAll || members.length > MESSAGE_LIMIT.pullTargets
+          ? []
+          : members.map((member) => leafIn(epoch, member));
       const message = { type: 'pull', challenge: this.#challenge, targets } as const;
       this.#host.emit(outlet.say(epoch, this.#host.unixMs(), outlet.nextSequence(), message));
       this.#host.counters.pullsSent++;
     }
     this.#pullTargets.clear();
+    this.#pullsAll = false;
     this.#pulledAtMs = nowMs;
     this.#pullDueMs = NEVER;
   }
