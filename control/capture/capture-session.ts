@@ -13,10 +13,10 @@ import { pcapngHead, pcapngPacket, pcapngStatistics } from './pcapng.ts';
 
 /** The kernel keeps what passes meanwhile: some thousand full-size frames in 16 MiB. */
 const POLL_MS = 4;
-/** At 5 µs a frame, with its block: under a millisecond. */
-const READ_FRAMES = 128;
+/** Super-frames of 64 KiB, each copied into its block and out of it: half a millisecond. */
+const READ_FRAMES = 16;
 /** Of one turn; between turns the main thread does its other work. */
-const TURN_MS = 2;
+const TURN_MS = 1;
 
 /** Time, for real or for tests. */
 export interface CaptureClock {
