@@ -279,3 +279,35 @@ test('what a stranger or a neighbour outside the VLAN says of a segment changes 
   }
   assert.deepEqual(a.waysTo(broadcastToken(EPOCH, PERIOD)), ['r']);
 });
+
+test('with many segments, a trunk that goes and comes back at once leaves none as it was on the old one', () => {
+  const world = new World();
+  const [a, b] = [world.add('a'), world.add('b')] as const;
+  const epochs = Array.from({ length: 50 }, (_, index) =>
+    deriveEpochKeys(new Uint8Array(32).fill(100 + index)),
+  );
+  world.connect(a, b);
+  for (const epoch of epochs) {
+    a.join(epoch, ['b']);
+    b.join(epoch, ['a']);
+  }
+  world.run(2_000);
+  const leads = (): readonly boolean[] =>
+    epochs.map((epoch) => {
+      const token = stationToken(epoch, PERIOD, macOf('b'));
+      return a.waysTo(token).includes('b') && a.ports(epoch).includes('b') && b.ports(epoch).includes('a');
+    });
+  assert.ok(leads().every((isLed) => isLed));
+
+  world.cut(a, b);
+  world.connect(a, b);
+  assert.ok(a.machine.nextTimeoutMs(world.now()) <= world.nowMs, 'the rest is done in later turns');
+  world.run(2_000);
+  assert.ok(leads().every((isLed) => isLed));
+  world.cut(a, b);
+  world.run(0);
+  assert.deepEqual(
+    epochs.flatMap((epoch) => [...a.ports(epoch), ...b.ports(epoch)]),
+    [],
+  );
+});

@@ -13,7 +13,7 @@
  * makes it throw. It knows no VLAN and no address.
  */
 import type { RouteNow } from '../token/route-announcer.ts';
-import { keyOf } from '../token/route-message.ts';
+import { decodeRouteMessage, keyOf } from '../token/route-message.ts';
 import type { RouteInput } from '../token/route-port.ts';
 import { TokenRoutes } from '../token/token-routes.ts';
 import { encodeTreeMessage, treeSegmentKeyOf, treeSegmentOf } from '../tree/tree-message.ts';
@@ -29,11 +29,14 @@ import type {
   FabricPorts,
   FabricSegmentStatus,
 } from './fabric-port.ts';
+import { type NeighbourInput, SegmentChores } from './segment-chores.ts';
 
 /** Nothing gets through. */
 const COST_NONE = 65_535;
 /** A segment of others without a way to a root is forgotten after this: its members are gone, or parted from us. */
 const ROOTLESS_MS = 30_000;
+/** Segments in which a change of a trunk is worked on in one turn: about 4 ms with twenty members each. */
+const SEGMENTS_A_TURN = 8;
 
 interface FabricTrunk {
   isRelay: boolean;
@@ -60,6 +63,9 @@ export class FabricMachine {
   readonly #segments = new Map<string, CarriedSegment>();
   /** Of segments that are no longer carried. */
   #formerRefusals = 0;
+  readonly #chores = new SegmentChores();
+  /** Neighbours whose trunk went, until no segment has them. */
+  readonly #leaving = new Set<string>();
   #effects: FabricEffect[] = [];
   #now: RouteNow = { nowMs: 0, unixMs: 0 };
 
@@ -74,11 +80,13 @@ export class FabricMachine {
     this.#now = now;
     this.#effects = [];
     this.#take(input);
+    this.#work();
     return this.#effects;
   }
 
   /** When the next `tick` is due, on the monotonic clock; infinite when nothing is. */
   nextTimeoutMs(now: RouteNow): number {
+    if (!this.#chores.isEmpty) return now.nowMs;
     let dueMs = this.routes.nextTimeoutMs(now);
     for (const segment of this.#segments.values()) {
       dueMs = Math.min(dueMs, segment.tree.nextTimeoutMs());
@@ -115,13 +123,14 @@ export class FabricMachine {
     switch (input.kind) {
       case 'trunk-up':
         this.#trunkOf(input.peer).isRelay = input.roles.includes(RELAY_ROLE);
-        return this.#refreshAll();
+        return this.#chores.add(this.#inOrder(), { kind: 'refresh' });
       case 'trunk-cost':
         return this.#setCost(input.peer, input.cost);
       case 'trunk-size':
         return this.#feedRoutes(input);
       case 'trunk-again':
-        return this.#again(input.peer);
+        this.#feedLater({ kind: 'again', peer: input.peer });
+        return this.#feedRoutes({ kind: 'again', peer: input.peer });
       case 'trunk-down':
         return this.#trunkDown(input.peer);
       case 'heard':
@@ -131,7 +140,7 @@ export class FabricMachine {
       case 'forget':
         return this.#drop(this.#segments.get(keyOf(input.segmentId)));
       case 'block':
-        return this.#feedAll(input);
+        return this.#feedLater(input);
       case 'policy-changed':
         return this.#policyChanged();
       case 'tick':
@@ -152,36 +161,65 @@ export class FabricMachine {
     const trunk = this.#trunks.get(peer);
     if (trunk === undefined) return;
     trunk.cost = cost;
-    for (const segment of this.#segments.values()) {
-      if (segment.partners.has(peer)) this.#feedTree(segment, { kind: 'peer', peer, cost });
-    }
-  }
-
-  #again(peer: string): void {
-    this.#feedAll({ kind: 'again', peer });
-    this.#feedRoutes({ kind: 'again', peer });
+    this.#feedLater({ kind: 'peer', peer, cost });
   }
 
   #trunkDown(peer: string): void {
     this.#trunks.delete(peer);
-    for (const segment of this.#segments.values()) {
-      if (segment.isForeign) segment.candidates.delete(peer);
-      segment.refused.delete(peer);
-    }
-    this.#refreshAll();
-    this.#feedRoutes({ kind: 'trunk-down', peer });
+    this.#leaving.add(peer);
+    this.#chores.add(this.#inOrder(), { kind: 'gone', peer });
   }
 
-  #feedAll(input: TreeInput & { readonly peer: string }): void {
-    for (const segment of this.#segments.values()) {
-      if (segment.partners.has(input.peer)) this.#feedTree(segment, input);
+  #feedLater(input: NeighbourInput): void {
+    this.#chores.add(this.#inOrder(), { kind: 'feed', input });
+  }
+
+  /** Our own segments come first. */
+  #inOrder(): readonly CarriedSegment[] {
+    return [...this.#segments.values()].toSorted((a, b) => Number(a.isForeign) - Number(b.isForeign));
+  }
+
+  /** Does what is due in the next few segments. */
+  #work(): void {
+    for (let turn = 0; turn < SEGMENTS_A_TURN; turn++) {
+      const segment = this.#chores.next();
+      if (segment === undefined) break;
+      this.#catchUp(segment);
     }
+    if (!this.#chores.isEmpty) return;
+    for (const peer of this.#leaving) {
+      if (!this.#trunks.has(peer)) this.#feedRoutes({ kind: 'trunk-down', peer });
+    }
+    this.#leaving.clear();
+  }
+
+  /** Does what is due in a segment, before something else is done there. */
+  #catchUp(segment: CarriedSegment | undefined): void {
+    if (segment === undefined) return;
+    for (const chore of this.#chores.take(segment)) {
+      if (chore.kind === 'gone') this.#peerGone(segment, chore.peer);
+      else if (chore.kind === 'refresh') this.#refresh(segment);
+      else if (segment.partners.has(chore.input.peer)) this.#feedTree(segment, chore.input);
+    }
+  }
+
+  /** Its trunk went. If it is back by now, it is another one, and all is said anew. */
+  #peerGone(segment: CarriedSegment, peer: string): void {
+    if (segment.isForeign) segment.candidates.delete(peer);
+    segment.refused.delete(peer);
+    if (segment.partners.delete(peer)) {
+      this.#feedTree(segment, { kind: 'peer-gone', peer });
+      if (segment.isForeign) this.#ports.release(peer, segment.key);
+      this.#feedRoutes({ kind: 'partners', segmentId: segment.id, peers: [...segment.partners] });
+    }
+    this.#refresh(segment);
   }
 
   // ── Segments ─────────────────────────────────────────────────────────────────────────────────────────
 
   #own(input: FabricOwn): void {
     const { segment: keys, nonce, routes, members } = input;
+    this.#catchUp(this.#segments.get(keyOf(keys.id)));
     const segment = this.#ownSegment(input);
     segment.candidates = new Set(members);
     this.#feedRoutes({ kind: 'want', segment: keys, nonce, routes });
@@ -212,6 +250,7 @@ export class FabricMachine {
 
   #drop(segment: CarriedSegment | undefined): void {
     if (segment === undefined) return;
+    this.#chores.take(segment);
     for (const effect of segment.tree.stop()) {
       if (effect.kind === 'send') this.#sendTree(effect.peer, effect.bytes);
     }
@@ -221,11 +260,6 @@ export class FabricMachine {
     this.#formerRefusals += refusals(segment.tree.counters);
     this.#segments.delete(segment.key);
     this.#effects.push({ kind: 'segment-gone', segment: segment.key });
-  }
-
-  /** Trunks have come or gone: with some neighbours more or fewer segments are spoken of. */
-  #refreshAll(): void {
-    for (const segment of this.#segments.values()) this.#refresh(segment);
   }
 
   #refresh(segment: CarriedSegment): void {
@@ -263,6 +297,7 @@ export class FabricMachine {
   #policyChanged(): void {
     for (const segment of [...this.#segments.values()]) {
       if (!segment.isForeign) continue;
+      this.#catchUp(segment);
       for (const peer of segment.partners) this.#ports.release(peer, segment.key);
       segment.refused.clear();
       this.#refresh(segment);
@@ -275,11 +310,14 @@ export class FabricMachine {
   #heard(input: FabricHeard): void {
     this.#trunkOf(input.peer);
     if (input.channel === 'routes') {
+      const about = this.#chores.isEmpty ? undefined : decodeRouteMessage(input.body)?.segmentId;
+      this.#catchUp(about && this.#segments.get(keyOf(about)));
       this.#feedRoutes({ kind: 'message', peer: input.peer, bytes: input.body });
       return;
     }
     const id = treeSegmentOf(input.body);
     const segment = id && (this.#segments.get(keyOf(id)) ?? this.#openForeign(input, id));
+    this.#catchUp(segment);
     if (segment === undefined) {
       this.counters.unknownSegment++;
       return;
