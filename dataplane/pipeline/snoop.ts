@@ -12,7 +12,7 @@ import { COUNTER } from '../base/counter.ts';
 import { count } from '../shm/arena.ts';
 import { ArenaHeader, BATCH, FrameDescriptor, Snooped } from '../shm/layout.ts';
 import { ARENA } from '../shm/memory-map.ts';
-import { type FrameView, IPV6 } from '../wire/frame-view.ts';
+import { type FrameView, IPV6, upperHeader } from '../wire/frame-view.ts';
 import { LE } from './memory.ts';
 import type { StageContext } from './stage-context.ts';
 
@@ -42,14 +42,14 @@ const IPV6_LINK_LOCAL = 0xff02;
 
 /** GROUP_* of the frame that was parsed into `view`. */
 export function groupRole(bytes: DataView, view: FrameView): number {
-  const { upperProtocol, upper } = view;
-  if (upperProtocol === PROTOCOL_PIM) return GROUP_QUERY;
-  if (upper >= view.payloadEnd) return GROUP_DATA;
-  if (view.ipVersion === 4 && upperProtocol === PROTOCOL_IGMP) {
-    return roleOf(bytes.getUint8(upper), IGMP_QUERY, IGMP_REPORTS);
+  const upper = upperHeader(bytes, view);
+  if (upper?.protocol === PROTOCOL_PIM) return GROUP_QUERY;
+  if (upper === undefined || upper.at >= view.payloadEnd) return GROUP_DATA;
+  if (view.ipVersion === 4 && upper.protocol === PROTOCOL_IGMP) {
+    return roleOf(bytes.getUint8(upper.at), IGMP_QUERY, IGMP_REPORTS);
   }
-  if (view.ipVersion === 6 && upperProtocol === PROTOCOL_ICMPV6) {
-    return roleOf(bytes.getUint8(upper), MLD_QUERY, MLD_REPORTS);
+  if (view.ipVersion === 6 && upper.protocol === PROTOCOL_ICMPV6) {
+    return roleOf(bytes.getUint8(upper.at), MLD_QUERY, MLD_REPORTS);
   }
   return GROUP_DATA;
 }

@@ -71,6 +71,8 @@ export const IPV4_DONT_FRAGMENT = 0x4000;
 const IPV4_FRAGMENT_MASK = 0x3fff;
 /** More extension headers than this are not looked through. */
 const EXTENSION_HEADERS_MAX = 8;
+const HEADER_TYPES = 256;
+const CUT_SHORT = -1;
 
 /** Where a frame's headers lie. All offsets count from the start of the parsed buffer; 0 means "not there". */
 export interface FrameView {
@@ -93,9 +95,6 @@ export interface FrameView {
   plainIp: boolean;
   /** A fragment of an IP packet: its ports, if any, are not looked for. */
   fragment: boolean;
-  /** What the IP header and its extensions lead to, and where it begins; 0 in a fragment. It may be cut short. */
-  upperProtocol: number;
-  upper: number;
   /** PROTOCOL_TCP or PROTOCOL_UDP when the whole header is there; otherwise 0. */
   protocol: number;
   transport: number;
@@ -117,8 +116,6 @@ export function createFrameView(): FrameView {
     trafficClass: 0,
     plainIp: false,
     fragment: false,
-    upperProtocol: 0,
-    upper: 0,
     protocol: 0,
     transport: 0,
     payload: 0,
@@ -142,8 +139,6 @@ export function parseFrame(bytes: DataView, offset: number, length: number, view
   view.trafficClass = 0;
   view.plainIp = false;
   view.fragment = false;
-  view.upperProtocol = 0;
-  view.upper = 0;
   view.protocol = 0;
   view.transport = 0;
   view.payload = 0;
@@ -195,20 +190,53 @@ function parseIpv6(bytes: DataView, view: FrameView): void {
   view.ipVersion = 6;
   view.trafficClass = (firstWord >>> 20) & 0xff;
   view.payloadEnd = end;
-  let nextHeader = bytes.getUint8(ip + IPV6.nextHeader);
-  let at = ip + IPV6_HEADER_BYTES;
-  view.plainIp = !isExtension(nextHeader);
-  for (let count = 0; isExtension(nextHeader) && count < EXTENSION_HEADERS_MAX; count++) {
-    if (nextHeader === PROTOCOL_FRAGMENT) {
-      view.fragment = true;
-      return;
-    }
-    if (at + 8 > end) return;
-    nextHeader = bytes.getUint8(at);
-    at += 8 * (1 + bytes.getUint8(at + 1));
-    if (at > end) return;
+  const first = bytes.getUint8(ip + IPV6.nextHeader);
+  view.plainIp = !isExtension(first);
+  if (view.plainIp) return parseTransport(bytes, view, first, ip + IPV6_HEADER_BYTES);
+  const upper = passExtensions(bytes, first, ip + IPV6_HEADER_BYTES, end);
+  if (upper === CUT_SHORT) return;
+  const nextHeader = upper % HEADER_TYPES;
+  if (nextHeader === PROTOCOL_FRAGMENT) view.fragment = true;
+  else parseTransport(bytes, view, nextHeader, Math.floor(upper / HEADER_TYPES));
+}
+
+/**
+ * Walks an IPv6 header's extensions.
+ *
+ * @param at - of the first, whose type is `first`
+ * @returns where what they lead to begins, times 256, plus its type: PROTOCOL_FRAGMENT, if one of them is that; or CUT_SHORT
+ */
+function passExtensions(bytes: DataView, first: number, at: number, end: number): number {
+  let nextHeader = first;
+  let next = at;
+  for (let count = 0; count < EXTENSION_HEADERS_MAX; count++) {
+    if (!isExtension(nextHeader) || nextHeader === PROTOCOL_FRAGMENT) break;
+    if (next + 8 > end) return CUT_SHORT;
+    nextHeader = bytes.getUint8(next);
+    next += 8 * (1 + bytes.getUint8(next + 1));
+    if (next > end) return CUT_SHORT;
   }
-  parseTransport(bytes, view, nextHeader, at);
+  return next * HEADER_TYPES + nextHeader;
+}
+
+/** What an IP header and its extensions lead to. */
+export interface UpperHeader {
+  readonly protocol: number;
+  /** Where it begins; it may be cut short. */
+  readonly at: number;
+}
+
+/** The upper header of a frame that was parsed into `view`; undefined where it is no IP, or a fragment. */
+export function upperHeader(bytes: DataView, view: FrameView): UpperHeader | undefined {
+  const ip = view.network;
+  if (view.ipVersion === 0 || view.fragment) return undefined;
+  if (view.ipVersion === 4) {
+    return { protocol: bytes.getUint8(ip + IPV4.protocol), at: ip + (bytes.getUint8(ip) & 0x0f) * 4 };
+  }
+  const first = bytes.getUint8(ip + IPV6.nextHeader);
+  const upper = passExtensions(bytes, first, ip + IPV6_HEADER_BYTES, view.payloadEnd);
+  if (upper === CUT_SHORT) return undefined;
+  return { protocol: upper % HEADER_TYPES, at: Math.floor(upper / HEADER_TYPES) };
 }
 
 function isExtension(nextHeader: number): boolean {
@@ -221,8 +249,6 @@ function isExtension(nextHeader: number): boolean {
 }
 
 function parseTransport(bytes: DataView, view: FrameView, protocol: number, at: number): void {
-  view.upperProtocol = protocol;
-  view.upper = at;
   let headerBytes = UDP_HEADER_BYTES;
   if (protocol === PROTOCOL_TCP) {
     if (at + TCP_HEADER_BYTES > view.payloadEnd) return;

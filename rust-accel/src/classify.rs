@@ -18,13 +18,6 @@ const SUPER_FRAME_BYTES: u32 = 65_535 + 18;
 /// The address 01:00:00:00:00:00, which no frame has: its entry says who wants all groups.
 const ALL_GROUPS: (u32, u32) = (1, 0);
 
-/// What a frame to a group address asks for.
-#[derive(Clone, Copy)]
-struct Group {
-    role: Role,
-    pruned: bool,
-}
-
 /// What a destination means for a frame.
 struct Decision {
     verdict: u32,
@@ -33,7 +26,6 @@ struct Decision {
     destination: u32,
     token: [u32; 4],
     datagram_mtu_bytes: u32,
-    hops: u32,
 }
 
 /// Decides for frames 0 … count-1; fills `seen`.
@@ -50,11 +42,11 @@ pub fn classify(engine: &mut Engine, count: u32) {
                 frame.destination = decision.destination;
                 frame.token = bytes_of(&decision.token);
                 frame.datagram_mtu_bytes = decision.datagram_mtu_bytes;
-                frame.hops = decision.hops;
+                frame.hops = INITIAL_HOPS;
                 frame.flow_hash = hash;
                 frame.class = class_of(&view);
                 if decision.verdict == FRAME_FLOOD {
-                    engine.arena.counters.add(COUNTER_FRAMES_FLOODED, 1);
+                    note_flood(engine, index);
                 }
             }
             Err(code) => {
@@ -63,6 +55,14 @@ pub fn classify(engine: &mut Engine, count: u32) {
             }
         }
     }
+}
+
+/// A flood has the hops that its VLAN says, and is counted.
+fn note_flood(engine: &mut Engine, index: usize) {
+    let frame = &mut engine.arena.batch.frames[index];
+    let vlan = engine.tables.vlan(frame.vlan);
+    frame.hops = vlan.map_or(INITIAL_HOPS, |vlan| vlan.get(offset_of!(Vlan, flood_hops)));
+    engine.arena.counters.add(COUNTER_FRAMES_FLOODED, 1);
 }
 
 /// 802.1p priority, or the DSCP's upper three bits.
@@ -95,15 +95,13 @@ fn classify_one(engine: &mut Engine, index: usize) -> Result<(Decision, FrameVie
     let (destination, source) = (mac_words(&bytes[..6]), mac_words(&bytes[6..12]));
     let view = parse(bytes);
     let hash = flow_hash(bytes, &view);
-    let snoops = destination.0 & 1 == 1 && vlan.get(offset_of!(Vlan, flags)) & VLAN_SNOOP != 0;
-    let group = snoops.then(|| Group {
-        role: snoop::role(bytes, &view),
-        pruned: snoop::is_pruned(bytes, &view, destination),
-    });
     note_source(engine, slot, source);
-    let decision = match group {
-        Some(group) => to_group(engine, index, epoch, destination, group)?,
-        None => destine(engine, slot, vlan, epoch, destination)?,
+    let decision = if destination.0 & 1 == 0 {
+        destine(engine, slot, vlan, epoch, destination)?
+    } else if vlan.get(offset_of!(Vlan, flags)) & VLAN_SNOOP == 0 {
+        flood(engine, vlan, epoch)?
+    } else {
+        to_group(engine, index, epoch, destination, &view)?
     };
     Ok((decision, view, hash))
 }
@@ -154,12 +152,10 @@ fn destine(
     epoch: u32,
     (low, high): (u32, u32),
 ) -> Result<Decision, u32> {
-    if low & 1 == 0
-        && let Some(slot) = engine.tables.find_station(vlan_slot, low, high)
-    {
-        return unicast(engine, slot);
+    match engine.tables.find_station(vlan_slot, low, high) {
+        Some(slot) => unicast(engine, slot),
+        None => flood(engine, vlan, epoch),
     }
-    flood(engine, vlan, epoch)
 }
 
 /// To a group address in a VLAN that snoops: everywhere, unless it is known who wants it.
@@ -168,29 +164,32 @@ fn to_group(
     index: usize,
     epoch: u32,
     address: (u32, u32),
-    group: Group,
+    view: &FrameView,
 ) -> Result<Decision, u32> {
-    let slot = engine.arena.batch.frames[index].vlan;
+    let frame = &engine.arena.batch.frames[index];
+    let slot = frame.vlan;
+    let bytes = engine.arena.data.look(frame.offset, frame.length);
+    let (role, pruned) = (snoop::role(bytes, view), snoop::is_pruned(bytes, view, address));
     let vlan = engine.tables.vlan(slot).ok_or(DROP_VLAN_DOWN)?;
-    if group.role != Role::Data {
+    if role != Role::Data {
         snoop(engine, index);
     }
-    if group.role == Role::Report {
+    if role == Role::Report {
         let all = engine.tables.find_station(slot, ALL_GROUPS.0, ALL_GROUPS.1);
-        return to_subscribers(engine, vlan, all.ok_or(DROP_NO_SUBSCRIBER)?, epoch);
+        return to_subscribers(engine, all.ok_or(DROP_NO_SUBSCRIBER)?, epoch);
     }
-    if !group.pruned {
+    if !pruned {
         return flood(engine, vlan, epoch);
     }
     if let Some(station) = engine.tables.find_station(slot, address.0, address.1) {
-        return to_subscribers(engine, vlan, station, epoch);
+        return to_subscribers(engine, station, epoch);
     }
     report_seen(engine, slot, address, SEEN_GROUP);
     flood(engine, vlan, epoch)
 }
 
 /// To those who want a group. That somebody sends to it is noted, whether or not anybody does.
-fn to_subscribers(engine: &mut Engine, vlan: Slot<'static>, slot: u32, epoch: u32) -> Result<Decision, u32> {
+fn to_subscribers(engine: &mut Engine, slot: u32, epoch: u32) -> Result<Decision, u32> {
     let group = engine.tables.station(slot);
     let (flags, set) = (
         group.get(offset_of!(Station, flags)),
@@ -208,7 +207,7 @@ fn to_subscribers(engine: &mut Engine, vlan: Slot<'static>, slot: u32, epoch: u3
     } else {
         engine.tokens.group((slot, group), secrets)
     };
-    to_set(engine, (vlan, epoch), set, at_most(path, announced), token)
+    to_set(engine, epoch, set, at_most(path, announced), token)
 }
 
 /// To a member's station, in the epoch that the member has: another than the VLAN's, perhaps.
@@ -242,7 +241,6 @@ fn unicast(engine: &mut Engine, slot: u32) -> Result<Decision, u32> {
         destination: trunk,
         token,
         datagram_mtu_bytes,
-        hops: INITIAL_HOPS,
     })
 }
 
@@ -259,13 +257,13 @@ fn flood(engine: &mut Engine, vlan: Slot<'static>, epoch: u32) -> Result<Decisio
     let announced = vlan.get(offset_of!(Vlan, flood_path_bytes));
     let secrets = engine.tables.epoch(epoch).ok_or(DROP_VLAN_DOWN)?;
     let token = engine.tokens.broadcast(epoch, secrets);
-    to_set(engine, (vlan, epoch), set, at_most(path, announced), token)
+    to_set(engine, epoch, set, at_most(path, announced), token)
 }
 
-/// Under this worker's group key, with the hops of the VLAN's floods.
+/// Under this worker's group key.
 fn to_set(
     engine: &Engine,
-    (vlan, epoch): (Slot<'static>, u32),
+    epoch: u32,
     set: u32,
     datagram_mtu_bytes: u32,
     token: Option<[u32; 4]>,
@@ -282,7 +280,6 @@ fn to_set(
         destination: set,
         token,
         datagram_mtu_bytes,
-        hops: vlan.get(offset_of!(Vlan, flood_hops)),
     })
 }
 

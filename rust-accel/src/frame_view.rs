@@ -2,6 +2,8 @@
 //! Pure; mirrors dataplane/wire/frame-view.ts. A header that is cut short or contradicts the frame's length counts as
 //! not there: what cannot be parsed is still a frame, and passes. Offsets count from the frame's start.
 
+use core::ops::Range;
+
 pub const ETHERNET_HEADER: usize = 14;
 const VLAN_TAG: usize = 4;
 const ETHER_TYPE_IPV4: u16 = 0x0800;
@@ -67,9 +69,6 @@ pub struct FrameView {
     /// IPv4 without options, or IPv6 without extension headers.
     pub plain_ip: bool,
     pub fragment: bool,
-    /// What the IP header and its extensions lead to, and where it begins; 0 in a fragment. It may be cut short.
-    pub upper_protocol: u8,
-    pub upper: usize,
     /// TCP or UDP when the whole header is there; otherwise 0.
     pub protocol: u8,
     pub transport: usize,
@@ -169,26 +168,44 @@ fn parse_ipv6(bytes: &[u8], view: &mut FrameView) {
     view.ip_version = 6;
     view.traffic_class = (first >> 20) as u8;
     view.payload_end = end;
-    let mut next = bytes[ip + IPV6_NEXT_HEADER];
-    let mut at = ip + IPV6_HEADER;
+    let next = bytes[ip + IPV6_NEXT_HEADER];
     view.plain_ip = !is_extension(next);
+    match pass_extensions(bytes, next, ip + IPV6_HEADER..end) {
+        Some((FRAGMENT, _)) => view.fragment = true,
+        Some((next, at)) => parse_transport(bytes, view, next, at),
+        None => {}
+    }
+}
+
+/// What an IPv6 header's extensions lead to, and where it begins: FRAGMENT, if one of them is that. None where they are cut
+/// short.
+#[inline]
+fn pass_extensions(bytes: &[u8], mut next: u8, Range { start: mut at, end }: Range<usize>) -> Option<(u8, usize)> {
     let mut count = 0;
-    while is_extension(next) && count < EXTENSION_HEADERS_MAX {
-        if next == FRAGMENT {
-            view.fragment = true;
-            return;
-        }
+    while is_extension(next) && next != FRAGMENT && count < EXTENSION_HEADERS_MAX {
         if at + 8 > end {
-            return;
+            return None;
         }
         next = bytes[at];
         at += 8 * (1 + usize::from(bytes[at + 1]));
         if at > end {
-            return;
+            return None;
         }
         count += 1;
     }
-    parse_transport(bytes, view, next, at);
+    Some((next, at))
+}
+
+/// What the IP header and its extensions lead to, and where it begins, in a frame that is no fragment. It may be cut short.
+pub fn upper_header(bytes: &[u8], view: &FrameView) -> Option<(u8, usize)> {
+    let ip = view.network;
+    match view.ip_version {
+        4 if !view.fragment => Some((bytes[ip + IPV4_PROTOCOL], ip + usize::from(bytes[ip] & 0x0f) * 4)),
+        6 if !view.fragment => {
+            pass_extensions(bytes, bytes[ip + IPV6_NEXT_HEADER], ip + IPV6_HEADER..view.payload_end)
+        }
+        _ => None,
+    }
 }
 
 fn is_extension(next: u8) -> bool {
@@ -196,7 +213,6 @@ fn is_extension(next: u8) -> bool {
 }
 
 fn parse_transport(bytes: &[u8], view: &mut FrameView, protocol: u8, at: usize) {
-    (view.upper_protocol, view.upper) = (protocol, at);
     let header = match protocol {
         TCP => {
             if at + TCP_HEADER > view.payload_end {

@@ -2,7 +2,7 @@
 //! dataplane/pipeline/snoop.ts.
 
 use crate::engine::Engine;
-use crate::frame_view::{FrameView, IPV6_DESTINATION, u16_at};
+use crate::frame_view::{FrameView, IPV6_DESTINATION, u16_at, upper_header};
 use crate::layout::*;
 use core::mem::offset_of;
 
@@ -30,13 +30,16 @@ const IPV6_LINK_LOCAL: u16 = 0xff02;
 
 /// The role of the frame that was parsed into `view`.
 pub fn role(bytes: &[u8], view: &FrameView) -> Role {
-    if view.upper_protocol == PIM {
+    let Some((protocol, at)) = upper_header(bytes, view) else {
+        return Role::Data;
+    };
+    if protocol == PIM {
         return Role::Query;
     }
-    if view.upper >= view.payload_end {
+    if at >= view.payload_end {
         return Role::Data;
     }
-    match (view.ip_version, view.upper_protocol, bytes[view.upper]) {
+    match (view.ip_version, protocol, bytes[at]) {
         (4, IGMP, 0x11) | (6, ICMPV6, 130) => Role::Query,
         (4, IGMP, 0x12 | 0x16 | 0x17 | 0x22) | (6, ICMPV6, 131 | 132 | 143) => Role::Report,
         _ => Role::Data,

@@ -10,7 +10,13 @@
  * All keys are SHA-256 of a label, so both engines, and two runs, see the same bytes.
  */
 import { createHash } from 'node:crypto';
-import { broadcastToken, controlToken, stationToken } from '../../control/token/token.ts';
+import {
+  broadcastToken,
+  controlToken,
+  forwardingToken,
+  groupRoute,
+  stationToken,
+} from '../../control/token/token.ts';
 import { type Arena, createArena } from '../../dataplane/shm/arena.ts';
 import {
   ArenaHeader,
@@ -145,6 +151,11 @@ export const TOKEN = {
   left: stationToken(TOKEN_SECRETS, PERIOD, LEFT.mac),
   right: stationToken(TOKEN_SECRETS, PERIOD, RIGHT.mac),
 } as const;
+
+/** The token of a multicast group. */
+export function groupToken(mac: Uint8Array): Uint8Array {
+  return forwardingToken(TOKEN_SECRETS.segment.id, groupRoute(TOKEN_SECRETS.tokenKey, PERIOD, mac));
+}
 
 /** Makes both sides. */
 export function createPair(options: FixtureOptions = {}): FixturePair {

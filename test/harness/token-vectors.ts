@@ -1,7 +1,9 @@
 /**
  * The vectors of forwarding tokens with the secrets of their epochs, for tests of what derives tokens. Tests only.
  */
+
 import { readFileSync } from 'node:fs';
+import { forwardingToken } from '../../control/token/token.ts';
 import { deriveOpenEpoch, type OpenEpoch } from '../../control/vlan/open-epoch.ts';
 
 /** A station's and broadcast's token in one epoch and period; bytes in hexadecimal. */
@@ -25,4 +27,10 @@ export function tokenVectors(): readonly TokenVector[] {
 /** The secrets of a vector's epoch. */
 export function secretsOf({ vlanId, day }: Pick<TokenVector, 'vlanId' | 'day'>): OpenEpoch {
   return deriveOpenEpoch(Buffer.from(vlanId, 'hex'), day);
+}
+
+/** The token of a vector's group, in hexadecimal. */
+export function groupTokenOf(vector: TokenVector): string {
+  const route = Buffer.from(vector.multicastRoute, 'hex');
+  return Buffer.from(forwardingToken(secretsOf(vector).segment.id, route)).toString('hex');
 }
