@@ -3,7 +3,7 @@
  * receives and sends them; what many tokens and hostile neighbours cost it; and what a user's stream through it reaches.
  *
  *   core, tokens, neighbours    generator ▶ relay ▶ sink, tables written by the bench       chain.ts
- *   a user's stream             daemons in namespaces                                      daemons.ts
+ *   a user's stream, attacks    daemons in namespaces                                      daemons.ts, daemons-hostile.ts
  *
  * Runs on the main thread of the bench.
  */
@@ -14,6 +14,7 @@ import type { Section, SectionFindings, SectionSettings } from '../section.ts';
 import { RelayChain } from './chain.ts';
 import { type PartRun, runCore } from './core.ts';
 import { runDaemons } from './daemons.ts';
+import { runAttack } from './daemons-hostile.ts';
 import { runHostile } from './hostile.ts';
 import { runTokenCount } from './token-count.ts';
 
@@ -49,6 +50,7 @@ async function runRelay(
       ['tokens in the table', () => runTokenCount(chain, run)],
       ['hostile neighbours', () => runHostile(chain, run)],
       ['A—R—B', () => runDaemons(run)],
+      ['A—R—B under attack', () => runAttack(run)],
     ];
     return await runParts(settings.limitsOnly ? [core] : [core, ...others], run);
   } finally {
@@ -86,5 +88,6 @@ const NOTES: readonly string[] = [
   'The time is that of the whole process, with what the kernel does in its name: both system calls, and the veth to the sink. Where it is busy for less than all of the time, the generator was the limit, and the rate says little.',
   'What reaches the sink first is opened there: the same token, one hop less.',
   'Beside a neighbour: for each train of the transfer one of the neighbour’s, by one generator, so that their rates are equal. Oversized ones have as many bytes as the others, in half as many datagrams. Judged by CPU a datagram of the transfer: what a busy core carries is its inverse.',
+  'Under attack: an attacker in a neighbour’s namespace has overheard a member and sends that again, forged, cut short and too long, and noise; its rate is what the neighbour’s own UDP through the VLAN reached, which costs more: it is also sealed, relayed and opened, on the same cores.',
   'A—R—B: five daemons, iperf3 and its server share the cores of this machine, so that the relayed stream pays for its relay with time of its ends; on three machines its ratio to the direct one is better. CPU per GB says how much.',
 ];

@@ -4,11 +4,13 @@ import { describe, test } from 'node:test';
 import { Recorder, type Verdict } from '../section.ts';
 import { HOSTILE_KINDS } from './hostile-kinds.ts';
 import {
+  ATTACK_FIGURES,
   BESIDE_VALID,
   CPU_FIGURE,
   type DaemonFigure,
   FEW_TOKENS,
   HOSTILE_FIGURES,
+  judgeAttack,
   judgeCore,
   judgeDaemons,
   judgeHostile,
@@ -109,6 +111,25 @@ describe('a transfer beside a hostile neighbour', () => {
 
   test('is not judged where it was not measured', () => {
     assert.deepEqual(judgeHostile('native', new Recorder('beside')), []);
+  });
+});
+
+describe('a stream beside an attack', () => {
+  test('is judged by the one beside valid datagrams in the same repeat, not by what it reaches alone', () => {
+    const recorder = new Recorder('attack');
+    const tcp = { alone: [9, 9], valid: [2, 4], hostile: [1.4, 3.6] };
+    for (const [subject, samples] of Object.entries(tcp))
+      for (const value of samples) recorder.add({ subject, figure: ATTACK_FIGURES.tcp }, value);
+    for (const mebibytes of [40, 20, 4])
+      recorder.add({ subject: 'hostile', figure: ATTACK_FIGURES.grown }, mebibytes);
+    assert.deepEqual(outcomes(judgeAttack('native', recorder)), [
+      [0.8, true, false],
+      [20, false, false],
+    ]);
+  });
+
+  test('is not judged where there was none', () => {
+    assert.deepEqual(judgeAttack('native', new Recorder('attack')), []);
   });
 });
 

@@ -45,6 +45,18 @@ export const HOSTILE_FIGURES = {
   grown: { title: 'memory of the relay, growth', unit: 'MiB', digits: 1, better: 'lower' },
 } as const satisfies Record<string, FigureDescription>;
 
+/** What a stream is measured beside, but for {@link BESIDE_VALID}: nobody, and a neighbour that attacks. */
+export const BESIDE_NOTHING = 'alone';
+export const BESIDE_ATTACK = 'hostile';
+
+/** What is measured of daemons under attack. */
+export const ATTACK_FIGURES = {
+  tcp: { title: 'TCP, 1 stream, through the relay', unit: 'Gbit/s', digits: 2, better: 'higher' },
+  beside: { title: 'sent beside it', unit: 'kpps', digits: 1, better: 'none' },
+  counted: { title: 'dropped and counted by the relay, of those', unit: '%', digits: 1, better: 'none' },
+  grown: { title: 'memory of the relay, growth', unit: 'MiB', digits: 1, better: 'lower' },
+} as const satisfies Record<string, FigureDescription>;
+
 /** What is measured of daemons: a stream, and what each side spends on it. */
 export const DAEMON_FIGURES = {
   direct: { title: 'TCP, 1 stream, direct', unit: 'Gbit/s', digits: 2, better: 'higher' },
@@ -63,6 +75,8 @@ const TOKENS_RATIO = 1.1;
 const HOSTILE_RATIO = 0.8;
 /** What a garbage collector may hold back in a run; a leak of one byte a datagram is more. */
 const GROWTH_MIB = 4;
+/** Of a whole daemon, whose heap is not idle meanwhile. */
+const DAEMON_GROWTH_MIB = 16;
 const RELAYED_RATIO = 0.5;
 const RELAY_CPU_RATIO = 0.35;
 const RELAY_CPU_SECONDS = 0.8;
@@ -141,6 +155,24 @@ export function judgeDaemons(
     ...atMost(
       { title: `${name}: the relay’s CPU`, measured: middle(samples('relayCpu')), unit: 's/GB' },
       { wanted: RELAY_CPU_SECONDS },
+    ),
+  ];
+}
+
+/** Judges daemons under attack: the stream beside that of the valid neighbour, and memory. */
+export function judgeAttack(engine: BenchEngine, recorder: Recorder): readonly Verdict[] {
+  const samples = (subject: string, figure: keyof typeof ATTACK_FIGURES): readonly number[] =>
+    recorder.samples({ subject, figure: ATTACK_FIGURES[figure] });
+  const name = `${engine}, A—R—B, TCP beside an attack`;
+  const measured = medianRatio(samples(BESIDE_ATTACK, 'tcp'), samples(BESIDE_VALID, 'tcp'));
+  return [
+    ...atLeast(
+      { title: `${name}: of that beside valid datagrams`, measured, unit: '×' },
+      { wanted: HOSTILE_RATIO },
+    ),
+    ...atMost(
+      { title: `${name}: growth of memory`, measured: middle(samples(BESIDE_ATTACK, 'grown')), unit: 'MiB' },
+      { wanted: DAEMON_GROWTH_MIB },
     ),
   ];
 }
