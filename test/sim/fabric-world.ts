@@ -13,6 +13,7 @@ import type {
   FabricEffect,
   FabricInput,
   FabricPorts,
+  FabricTokens,
 } from '../../control/fabric/fabric-port.ts';
 import { rootPriority } from '../../control/fabric/root-priority.ts';
 import { DEFAULT_TREE_RANK } from '../../control/fabric/tree-rank.ts';
@@ -55,6 +56,8 @@ export interface FabricNode extends MeshNode {
   readonly mac: Uint8Array;
   readonly isSubscriber: boolean;
   readonly plane: ModelDataplane;
+  /** Tokens to be written anew, and their segments. */
+  readonly pending: Map<string, string>;
   machine: FabricMachine | undefined;
   /** A relay carries for others; a member is in the VLAN. */
   isIn: boolean;
@@ -109,6 +112,7 @@ export class FabricWorld extends MeshWorld<FabricNode, FabricMessage> {
       mac: Uint8Array.of(2, 0, 0, 0, index >> 8, index & 255),
       isSubscriber: this.simulation.random() < 0.4,
       plane: new ModelDataplane(name),
+      pending: new Map(),
       machine: undefined,
       isIn: false,
       epochs: [],
@@ -214,7 +218,7 @@ export class FabricWorld extends MeshWorld<FabricNode, FabricMessage> {
     const { machine } = node;
     if (machine !== undefined) {
       for (const effect of machine.handle(input, this.now())) {
-        this.#perform(node, machine, effect);
+        this.#perform(node, effect);
       }
       this.#schedule(node, machine);
     }
@@ -256,7 +260,7 @@ export class FabricWorld extends MeshWorld<FabricNode, FabricMessage> {
     );
   }
 
-  #perform(node: FabricNode, machine: FabricMachine, effect: FabricEffect): void {
+  #perform(node: FabricNode, effect: FabricEffect): void {
     switch (effect.kind) {
       case 'send': {
         const to = this.nodeOf(effect.peer);
@@ -269,18 +273,29 @@ export class FabricWorld extends MeshWorld<FabricNode, FabricMessage> {
       case 'segment-gone':
         return node.plane.setPorts(effect.segment, undefined);
       case 'tokens':
-        this.simulation.after(this.simulation.between(0, TABLE_LAG_MS), () => {
-          if (node.machine !== machine) return;
-          this.lastChangeMs = this.simulation.nowMs;
-          for (const token of effect.tokens) {
-            const peers = machine.routes.routesOf(token).map(({ peer }) => peer);
-            node.plane.setToken(token, effect.segment, peers);
-          }
-        });
-        return;
+        return this.#writeLater(node, effect);
       case 'announcers':
         return;
     }
+  }
+
+  /** Tokens that change together are written together. */
+  #writeLater(node: FabricNode, { segment, tokens }: FabricTokens): void {
+    const { pending } = node;
+    const isIdle = pending.size === 0;
+    for (const token of tokens) pending.set(token, segment);
+    if (!isIdle) return;
+    this.simulation.after(this.simulation.between(0, TABLE_LAG_MS), () => {
+      const written = [...pending];
+      pending.clear();
+      const { machine } = node;
+      if (machine === undefined) return;
+      this.lastChangeMs = this.simulation.nowMs;
+      for (const [token, of] of written) {
+        const peers = machine.routes.routesOf(token).map(({ peer }) => peer);
+        node.plane.setToken(token, of, peers);
+      }
+    });
   }
 
   #schedule(node: FabricNode, machine: FabricMachine): void {
