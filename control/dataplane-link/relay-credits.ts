@@ -40,8 +40,11 @@ export class RelayCredits {
     this.#place = place;
   }
 
-  /** Limits from now; undefined: no limit. What was saved up under another limit is forgotten. */
+  /** Limits from now; undefined: no limit. What was saved up or owed under another limit is forgotten. */
   setRate(rate: RelayRate | undefined): void {
+    if (isSame(rate, this.#rate)) {
+      return;
+    }
     this.#rate = rate;
     const { i32 } = this.#tables;
     Atomics.store(i32, this.#place.datagrams >> 2, burstOf(rate?.datagramsPerSecond));
@@ -67,6 +70,15 @@ export class RelayCredits {
     this.#parts[what] = Math.min(1, earned - given);
     Atomics.add(i32, word, given);
   }
+}
+
+/** Saying a limit again must not give a second's worth anew. */
+function isSame(left: RelayRate | undefined, right: RelayRate | undefined): boolean {
+  return (
+    left?.datagramsPerSecond === right?.datagramsPerSecond &&
+    left?.bytesPerSecond === right?.bytesPerSecond &&
+    (left === undefined) === (right === undefined)
+  );
 }
 
 function burstOf(perSecond: number | undefined): number {
