@@ -10,7 +10,7 @@ import { privateKeyFromRaw } from '@libp2p/crypto/keys';
 import type { ConnectionGater, PeerId } from '@libp2p/interface';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import type { Multiaddr } from '@multiformats/multiaddr';
-import { createLibp2p, type Libp2p, type Libp2pOptions } from 'libp2p';
+import { createLibp2p, type Libp2p } from 'libp2p';
 import { invariant } from '../../dataplane/base/invariant.ts';
 import { monotonicMs } from '../monotonic-clock.ts';
 import type { SwarmAuthority } from '../swarm/swarm.ts';
@@ -129,7 +129,7 @@ export async function createNode(options: NetworkOptions): Promise<CreatedNode> 
       inboundConnectionThreshold: INBOUND_PER_SECOND_MAX,
       maxIncomingPendingConnections: INBOUND_PENDING_MAX,
     },
-    services: { ...options.services, ...server, managing } as NonNullable<Libp2pOptions['services']>,
+    services: { ...options.services, ...server, managing },
     connectionMonitor: { enabled: false },
   });
   await gate?.attach(node);

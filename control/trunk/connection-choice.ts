@@ -21,7 +21,8 @@ const RANK: Readonly<Record<Transport, number>> = { quic: 0, tcp: 1, websocket: 
 /** The responder leaves the choice to the initiator, unless that has not seen the stall. */
 const RESPONDER_PATIENCE_MS = 500;
 /** From one fresh dial to the next while a connection is stalled, and while a circuit does. */
-const STALLED_DIAL_MS = 2_000;
+const STALLED_DIAL_MIN_MS = 2_000;
+const STALLED_DIAL_MAX_MS = 30_000;
 const DIRECT_DIAL_MIN_MS = 5_000;
 const DIRECT_DIAL_MAX_MS = 600_000;
 
@@ -83,6 +84,7 @@ function markStalled(context: TrunkContext, peer: Peer): void {
     }
   }
   peer.freshDialAtMs = context.nowMs;
+  peer.vainDials = 0;
   context.log(
     'info',
     'connection-stalled',
@@ -152,9 +154,11 @@ function freshAddresses(context: TrunkContext, peer: Peer, current: PeerConnecti
 function dialFresh(context: TrunkContext, peer: Peer, current: PeerConnection): void {
   const addresses = freshAddresses(context, peer, current);
   const isUrgent = current.transport !== 'circuit' || isStalled(current);
-  const directMs = Math.min(DIRECT_DIAL_MAX_MS, DIRECT_DIAL_MIN_MS * 2 ** Math.min(peer.vainDials, 16));
-  peer.vainDials += isUrgent ? 0 : 1;
-  peer.freshDialAtMs = context.nowMs + (isUrgent ? STALLED_DIAL_MS : directMs);
+  const [minMs, maxMs] = isUrgent
+    ? [STALLED_DIAL_MIN_MS, STALLED_DIAL_MAX_MS]
+    : [DIRECT_DIAL_MIN_MS, DIRECT_DIAL_MAX_MS];
+  peer.freshDialAtMs = context.nowMs + Math.min(maxMs, minMs * 2 ** Math.min(peer.vainDials, 16));
+  peer.vainDials += 1;
   peer.dialling = true;
   context.emit({ kind: 'dial', peer: peer.id, addresses, isFresh: true });
 }
