@@ -19,6 +19,7 @@ import type {
   MembershipOptions,
   MembershipPorts,
 } from '../membership/membership-port.ts';
+import { formatMac } from '../vlan/mac-text.ts';
 import { Newcomers } from './newcomers.ts';
 import type { TapInterface, TapLink, TapRequest } from './tap-link.ts';
 import type { VlanInside } from './vlan-inside.ts';
@@ -27,6 +28,14 @@ import type { MulticastStatus } from './vlan-multicast.ts';
 
 /** What others want to know of a VLAN. */
 export type VlanNotice = Extract<MembershipEffect, { readonly kind: 'member-up' | 'member-down' | 'notice' }>;
+
+/** What hosts on the interface say of groups, for the log. */
+interface GroupNews {
+  readonly kind: 'snooped' | 'group-seen';
+  /** MAC addresses as text. */
+  readonly group: string;
+  readonly from?: string;
+}
 
 /** What a host is made of. */
 export interface VlanHostParts {
@@ -41,7 +50,7 @@ export interface VlanHostParts {
   nowMs(): number;
   notice(notice: VlanNotice): void;
   /** What the machine does, for the log at its most talkative. */
-  debug(effect: MembershipEffect): void;
+  debug(subsystem: 'membership' | 'multicast', effect: MembershipEffect | GroupNews): void;
 }
 
 /** See the file's head. */
@@ -186,12 +195,18 @@ export class VlanHost {
 
   /** A host on our interface has said something of groups. @param frame - valid during the call only */
   snooped(frame: Uint8Array): void {
+    this.#parts.debug('multicast', {
+      kind: 'snooped',
+      from: formatMac(frame.subarray(6, 12)),
+      group: formatMac(frame.subarray(0, 6)),
+    });
     this.#parts.link.multicast.snooping.snooped(frame);
     this.#parts.link.routes.tell();
   }
 
   /** A host on our interface has sent to a group of which workers know nothing. */
   groupSeen(mac: Uint8Array): void {
+    this.#parts.debug('multicast', { kind: 'group-seen', group: formatMac(mac) });
     this.#parts.link.multicast.groups.seen(mac);
   }
 
@@ -249,7 +264,7 @@ export class VlanHost {
     }
     for (const effect of this.#machine.handle(input, this.#parts.nowMs())) {
       this.#parts.link.perform(effect);
-      this.#parts.debug(effect);
+      this.#parts.debug('membership', effect);
       if (effect.kind === 'member-up' || effect.kind === 'member-down' || effect.kind === 'notice') {
         this.#leaves = undefined;
         this.#parts.notice(effect);

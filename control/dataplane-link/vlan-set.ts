@@ -293,8 +293,8 @@ export class VlanSet {
       notice: (notice) => {
         this.#notice(id, notice);
       },
-      debug: (effect) => {
-        this.#parts.debug('membership', effect);
+      debug: (subsystem, effect) => {
+        this.#parts.debug(subsystem, effect);
       },
     });
   }
