@@ -30,7 +30,7 @@ import type { TableWriters } from './table-writers.ts';
 
 /** Tokens that are written in one go: about 2 ms. */
 const TOKENS_A_STEP = 256;
-/** Timers closer than this run together. */
+/** Timers closer than this run together; what is due at once is done when others had their turn. */
 const TICK_LEAST_MS = 5;
 const TICK_MOST_MS = 60_000;
 
@@ -78,6 +78,13 @@ export interface FabricOutlet {
   announcers(segmentId: Uint8Array): readonly string[];
 }
 
+interface TableSegment {
+  readonly slot: number;
+  isForeign: boolean;
+  /** Slot of the set of its ports, or NONE. */
+  ports: number;
+}
+
 interface ForwardedToken {
   readonly token: Uint8Array;
   readonly set: number;
@@ -88,13 +95,14 @@ export class FabricLink implements FabricOutlet {
   readonly #parts: FabricLinkParts;
   readonly #machine: FabricMachine;
   /** Slot and set of ports, by segment. */
-  readonly #segments = new Map<string, { readonly slot: number; ports: number }>();
+  readonly #segments = new Map<string, TableSegment>();
   readonly #forwarded = new Map<string, ForwardedToken>();
   /** Segments of tokens that are to be written anew. */
   readonly #pending = new Map<string, string>();
   /** Segments whose slot goes when nothing is pending. */
   readonly #gone = new Set<string>();
   #step: NodeJS.Immediate | undefined;
+  #closing: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
   #counted = 0;
   /** Segments and tokens that found no room in the tables. */
@@ -119,9 +127,11 @@ export class FabricLink implements FabricOutlet {
     return this.#machine.forwardingPeers();
   }
 
-  /** The slot of a segment that is carried; for totals. */
-  slotOf(segment: string): number | undefined {
-    return this.#segments.get(segment)?.slot;
+  /** Segments that are carried for others, with their slots; for totals. */
+  foreignSlots(): readonly (readonly [segment: string, slot: number])[] {
+    return [...this.#segments].flatMap(([segment, { slot, isForeign }]) =>
+      isForeign ? [[segment, slot] as const] : [],
+    );
   }
 
   announce(own: Omit<FabricOwn, 'kind'>): void {
@@ -171,14 +181,19 @@ export class FabricLink implements FabricOutlet {
   /** Takes what trunks, neighbours and policy say. */
   input(input: FabricInput): void {
     for (const effect of this.#machine.handle(input, this.#now())) this.#perform(effect);
-    if (input.kind === 'heard') this.#countRefusals();
-    this.#schedule();
+    // Looking at all segments once a turn is enough.
+    this.#closing ??= setImmediate(() => {
+      this.#closing = undefined;
+      this.#countRefusals();
+      this.#schedule();
+    });
   }
 
   /** Ends its timers; the tables are about to go. */
   stop(): void {
     clearTimeout(this.#timer);
     clearImmediate(this.#step);
+    clearImmediate(this.#closing);
   }
 
   // ── Effects ──────────────────────────────────────────────────────────────────────────────────────────
@@ -215,10 +230,12 @@ export class FabricLink implements FabricOutlet {
         this.refused++;
         release(sets, ports);
       } else {
-        this.#segments.set(segment, { slot, ports });
+        this.#segments.set(segment, { slot, isForeign, ports });
       }
       return;
     }
+    if (known.isForeign !== isForeign) segments.setForeign(known.slot, isForeign);
+    known.isForeign = isForeign;
     segments.setPorts(known.slot, ports);
     release(sets, known.ports);
     known.ports = ports;
@@ -278,6 +295,10 @@ export class FabricLink implements FabricOutlet {
     const now = this.#now();
     const dueMs = this.#machine.nextTimeoutMs(now);
     if (!Number.isFinite(dueMs)) return;
+    if (dueMs <= now.nowMs) {
+      this.input({ kind: 'tick' });
+      return;
+    }
     const delayMs = Math.min(TICK_MOST_MS, Math.max(TICK_LEAST_MS, Math.ceil(dueMs - now.nowMs)));
     this.#timer = setTimeout(() => {
       this.input({ kind: 'tick' });

@@ -37,6 +37,9 @@ export interface RelayLinkParts {
   }): void;
 }
 
+/** Of a root's name: enough to tell roots apart, as the topology shows it. */
+const ROOT_DIGITS = 8;
+
 /** See the file's head. */
 export class RelayLink {
   readonly #parts: RelayLinkParts;
@@ -87,7 +90,7 @@ export class RelayLink {
       segment: (segment) => {
         const row = segments.get(segment);
         const ports = row?.ports.filter(({ isForwarding }) => isForwarding).length ?? 0;
-        return { root: row?.root?.priority ?? null, ports, tokens: row?.tokens ?? 0 };
+        return { root: row?.root?.priority.slice(0, ROOT_DIGITS) ?? null, ports, tokens: row?.tokens ?? 0 };
       },
       tokensOf: (peer) => neighbours.get(peer) ?? 0,
     });
@@ -96,17 +99,8 @@ export class RelayLink {
   #read(nowMs: number, fabric: FabricLink): void {
     const { trunks, segments } = this.#parts.writers;
     const peers = [...this.#parts.trunks()].map(([peer, slot]) => [peer, trunks.totals(slot)] as const);
-    const carried = fabric.segments().flatMap(({ segment, isForeign }) => {
-      const slot = isForeign ? fabric.slotOf(segment) : undefined;
-      return slot === undefined ? [] : [[segment, segments.totals(slot)] as const];
-    });
-    const total = { datagrams: 0, bytes: 0, refused: 0 };
-    for (const [, { datagrams, bytes, refused }] of carried) {
-      total.datagrams += datagrams;
-      total.bytes += bytes;
-      total.refused += refused;
-    }
-    this.#ledger.read({ peers, segments: carried, total }, nowMs);
+    const carried = fabric.foreignSlots().map(([segment, slot]) => [segment, segments.totals(slot)] as const);
+    this.#ledger.read({ peers, segments: carried }, nowMs);
     this.#guard(new Map(peers.map(([peer, { copies }]) => [peer, copies])), nowMs, fabric);
   }
 

@@ -19,7 +19,7 @@ function segment(index: number): string {
 }
 
 function reading(datagrams: number, bytes: number, refused = 0): RelayReading {
-  return { datagrams: datagrams >>> 0, bytes: bytes >>> 0, refused };
+  return { datagrams, bytes, refused };
 }
 
 test('a neighbour with too many segments is held to its quota, and takes nothing from others', () => {
@@ -78,41 +78,39 @@ test('refusals are counted by their reason, all reasons shown', () => {
   assert.equal(off.report(FACTS).enabled, false);
 });
 
-test('words that wrap and words that begin anew are added up to totals and rates', () => {
+test('what was relayed is added up, over a trunk that came anew and a segment that went', () => {
   const ledger = ledgerOf();
   ledger.mayCarry('a', segment(1));
-  const read = (atMs: number, now: RelayReading): void => {
-    const one = [['a', now] as const];
-    ledger.read({ peers: one, segments: [[segment(1), now]], total: now }, atMs);
+  ledger.mayCarry('b', segment(2));
+  const read = (atMs: number, now: RelayReading, others: RelayReading): void => {
+    const segments = [[segment(1), now] as const, [segment(2), others] as const];
+    ledger.read({ peers: [['a', now]], segments }, atMs);
   };
-  read(0, reading(0, 2 ** 32 - 1_000_000, 0));
-  for (let second = 1; second <= 30; second++) {
-    read(second * 1_000, reading(100 * second, 2 ** 32 - 1_000_000 + 150_000 * second, second));
+  for (let second = 0; second <= 30; second++) {
+    read(second * 1_000, reading(100 * second, 150_000 * second, second), reading(10, 1_000));
   }
   const { segments, peers, total } = ledger.report(FACTS);
-  const traffic = {
-    datagrams: 3_000,
-    bytes: 4_500_000,
-    datagramsPerSecond: 100,
-    bytesPerSecond: 149_993,
-  };
-  assert.deepEqual(total, { ...traffic, refusedDatagrams: 30 });
-  assert.deepEqual(peers, [{ peer: 'a', segments: 1, tokens: 7, refusedDatagrams: 30, ...traffic }]);
-  assert.deepEqual(segments, [{ segment: segment(1), root: 'ab12', ports: 2, tokens: 5, ...traffic }]);
+  const rates = { datagramsPerSecond: 100, bytesPerSecond: 149_993 };
+  const traffic = { datagrams: 3_000, bytes: 4_500_000, ...rates };
+  assert.deepEqual(total, { datagrams: 3_010, bytes: 4_501_000, ...rates, refusedDatagrams: 30 });
+  assert.deepEqual(peers[0], { peer: 'a', segments: 1, tokens: 7, refusedDatagrams: 30, ...traffic });
+  assert.deepEqual(segments[0], { segment: segment(1), root: 'ab12', ports: 2, tokens: 5, ...traffic });
 
-  read(31_000, reading(40, 60_000, 2));
-  const after = ledger.report(FACTS).total;
+  ledger.release('b', segment(2));
+  read(31_000, reading(40, 60_000, 2), reading(11, 1_100));
+  const after = ledger.report(FACTS);
   assert.deepEqual(
-    [after.datagrams, after.bytes, after.refusedDatagrams],
-    [3_040, 4_560_000, 32],
-    'a trunk that came anew counts from 0',
+    [after.total.datagrams, after.total.bytes, after.total.refusedDatagrams],
+    [3_050, 4_561_000, 32],
   );
+  assert.equal(after.segments.length, 1);
 });
 
 test('rates fall to nothing when nothing is carried any more', () => {
   const ledger = ledgerOf();
+  ledger.mayCarry('a', segment(1));
   const at = (nowMs: number, datagrams: number): void => {
-    ledger.read({ peers: [], segments: [], total: reading(datagrams, 0) }, nowMs);
+    ledger.read({ peers: [], segments: [[segment(1), reading(datagrams, 0)]] }, nowMs);
   };
   at(0, 0);
   at(1_000, 5_000);

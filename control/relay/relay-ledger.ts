@@ -7,7 +7,7 @@
  * Main thread; no clock of its own. It knows neighbours and the opaque names of segments, and nothing else.
  */
 import type { CarriedTraffic, RelayReport } from '../admin/inspection.ts';
-import { RelayMeter, type RelayReading } from './relay-meter.ts';
+import { combine, RelayMeter, type RelayReading } from './relay-meter.ts';
 import { RelayPolicy, type RelayRules, type RuleRefusal } from './relay-policy.ts';
 
 /** Policy and quotas, as the config has them. */
@@ -31,8 +31,6 @@ export interface RelayFacts {
 export interface RelayReadings {
   readonly peers: Iterable<readonly [peer: string, reading: RelayReading]>;
   readonly segments: Iterable<readonly [segment: string, reading: RelayReading]>;
-  /** Of all. */
-  readonly total: RelayReading;
 }
 
 /** See the file's head. */
@@ -99,16 +97,17 @@ export class RelayLedger {
   }
 
   /** Takes what the data plane has counted; about once a second. */
-  read({ peers, segments, total }: RelayReadings, nowMs: number): void {
+  read({ peers, segments }: RelayReadings, nowMs: number): void {
+    let step: RelayReading = { datagrams: 0, bytes: 0, refused: 0 };
     for (const [peer, reading] of peers) {
       meterOf(this.#meters.peers, peer).read(reading, nowMs);
     }
     for (const [segment, reading] of segments) {
       if (this.#peersOf.has(segment)) {
-        meterOf(this.#meters.segments, segment).read(reading, nowMs);
+        step = combine(step, meterOf(this.#meters.segments, segment).read(reading, nowMs), 1);
       }
     }
-    this.#total.read(total, nowMs);
+    this.#total.add(step, nowMs);
   }
 
   report(facts: RelayFacts): RelayReport {

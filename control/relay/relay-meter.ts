@@ -1,66 +1,69 @@
 /**
- * Totals and rates of what the data plane counts in words of 32 bits that wrap.
+ * Totals and rates of what the data plane has relayed for one neighbour or in one segment.
  *
  * Main thread; no clock of its own.
  */
 import type { CarriedTraffic } from '../admin/inspection.ts';
 
-/** A reading of the data plane's words. */
+/** What the data plane has counted since the trunk came, or the segment. */
 export interface RelayReading {
   readonly datagrams: number;
   readonly bytes: number;
-  /** Refused; segments have none. */
   readonly refused: number;
 }
 
 /** A rate forgets what was before so many milliseconds: long enough to be read, short enough to follow. */
 const RATE_MS = 3_000;
-/** A step back that is no wrap: the words belong to a new trunk, and began at 0. */
-const RESTART_STEP = 0xc000_0000;
-const TWO_32 = 2 ** 32;
+const NOTHING: RelayReading = { datagrams: 0, bytes: 0, refused: 0 };
 
 /** See the file's head. */
 export class RelayMeter {
-  #last: { readonly reading: RelayReading; readonly atMs: number } | undefined;
-  #datagrams = 0;
-  #bytes = 0;
-  #refused = 0;
+  #last = NOTHING;
+  #total = NOTHING;
+  #lastMs: number | undefined;
   #datagramsPerMs = 0;
   #bytesPerMs = 0;
 
   get refused(): number {
-    return this.#refused;
+    return this.#total.refused;
   }
 
-  /** What is read first is where it begins. @param reading - u32 words */
-  read(reading: RelayReading, nowMs: number): void {
-    const last = this.#last;
-    this.#last = { reading, atMs: nowMs };
-    if (last === undefined) {
-      return;
+  /** Takes a reading. One that is less than the last belongs to a new trunk. @returns what has come since */
+  read(reading: RelayReading, nowMs: number): RelayReading {
+    const isNew = reading.datagrams < this.#last.datagrams || reading.refused < this.#last.refused;
+    const step = isNew ? reading : combine(reading, this.#last, -1);
+    this.#last = reading;
+    this.add(step, nowMs);
+    return step;
+  }
+
+  /** Adds what has come since the last time. */
+  add(step: RelayReading, nowMs: number): void {
+    this.#total = combine(this.#total, step, 1);
+    if (this.#lastMs !== undefined) {
+      const elapsedMs = Math.max(1, nowMs - this.#lastMs);
+      const share = 1 - Math.exp(-elapsedMs / RATE_MS);
+      this.#datagramsPerMs += (step.datagrams / elapsedMs - this.#datagramsPerMs) * share;
+      this.#bytesPerMs += (step.bytes / elapsedMs - this.#bytesPerMs) * share;
     }
-    const datagrams = stepOf(last.reading.datagrams, reading.datagrams);
-    const bytes = stepOf(last.reading.bytes, reading.bytes);
-    this.#datagrams += datagrams;
-    this.#bytes += bytes;
-    this.#refused += stepOf(last.reading.refused, reading.refused);
-    const elapsedMs = Math.max(1, nowMs - last.atMs);
-    const share = 1 - Math.exp(-elapsedMs / RATE_MS);
-    this.#datagramsPerMs += (datagrams / elapsedMs - this.#datagramsPerMs) * share;
-    this.#bytesPerMs += (bytes / elapsedMs - this.#bytesPerMs) * share;
+    this.#lastMs = nowMs;
   }
 
   traffic(): CarriedTraffic {
     return {
-      datagrams: this.#datagrams,
-      bytes: this.#bytes,
+      datagrams: this.#total.datagrams,
+      bytes: this.#total.bytes,
       datagramsPerSecond: Math.round(this.#datagramsPerMs * 1_000),
       bytesPerSecond: Math.round(this.#bytesPerMs * 1_000),
     };
   }
 }
 
-function stepOf(before: number, now: number): number {
-  const step = (now - before + TWO_32) % TWO_32;
-  return step >= RESTART_STEP ? now : step;
+/** @param sign - of the other one */
+export function combine(one: RelayReading, other: RelayReading, sign: 1 | -1): RelayReading {
+  return {
+    datagrams: one.datagrams + sign * other.datagrams,
+    bytes: one.bytes + sign * other.bytes,
+    refused: one.refused + sign * other.refused,
+  };
 }
