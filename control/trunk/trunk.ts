@@ -187,10 +187,8 @@ export function refreshTrunk(context: TrunkContext, trunk: Trunk): void {
     trunk.carrierStream !== undefined &&
     !trunk.isCarrierStalled &&
     firstLane(trunk, 'stream', () => true) !== undefined;
-  const hasUdp = trunk.slots.udp.some((slot) => slot.current?.used === true);
-  // Without anything better, frames go on the dead path: it may be back before the next probe.
-  const fallback = hasUdp ? 'udp' : undefined;
-  const carrier = isUdpLive ? 'udp' : hasStream ? 'stream' : fallback;
+  // Without a live one there is none: others may know a way, and a frame on a dead path helps nobody.
+  const carrier = isUdpLive ? 'udp' : hasStream ? 'stream' : undefined;
   const { isUp: wasUp, isLive: wasLive, told } = trunk;
   trunk.isLive = isUdpLive || hasStream;
   tellTrunk(context, trunk, carrier);
