@@ -84,6 +84,11 @@ export function timesOf({ smoke, short, seconds }: SectionSettings, most = secon
   };
 }
 
+/** The engines that the other parts measure: in the short form, and for a test, the first. */
+export function mainEngines({ engines, short, smoke }: SectionSettings): SectionSettings['engines'] {
+  return short || smoke ? engines.slice(0, 1) : engines;
+}
+
 /** CPU time of the process for one datagram that it sent. */
 export function nsOf({ cpuSeconds, datagrams }: RelayReading): number {
   return (cpuSeconds * 1e9) / Math.max(1, datagrams);
@@ -95,13 +100,15 @@ export function droppedOf({ drops }: RelayReading): number {
 }
 
 /** The loop is the native engine's system calls, so it needs the addon. */
-function subjectsOf({ engines, limitsOnly }: SectionSettings): readonly CoreSubject[] {
+function subjectsOf({ engines, limitsOnly, short }: SectionSettings): readonly CoreSubject[] {
   const loop: CoreSubject = { name: LOOP, subject: LOOP, passage: 'plain' };
   const limits = nativeAvailability().ok ? [loop] : [];
   if (limitsOnly) return limits;
   const passages = ['plain', 'several', 'foreign'] as const;
-  const relays = engines.flatMap((subject) =>
-    passages.map((passage) => ({ name: `${subject}${PASSAGE_TITLES[passage]}`, subject, passage })),
+  const relays = engines.flatMap((subject, index) =>
+    passages
+      .filter((passage) => passage === 'plain' || !short || index === 0)
+      .map((passage) => ({ name: `${subject}${PASSAGE_TITLES[passage]}`, subject, passage })),
   );
   return [...limits, ...relays];
 }

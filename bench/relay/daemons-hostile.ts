@@ -16,7 +16,7 @@ import { residentBytesOf } from '../../test/lab/usage.ts';
 import { type BenchEngine, Recorder, type SectionSettings } from '../section.ts';
 import type { AttackerReading, AttackQuestion, CaptureQuestion, Overheard } from './attacker-process.ts';
 import { BenchChild } from './child.ts';
-import type { PartRun } from './core.ts';
+import { mainEngines, type PartRun } from './core.ts';
 import { ATTACK_FIGURES, BESIDE_ATTACK, BESIDE_NOTHING, BESIDE_VALID, judgeAttack } from './targets.ts';
 
 type Attacker = BenchChild<CaptureQuestion | AttackQuestion, AttackerReading>;
@@ -39,12 +39,11 @@ const LEAD_SECONDS = 0.3;
 const SMOKE_SECONDS = 1;
 const MOST_PORTS = 16;
 
-/** Measures one engine: the first, in the short form and for a test. */
+/** Measures each engine; the first alone in the short form and for a test. */
 export async function runAttack({ settings, progress }: PartRun) {
   const groups = [];
   const verdicts = [];
-  const { engines, short, smoke } = settings;
-  for (const engine of short || smoke ? engines.slice(0, 1) : engines) {
+  for (const engine of mainEngines(settings)) {
     const recorder = new Recorder(`TCP through a relay, beside a neighbour or an attack: ${engine}`);
     progress(`attack on a relay, ${engine}: four daemons … `);
     await withScene(engine, settings, async (scene) => {

@@ -14,7 +14,7 @@ import { IperfServer, runTcp, type TcpOptions } from '../../test/lab/iperf.ts';
 import { line } from '../../test/lab/links.ts';
 import { cpuSecondsOf } from '../../test/lab/usage.ts';
 import { type BenchEngine, Recorder, type SectionFindings, type SectionSettings } from '../section.ts';
-import type { PartRun } from './core.ts';
+import { mainEngines, type PartRun } from './core.ts';
 import { DAEMON_FIGURES, type DaemonFigure, judgeDaemons } from './targets.ts';
 
 /** The two networks of an engine. */
@@ -42,14 +42,12 @@ export async function runDaemons({ settings, progress }: PartRun): Promise<Secti
 async function measureWire(wire: Wire, run: PartRun): Promise<SectionFindings> {
   const recorder = new Recorder(`A—R—B on three machines, wire ${wire}`);
   const notes: string[] = [];
-  const { engines, short, smoke } = run.settings;
-  // The short form has no time for five more daemons.
-  for (const engine of short || smoke ? engines.slice(0, 1) : engines) {
+  for (const engine of mainEngines(run.settings)) {
     try {
       await measureEngine(engine, wire, recorder, run);
     } catch (error) {
       // One engine that fails must not cost the other's figures; a test of the bench has to see it, though.
-      if (smoke) throw error;
+      if (run.settings.smoke) throw error;
       notes.push(`A—R—B, ${engine}, wire ${wire}: ${reasonOf(error).split('\n')[0] ?? ''}.`);
     }
   }

@@ -6,7 +6,7 @@
  */
 import { type FigureDescription, Recorder } from '../section.ts';
 import type { RelayChain } from './chain.ts';
-import { droppedOf, type PartRun, timesOf, trainOf } from './core.ts';
+import { droppedOf, mainEngines, type PartRun, timesOf, trainOf } from './core.ts';
 import { HOSTILE_KINDS } from './hostile-kinds.ts';
 import type { RelayReading } from './relay-process.ts';
 import { BESIDE_VALID, HOSTILE_FIGURES, judgeHostile } from './targets.ts';
@@ -31,7 +31,7 @@ const MOST_SECONDS = 2;
 
 /** Measures a transfer beside valid traffic and beside each kind of hostile traffic. */
 export async function runHostile(chain: RelayChain, { settings, progress }: PartRun) {
-  const groups = settings.engines.map((engine) => {
+  const groups = mainEngines(settings).map((engine) => {
     return { engine, recorder: new Recorder(`Transfer of 1,472 B beside a neighbour’s trains: ${engine}`) };
   });
   for (let repeat = 0; repeat < settings.repeatCount; repeat++) {

@@ -64,7 +64,11 @@ async function runParts(parts: readonly Part[], { settings, progress }: PartRun)
     groups: [] as SectionFindings['groups'][number][],
     verdicts: [] as SectionFindings['verdicts'][number][],
   };
-  const notes = [...NOTES];
+  const isPartial = settings.engines.length > 1 && (settings.short || settings.smoke);
+  const notes = [
+    ...NOTES,
+    ...(isPartial ? [`Left out for time: ${settings.engines.slice(1).join(', ')}, but for its core.`] : []),
+  ];
   for (const [title, run] of parts) {
     try {
       const findings = await run();

@@ -5,7 +5,7 @@
  */
 import { Recorder } from '../section.ts';
 import type { RelayChain } from './chain.ts';
-import { nsOf, type PartRun, timesOf, trainOf } from './core.ts';
+import { mainEngines, nsOf, type PartRun, timesOf, trainOf } from './core.ts';
 import { CPU_FIGURE, FEW_TOKENS, judgeTokens, MANY_TOKENS, TOKEN_TURNS } from './targets.ts';
 
 const DATAGRAM_BYTES = 200;
@@ -19,7 +19,7 @@ export async function runTokenCount(chain: RelayChain, { settings, progress }: P
   });
   for (let repeat = 0; repeat < settings.repeatCount; repeat++) {
     for (const { turn, subjectOf } of TOKEN_TURNS) {
-      for (const engine of settings.engines) {
+      for (const engine of mainEngines(settings)) {
         progress(`[${repeat + 1}/${settings.repeatCount}] ${subjectOf(engine)}: `);
         for (const tokenCount of [FEW_TOKENS, MANY_TOKENS]) {
           const reading = await chain.run({
