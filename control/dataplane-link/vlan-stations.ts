@@ -1,9 +1,9 @@
 /**
  * The stations of one VLAN in the shared table: our own, and those behind members with the way to them.
  *
- * A change of a member's trunk or keys is written at once. A new day concerns every station, so that is done a piece
- * at a time: what the stations have until then is still accepted. A new token period concerns none: workers derive
- * tokens.
+ * A change of a member's keys is written at once. Another way, or a new day, may concern very many stations, so that is done
+ * a piece at a time, the first at once: what the stations have until then is still accepted. A new token period concerns
+ * none: workers derive tokens.
  *
  * Main thread only.
  */
@@ -59,7 +59,8 @@ export class VlanStations {
   readonly #holders = new Map<number, MemberEntry>();
   readonly #own = new Map<number, Uint8Array>();
   /** Addresses whose way is to be written anew, and what follows when all are. */
-  #pending: number[] = [];
+  readonly #pending = new Set<number>();
+  #pump: NodeJS.Immediate | undefined;
   #afterPending: (() => void) | undefined;
 
   constructor(host: StationHost) {
@@ -129,16 +130,16 @@ export class VlanStations {
       const now = this.#host.routeTo(member.id);
       if (now !== undefined && (route === undefined || !isSameRoute(route, now))) {
         member.route = now;
-        this.#route(member, member.stations.values());
+        for (const key of member.stations.keys()) this.#pending.add(key);
       }
     }
-    this.#host.ways.keepSets(new Set([...this.#members.values()].flatMap(({ route }) => route?.set ?? [])));
+    this.step();
   }
 
   /** A day has begun. @param then - runs when no station has the way of before */
   routeAllSoon(then: () => void): void {
     const before = this.#afterPending;
-    this.#pending = [...this.#holders.keys()];
+    for (const key of this.#holders.keys()) this.#pending.add(key);
     this.#afterPending = () => {
       before?.();
       then();
@@ -148,18 +149,28 @@ export class VlanStations {
 
   /** Writes the next few of the pending ways. */
   step(): void {
-    for (const key of this.#pending.splice(0, STATIONS_A_STEP)) {
+    if (this.#pending.size === 0 && this.#afterPending === undefined) return;
+    let left = STATIONS_A_STEP;
+    for (const key of this.#pending) {
+      if (left-- === 0) break;
+      this.#pending.delete(key);
       const member = this.#holders.get(key);
       const mac = member?.stations.get(key);
       if (member !== undefined && mac !== undefined) {
         this.#route(member, [mac]);
       }
     }
-    const then = this.#afterPending;
-    if (this.#pending.length === 0 && then !== undefined) {
-      this.#afterPending = undefined;
-      then();
+    if (this.#pending.size > 0) {
+      this.#pump ??= setImmediate(() => {
+        this.#pump = undefined;
+        this.step();
+      });
+      return;
     }
+    this.#host.ways.keepSets(new Set([...this.#members.values()].flatMap(({ route }) => route?.set ?? [])));
+    const then = this.#afterPending;
+    this.#afterPending = undefined;
+    then?.();
   }
 
   /** Writes all pending ways: what they point to is about to go. */
