@@ -60,6 +60,9 @@ export class Neighbour {
   hasLeft = false;
   /** It is to tell all anew. */
   isAsked = false;
+  /** While it has said nothing on this stream it is told again: its answer, or what it answers, may be lost. */
+  retellAtMs = Number.POSITIVE_INFINITY;
+  retellGapMs: number = TREE_TIMING.retellMs;
   /** Of this node's join, or 0. */
   joinNumber = 0;
   /** The number of the last announcement to it that was a join, or of any before it was a neighbour. */
@@ -108,6 +111,8 @@ export class Neighbour {
     this.isHeard = false;
     this.hasLeft = false;
     this.requested = undefined;
+    this.retellGapMs = TREE_TIMING.retellMs;
+    this.retellAtMs = Number.POSITIVE_INFINITY;
     this.staleAtMs = nowMs + TREE_TIMING.againMs;
   }
 
@@ -115,9 +120,22 @@ export class Neighbour {
   hear({ isFresh, number }: TreeAnnounce): void {
     this.isHeard = true;
     this.hasLeft = false;
+    this.retellAtMs = Number.POSITIVE_INFINITY;
     this.staleAtMs = Number.POSITIVE_INFINITY;
     this.sent = isFresh ? undefined : this.sent;
     this.heardNumber = number;
+  }
+
+  /** It is told something, and has said nothing yet. */
+  awaitAnswer(nowMs: number): void {
+    if (
+      !this.isHeard &&
+      this.retellAtMs === Number.POSITIVE_INFINITY &&
+      this.retellGapMs < TREE_TIMING.refreshMs
+    ) {
+      this.retellAtMs = nowMs + this.retellGapMs;
+      this.retellGapMs *= 2;
+    }
   }
 
   /** It joined before it had heard of this node's own last join there: it is to say it again, once. */
@@ -184,6 +202,10 @@ export class Neighbour {
       this.staleAtMs = Number.POSITIVE_INFINITY;
       this.forgetWords();
     }
+    if (this.retellAtMs <= nowMs) {
+      this.retellAtMs = Number.POSITIVE_INFINITY;
+      this.sent = undefined;
+    }
     if (this.askAtMs <= nowMs) {
       this.askAtMs = Number.POSITIVE_INFINITY;
       this.isAsked = true;
@@ -200,6 +222,7 @@ export class Neighbour {
       this.shunnedUntilMs === 0 ? Number.POSITIVE_INFINITY : this.shunnedUntilMs,
       this.staleAtMs,
       this.askAtMs,
+      this.retellAtMs,
       this.way?.claim.endsAtMs ?? Number.POSITIVE_INFINITY,
     );
   }

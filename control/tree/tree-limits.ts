@@ -38,6 +38,8 @@ export const TREE_TIMING = {
   switchDelayMs: 10_000,
   /** What a neighbour had said stays good for this long while its new stream is silent: a slow round trip. */
   againMs: 1_000,
+  /** A neighbour that says nothing is told again after this, and after twice as long each time until the claim is signed anew. */
+  retellMs: 1_000,
   /** A message that went beyond its sender's budget is asked for again after this. */
   askDelayMs: 1_000,
 } as const;

@@ -303,7 +303,7 @@ export class TreeMachine {
     const wasRoot = this.#chooser.isRoot;
     this.#chooser.update(this.#neighbours, now.nowMs);
     this.#measure(wasRoot, now);
-    return [...this.#tellAll(), ...this.#openAndShut(), ...this.#ask(now.nowMs)];
+    return [...this.#tellAll(now.nowMs), ...this.#openAndShut(), ...this.#ask(now.nowMs)];
   }
 
   #measure(wasRoot: boolean, now: TreeNow): void {
@@ -317,9 +317,9 @@ export class TreeMachine {
     }
   }
 
-  #tellAll(): TreeSend[] {
+  #tellAll(nowMs: number): TreeSend[] {
     return [...this.#neighbours.values()].flatMap((neighbour) => {
-      const send = this.#speaker.tell(neighbour, this.#edges.wordFor(neighbour));
+      const send = this.#speaker.tell(neighbour, this.#edges.wordFor(neighbour), nowMs);
       return send === undefined ? [] : [send];
     });
   }

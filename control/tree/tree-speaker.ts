@@ -37,7 +37,7 @@ export class TreeSpeaker {
   }
 
   /** @returns an announcement when the neighbour does not know all of this yet */
-  tell(neighbour: Neighbour, word: SentWord): TreeSend | undefined {
+  tell(neighbour: Neighbour, word: SentWord, nowMs: number): TreeSend | undefined {
     if (neighbour.hasLeft) {
       neighbour.hasLeft = false;
       neighbour.sent = word;
@@ -50,6 +50,7 @@ export class TreeSpeaker {
     const isFresh = neighbour.isAsked || !neighbour.isHeard;
     neighbour.sent = word;
     neighbour.isAsked = false;
+    neighbour.awaitAnswer(nowMs);
     const { port, joinNumber } = word;
     const number = ++this.lastNumber;
     const heard = neighbour.heardNumber;
