@@ -26,7 +26,7 @@ interface Nets {
 type Wire = SectionSettings['wires'][number];
 
 const SMOKE_BYTES = 4_000_000;
-const WARM_UP: TcpOptions = { bytes: 200_000_000, timeoutMs: 60_000 };
+const WARM_UP: TcpOptions = { seconds: 2 };
 
 /** Measures daemons of each engine on each wire. */
 export async function runDaemons({ settings, progress }: PartRun): Promise<SectionFindings> {
