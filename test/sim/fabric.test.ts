@@ -13,10 +13,12 @@ import { test } from 'node:test';
 import { type FabricNode, FabricWorld } from './fabric-world.ts';
 import { disturb, growGraph, pick, startAll } from './mesh-scenario.ts';
 import type { Frame } from './model-dataplane.ts';
-import { forEachSeed, type Simulation } from './simulation.ts';
+import { forEachSeed, Simulation } from './simulation.ts';
 
 const FILE = 'test/sim/fabric.test.ts';
 const SEEDS = 100;
+/** Seeds that found something. */
+const FOUND = [140];
 const REST_MS = 3_000;
 /** Frames take this long at most. */
 const FLIGHT_MS = 2_000;
@@ -26,23 +28,26 @@ const ATTEMPTS = 8;
 const CALM_MS = 300;
 
 test('after any troubles every frame comes to those who want it, once', () => {
-  forEachSeed({ count: SEEDS, file: FILE }, (simulation) => {
-    const world = new FabricWorld(simulation);
-    const nodes = 5 + Math.floor(simulation.random() * 26);
-    growGraph(world, { nodes, relayShare: simulation.random() * 0.6 });
-    startAll(world);
-    settle(world);
-    for (let round = 0; round < 2; round++) {
-      const steps = 1 + Math.floor(simulation.random() * 6);
-      for (let step = 0; step < steps; step++) {
-        if (simulation.random() < 0.1) world.renew();
-        else disturb(world);
-        carryTraffic(world, pauseMs(simulation));
-      }
-      settle(world);
-    }
-  });
+  for (const seed of FOUND) trouble(new Simulation(seed));
+  forEachSeed({ count: SEEDS, file: FILE }, trouble);
 });
+
+function trouble(simulation: Simulation): void {
+  const world = new FabricWorld(simulation);
+  const nodes = 5 + Math.floor(simulation.random() * 26);
+  growGraph(world, { nodes, relayShare: simulation.random() * 0.6 });
+  startAll(world);
+  settle(world);
+  for (let round = 0; round < 2; round++) {
+    const steps = 1 + Math.floor(simulation.random() * 6);
+    for (let step = 0; step < steps; step++) {
+      if (simulation.random() < 0.1) world.renew();
+      else disturb(world);
+      carryTraffic(world, pauseMs(simulation));
+    }
+    settle(world);
+  }
+}
 
 test('a thousand nodes carry the frames of a few members', () => {
   forEachSeed({ count: 3, file: FILE }, (simulation) => {
