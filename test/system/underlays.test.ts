@@ -4,12 +4,11 @@
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-
-import { describeUnderlays } from '../system/matrix.ts';
-import { Links, line, mesh, ring, star, withLinks } from './links.ts';
-import { makeNats, type Nats } from './nats.ts';
-import { ping } from './ping.ts';
-import { runProbe, startProbe } from './probes.ts';
+import { Links, line, mesh, ring, star, withLinks } from '../lab/links.ts';
+import { makeNats, type Nats } from '../lab/nats.ts';
+import { ping } from '../lab/ping.ts';
+import { runProbe, startProbe } from '../lab/probes.ts';
+import { describeUnderlays } from './matrix.ts';
 
 const SERVER_PORTS = [5401, 5402];
 const OWN_PORT = 7947;
