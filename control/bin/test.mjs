@@ -1,8 +1,9 @@
 /**
  * `npm test`: unit, property, simulation and system tests, with their counts together in the last line.
  *
- *   everything without a network of its own   a file on each core
- *   test/system                               one file at a time: they share the machine and measure what they carry
+ *   everything without a network of its own     a file on each core
+ *   test/system, what mostly waits              likewise
+ *   test/system, what is timed or fills a core  one file at a time
  *
  * Arguments go to Node's test runner (`npm test -- --test-name-pattern=…`), or name the files to run instead of all: those
  * run one at a time. Plain JavaScript: runs under the pinned Node, with node_modules/.bin on the PATH.
@@ -12,7 +13,13 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const SYSTEM = 'test/system/**/*.test.ts';
+/** They look at how long something takes, or how much gets through. */
+const ALONE = [
+  ...['bulk', 'carriers', 'fabric-cuts', 'hostile', 'nat', 'private-traffic'],
+  ...['quic-blocked', 'recovery', 'relay-faults'],
+];
+const SYSTEM_TOGETHER = `test/system/!(${ALONE.join('|')}).test.ts`;
+const SYSTEM_ALONE = `test/system/{${ALONE.join(',')}}.test.ts`;
 const WITHOUT_NETWORK = [
   ...['control', 'dataplane', 'bench'].map((folder) => `${folder}/**/*.test.ts`),
   'test/!(system)/**/*.test.ts',
@@ -30,7 +37,8 @@ const runs =
     ? [{ files, concurrency: 1 }]
     : [
         { files: WITHOUT_NETWORK, concurrency: availableParallelism() },
-        { files: [SYSTEM], concurrency: 1 },
+        { files: [SYSTEM_TOGETHER], concurrency: availableParallelism() },
+        { files: [SYSTEM_ALONE], concurrency: 1 },
       ];
 
 const directory = mkdtempSync(join(tmpdir(), 'peertap-test-'));
