@@ -14,10 +14,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** They look at how long something takes, or how much gets through. */
-const ALONE = [
-  ...['bulk', 'carriers', 'fabric-cuts', 'hostile', 'nat', 'private-traffic'],
-  ...['quic-blocked', 'recovery', 'relay-faults'],
-];
+const ALONE = ['bulk', 'carriers', 'fabric-cuts', 'hostile', 'private-traffic', 'recovery'];
 const SYSTEM_TOGETHER = `test/system/!(${ALONE.join('|')}).test.ts`;
 const SYSTEM_ALONE = `test/system/{${ALONE.join(',')}}.test.ts`;
 const WITHOUT_NETWORK = [
