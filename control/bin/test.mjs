@@ -14,7 +14,10 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** They look at how long something takes, or how much gets through. */
-const ALONE = ['bulk', 'carriers', 'fabric-cuts', 'hostile', 'private-traffic', 'recovery'];
+const ALONE = [
+  ...['bulk', 'carriers', 'fabric-cuts', 'hostile'],
+  ...['private-faults', 'private-traffic', 'quic-blocked', 'recovery'],
+];
 const SYSTEM_TOGETHER = `test/system/!(${ALONE.join('|')}).test.ts`;
 const SYSTEM_ALONE = `test/system/{${ALONE.join(',')}}.test.ts`;
 const WITHOUT_NETWORK = [

@@ -134,7 +134,8 @@ export class MemberNet {
     const parts = await Promise.all(
       nodes.map(async (node) => {
         const vlan = await this.seenBy(node).catch((error: unknown) => String(error));
-        return `${this.addressOf(node)} ${JSON.stringify(vlan)}\n${node.logTail(25)}`;
+        const inside = await insideOf(node).catch((error: unknown) => String(error));
+        return `${this.addressOf(node)} ${JSON.stringify(vlan)}\n${inside}\n${node.logTail(25)}`;
       }),
     );
     return head + parts.join('\n');
@@ -159,4 +160,15 @@ export async function withMemberNet(
   } finally {
     await net.remove();
   }
+}
+
+/** What a node dropped, and each segment's tree as it sees it. */
+async function insideOf(node: LabDaemon): Promise<string> {
+  const read = (path: string): Promise<string> => getOverSocket(node.config.controlSocket, path);
+  const { drops } = v.parse(
+    v.object({ drops: v.record(v.string(), v.number()) }),
+    JSON.parse(await read('/v1/status')),
+  );
+  const dropped = Object.entries(drops).filter(([, count]) => count > 0);
+  return `drops ${dropped.map(([name, count]) => `${name} ${count}`).join(', ')}\n${await node.succeed('topology')}`;
 }

@@ -18,7 +18,7 @@ import { describeOnce } from './matrix.ts';
 
 const BOUND = { timeout: 90_000 };
 const BITRATE = 50e6;
-const STALL_LIMIT_MS = 3_000;
+const STALL_LIMIT_MS = 4_000;
 const RETURN_LIMIT_MS = 10_000;
 const BLOCKED_SECONDS = 5;
 const MEBIBYTE = 2 ** 20;
