@@ -24,6 +24,7 @@ import type {
   FabricPorts,
   FabricSegmentStatus,
 } from '../fabric/fabric-port.ts';
+import { MachineTimer } from '../machine-timer.ts';
 import type { RouteNow } from '../token/route-announcer.ts';
 import { keyOf } from '../token/route-message.ts';
 import type { TableWriters } from './table-writers.ts';
@@ -103,7 +104,7 @@ export class FabricLink implements FabricOutlet {
   readonly #gone = new Set<string>();
   #step: NodeJS.Immediate | undefined;
   #closing: NodeJS.Immediate | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timer: MachineTimer;
   #counted = 0;
   /** Segments and tokens that found no room in the tables. */
   refused = 0;
@@ -111,6 +112,14 @@ export class FabricLink implements FabricOutlet {
   constructor(parts: FabricLinkParts) {
     this.#parts = parts;
     this.#machine = new FabricMachine(parts.options, parts.ports);
+    this.#timer = new MachineTimer({
+      nowMs: () => parts.nowMs(),
+      tick: () => {
+        this.input({ kind: 'tick' });
+      },
+      leastMs: TICK_LEAST_MS,
+      mostMs: TICK_MOST_MS,
+    });
   }
 
   /** The machine, for status. */
@@ -191,7 +200,7 @@ export class FabricLink implements FabricOutlet {
 
   /** Ends its timers; the tables are about to go. */
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#timer.stop();
     clearImmediate(this.#step);
     clearImmediate(this.#closing);
   }
@@ -291,18 +300,10 @@ export class FabricLink implements FabricOutlet {
   // ── Time ─────────────────────────────────────────────────────────────────────────────────────────────
 
   #schedule(): void {
-    clearTimeout(this.#timer);
     const now = this.#now();
     const dueMs = this.#machine.nextTimeoutMs(now);
-    if (!Number.isFinite(dueMs)) return;
-    if (dueMs <= now.nowMs) {
-      this.input({ kind: 'tick' });
-      return;
-    }
-    const delayMs = Math.min(TICK_MOST_MS, Math.max(TICK_LEAST_MS, Math.ceil(dueMs - now.nowMs)));
-    this.#timer = setTimeout(() => {
-      this.input({ kind: 'tick' });
-    }, delayMs);
+    this.#timer.plan(dueMs);
+    if (dueMs <= now.nowMs) this.input({ kind: 'tick' });
   }
 
   #now(): RouteNow {

@@ -7,6 +7,7 @@
  * Main thread only.
  */
 import { DROP } from '../../dataplane/base/drop-code.ts';
+import { MachineTimer } from '../machine-timer.ts';
 import type { SealHeader } from '../membership/control-seal.ts';
 import type { EpochId } from '../membership/epoch.ts';
 import type { GroupState } from '../membership/group/group-port.ts';
@@ -57,7 +58,7 @@ export interface VlanHostParts {
 export class VlanHost {
   readonly #parts: VlanHostParts;
   readonly #machine: MembershipMachine;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timer: MachineTimer;
   #tap: { readonly device: TapInterface; readonly request: TapRequest } | undefined;
   readonly #newcomers: Newcomers;
   /** Live members by leaf, until they are others. */
@@ -68,6 +69,12 @@ export class VlanHost {
   constructor(parts: VlanHostParts) {
     this.#parts = parts;
     this.#machine = new MembershipMachine(parts.options, parts.ports, parts.nowMs());
+    this.#timer = new MachineTimer({
+      nowMs: () => parts.nowMs(),
+      tick: () => {
+        this.input({ kind: 'tick' });
+      },
+    });
     parts.link.routes.identify({ peer: parts.self, agreementKey: this.#machine.agreementKey });
     const { routes } = parts.link;
     this.#newcomers = new Newcomers({
@@ -272,14 +279,14 @@ export class VlanHost {
     }
     this.#parts.link.routes.tell();
     this.#countDrops();
-    this.#schedule();
+    this.#timer.plan(this.#machine.nextTimeoutMs());
   }
 
   /** Says goodbye to the members and takes everything out of the tables; @returns when the interface is gone */
   async leave(): Promise<void> {
     this.input({ kind: 'leave' });
     this.#left = true;
-    clearTimeout(this.#timer);
+    this.#timer.stop();
     await this.detach();
     this.#parts.link.close();
   }
@@ -302,16 +309,5 @@ export class VlanHost {
       this.#parts.drops[code] = (this.#parts.drops[code] ?? 0) + now[name] - this.#counted[name];
     }
     this.#counted = now;
-  }
-
-  #schedule(): void {
-    clearTimeout(this.#timer);
-    const dueMs = this.#machine.nextTimeoutMs();
-    if (dueMs !== Number.POSITIVE_INFINITY) {
-      const delayMs = Math.max(0, Math.ceil(dueMs - this.#parts.nowMs()));
-      this.#timer = setTimeout(() => {
-        this.input({ kind: 'tick' });
-      }, delayMs);
-    }
   }
 }

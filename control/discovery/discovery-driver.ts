@@ -7,6 +7,7 @@
 import { randomBytes, sign } from 'node:crypto';
 import { networkInterfaces } from 'node:os';
 import { bytesToHex } from '@noble/hashes/utils.js';
+import { MachineTimer } from '../machine-timer.ts';
 import { verifySignature } from '../membership/node-ports.ts';
 import { monotonicMs } from '../monotonic-clock.ts';
 import { bootstrapPeers } from '../network/bootstrap-peers.ts';
@@ -63,7 +64,14 @@ export class DiscoveryDriver {
   #load = 0;
   #isHandling = false;
   #isStopped = false;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timer = new MachineTimer({
+    nowMs: monotonicMs,
+    tick: () => {
+      this.#input({ kind: 'tick' });
+    },
+    leastMs: TICK_MIN_MS,
+    mostMs: TICK_MAX_MS,
+  });
 
   constructor(ports: DiscoveryDriverPorts, config: Partial<DiscoveryConfig> = {}) {
     this.#ports = ports;
@@ -98,7 +106,7 @@ export class DiscoveryDriver {
   async stop(): Promise<void> {
     this.#input({ kind: 'stop' });
     this.#isStopped = true;
-    clearTimeout(this.#timer);
+    this.#timer.stop();
     this.#heartbeats.stop();
     await this.#ports.network.stopLan();
   }
@@ -206,7 +214,7 @@ export class DiscoveryDriver {
     } finally {
       this.#isHandling = false;
     }
-    this.#planTick();
+    this.#timer.plan(this.#machine.nextTimeoutMs());
   }
 
   #perform(effect: DiscoveryEffect): void {
@@ -294,17 +302,5 @@ export class DiscoveryDriver {
         );
       },
     );
-  }
-
-  #planTick(): void {
-    clearTimeout(this.#timer);
-    const atMs = this.#machine.nextTimeoutMs();
-    if (!Number.isFinite(atMs)) {
-      return;
-    }
-    const delayMs = Math.min(TICK_MAX_MS, Math.max(TICK_MIN_MS, Math.ceil(atMs - monotonicMs())));
-    this.#timer = setTimeout(() => {
-      this.#input({ kind: 'tick' });
-    }, delayMs);
   }
 }

@@ -4,6 +4,7 @@
  * Main thread.
  */
 import type { PingReply, PingSummary } from '../admin/inspection.ts';
+import { MachineTimer } from '../machine-timer.ts';
 import { EchoMachine } from './echo-machine.ts';
 import type {
   EchoCounters,
@@ -38,13 +39,17 @@ export class EchoDriver {
   readonly #machine: EchoMachine;
   readonly #waiting = new Map<PingId, Waiting>();
   readonly #inputs: EchoInput[] = [];
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timer: MachineTimer;
   #lastPing: PingId = 0;
   #isBusy = false;
 
   constructor(ports: EchoDriverPorts) {
     this.#ports = ports;
     this.#machine = new EchoMachine(ports);
+    this.#timer = new MachineTimer({
+      nowMs: () => ports.nowMs(),
+      tick: () => this.#input({ kind: 'tick' }),
+    });
   }
 
   get counters(): Readonly<EchoCounters> {
@@ -80,7 +85,7 @@ export class EchoDriver {
   /** Ends all pings. */
   stop(): void {
     for (const ping of [...this.#waiting.keys()]) this.#input({ kind: 'stop-ping', ping });
-    clearTimeout(this.#timer);
+    this.#timer.stop();
   }
 
   /** What a send answers at once is the machine's next input, not a call within a call. */
@@ -92,7 +97,7 @@ export class EchoDriver {
       for (const effect of this.#machine.handle(next, this.#ports.nowMs())) this.#perform(effect);
     }
     this.#isBusy = false;
-    this.#schedule();
+    this.#timer.plan(this.#machine.nextTimeoutMs());
   }
 
   #perform(effect: EchoEffect): void {
@@ -112,13 +117,5 @@ export class EchoDriver {
         waiting?.done(effect.summary);
       }
     }
-  }
-
-  #schedule(): void {
-    clearTimeout(this.#timer);
-    const dueMs = this.#machine.nextTimeoutMs();
-    if (dueMs === Number.POSITIVE_INFINITY) return;
-    const delayMs = Math.max(0, Math.ceil(dueMs - this.#ports.nowMs()));
-    this.#timer = setTimeout(() => this.#input({ kind: 'tick' }), delayMs);
   }
 }

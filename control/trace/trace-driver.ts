@@ -4,6 +4,7 @@
  * Main thread.
  */
 import type { TraceHop, TraceSummary } from '../admin/inspection.ts';
+import { MachineTimer } from '../machine-timer.ts';
 import { TraceMachine } from './trace-machine.ts';
 import type {
   TraceCounters,
@@ -32,12 +33,16 @@ export class TraceDriver {
   readonly #ports: TraceDriverPorts;
   readonly #machine: TraceMachine;
   readonly #waiting = new Map<TraceId, Waiting>();
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timer: MachineTimer;
   #lastTrace: TraceId = 0;
 
   constructor(ports: TraceDriverPorts) {
     this.#ports = ports;
     this.#machine = new TraceMachine(ports);
+    this.#timer = new MachineTimer({
+      nowMs: () => ports.nowMs(),
+      tick: () => this.#input({ kind: 'tick' }),
+    });
   }
 
   get counters(): Readonly<TraceCounters> {
@@ -73,12 +78,12 @@ export class TraceDriver {
   /** Ends all traces. */
   stop(): void {
     for (const trace of [...this.#waiting.keys()]) this.#input({ kind: 'stop-trace', trace });
-    clearTimeout(this.#timer);
+    this.#timer.stop();
   }
 
   #input(input: TraceInput): void {
     for (const effect of this.#machine.handle(input, this.#ports.nowMs())) this.#perform(effect);
-    this.#schedule();
+    this.#timer.plan(this.#machine.nextTimeoutMs());
   }
 
   #perform(effect: TraceEffect): void {
@@ -95,13 +100,5 @@ export class TraceDriver {
         waiting?.done(effect.summary);
       }
     }
-  }
-
-  #schedule(): void {
-    clearTimeout(this.#timer);
-    const dueMs = this.#machine.nextTimeoutMs();
-    if (dueMs === Number.POSITIVE_INFINITY) return;
-    const delayMs = Math.max(0, Math.ceil(dueMs - this.#ports.nowMs()));
-    this.#timer = setTimeout(() => this.#input({ kind: 'tick' }), delayMs);
   }
 }

@@ -3,6 +3,7 @@ import type { MemberReport, MemberRole, VlanReport, VlanState } from '../admin/d
 import { DEFAULT_MTU_BYTES } from '../config/defaults.ts';
 import type { OrderMember } from '../membership/group/order/order-port.ts';
 import type { MemberStatus } from '../membership/membership-port.ts';
+import { formatMac } from '../vlan/mac-text.ts';
 import type { VlanEntry } from '../vlan/vlan-registry.ts';
 import type { PrivateVlan } from './private-vlan.ts';
 import type { PeerFacts, VlanAtWork } from './vlan-parts.ts';
@@ -108,7 +109,7 @@ function memberReport(
     peer,
     role: roleOf(facts, peer),
     state: live !== undefined || ordered?.state === 'live' ? 'live' : 'absent',
-    stations: live?.macs.map(macText) ?? [],
+    stations: live?.macs.map(formatMac) ?? [],
     trunk: false,
     lastHeardSeconds: heardMs === undefined ? null : Math.round(heardMs / 100) / 10,
     epoch: ordered?.epoch ?? null,
@@ -118,8 +119,4 @@ function memberReport(
 function byState(left: MemberReport, right: MemberReport): number {
   if (left.state !== right.state) return left.state === 'live' ? -1 : 1;
   return left.peer < right.peer ? -1 : 1;
-}
-
-function macText(mac: Uint8Array): string {
-  return Array.from(mac, (byte) => byte.toString(16).padStart(2, '0')).join(':');
 }

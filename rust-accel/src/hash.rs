@@ -10,20 +10,27 @@ pub fn table_hash(key: (u32, u32), words: &[u32]) -> u32 {
     }
     compress(&mut v, (words.len() as u32) << 26);
     v[2] ^= 0xff;
-    for _ in 0..3 {
-        round(&mut v);
-    }
-    v[1] ^ v[3]
+    finish(&mut v)
 }
 
-#[inline]
-fn compress(v: &mut [u32; 4], word: u32) {
+/// One round of compression a word.
+#[inline(always)]
+pub fn compress(v: &mut [u32; 4], word: u32) {
     v[3] ^= word;
     round(v);
     v[0] ^= word;
 }
 
-#[inline]
+/// Three rounds of finalisation, and 32 bits of the result.
+#[inline(always)]
+pub fn finish(v: &mut [u32; 4]) -> u32 {
+    for _ in 0..3 {
+        round(v);
+    }
+    v[1] ^ v[3]
+}
+
+#[inline(always)]
 fn round(v: &mut [u32; 4]) {
     v[0] = v[0].wrapping_add(v[1]);
     v[1] = v[1].rotate_left(5) ^ v[0];

@@ -1,6 +1,7 @@
 //! Which datagrams were passed on in the last two seconds, so that a copy goes no further; the reasons, and the format of
 //! the table, are in dataplane/pipeline/recent-frames.ts. All workers share the table.
 
+use crate::hash::{compress, finish};
 use crate::layout::*;
 use crate::tables::Tables;
 use core::sync::atomic::Ordering::Relaxed;
@@ -35,34 +36,6 @@ fn hash(key: (u32, u32), bytes: &[u8]) -> [u32; 2] {
     let first = finish(&mut v);
     v[1] ^= 0xdd;
     [first, finish(&mut v)]
-}
-
-#[inline(always)]
-fn compress(v: &mut [u32; 4], word: u32) {
-    v[3] ^= word;
-    round(v);
-    v[0] ^= word;
-}
-
-fn finish(v: &mut [u32; 4]) -> u32 {
-    for _ in 0..3 {
-        round(v);
-    }
-    v[1] ^ v[3]
-}
-
-#[inline(always)]
-fn round(v: &mut [u32; 4]) {
-    v[0] = v[0].wrapping_add(v[1]);
-    v[1] = v[1].rotate_left(5) ^ v[0];
-    v[0] = v[0].rotate_left(16);
-    v[2] = v[2].wrapping_add(v[3]);
-    v[3] = v[3].rotate_left(8) ^ v[2];
-    v[0] = v[0].wrapping_add(v[3]);
-    v[3] = v[3].rotate_left(7) ^ v[0];
-    v[2] = v[2].wrapping_add(v[1]);
-    v[1] = v[1].rotate_left(13) ^ v[2];
-    v[2] = v[2].rotate_left(16);
 }
 
 #[cfg(test)]

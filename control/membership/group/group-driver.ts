@@ -9,6 +9,7 @@
  * Main thread. Inputs that come while one is handled wait for their turn, so the machine sees one at a time.
  */
 import type { VlanExchange } from '../../exchange/exchange-hub.ts';
+import { MachineTimer } from '../../machine-timer.ts';
 import type { Group, GroupJob } from './group-port.ts';
 import { OrderMachine } from './order/order-machine.ts';
 import type {
@@ -62,11 +63,18 @@ export class GroupDriver {
   readonly #inbox: OrderInput[] = [];
   #isHandling = false;
   #isStopped = false;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timer: MachineTimer;
 
   constructor(parts: GroupDriverParts) {
     this.#parts = parts;
     this.#machine = new OrderMachine(parts.options, parts.ports);
+    this.#timer = new MachineTimer({
+      nowMs: () => parts.nowMs(),
+      tick: () => {
+        this.input({ kind: 'tick' });
+      },
+      mostMs: TIMER_MAX_MS,
+    });
   }
 
   status(): OrderStatus {
@@ -113,19 +121,11 @@ export class GroupDriver {
   /** Says and does nothing more; what is on disk stays. */
   stop(): void {
     this.#isStopped = true;
-    clearTimeout(this.#timer);
+    this.#timer.stop();
   }
 
   #arm(): void {
-    clearTimeout(this.#timer);
-    const dueMs = this.#machine.nextTimeoutMs();
-    if (this.#isStopped || !Number.isFinite(dueMs)) {
-      return;
-    }
-    const delayMs = Math.min(TIMER_MAX_MS, Math.max(0, Math.ceil(dueMs - this.#parts.nowMs())));
-    this.#timer = setTimeout(() => {
-      this.input({ kind: 'tick' });
-    }, delayMs);
+    this.#timer.plan(this.#isStopped ? Number.POSITIVE_INFINITY : this.#machine.nextTimeoutMs());
   }
 
   #perform(effect: OrderEffect): void {
